@@ -1,0 +1,50 @@
+/*
+ * daemon/fetch.h: HTTP calls out: libcurl multi_socket on libevent, names resolved by c-ares, one thread.
+ *
+ * One curl attempt is one request on the wire: no redirects, no resends (a second
+ * send inside the library is refused and reported as BROKEN), no queueing (the engine
+ * grants, we start at once). Callbacks never re-enter libcurl: results are delivered
+ * from an event of their own.
+ *
+ *   fetch_start -> resolve (cache, c-ares) -> add_handle -> PREREQ: on_sent -> first byte -> done: on_done
+ */
+#pragma once
+
+#include "lib/service/answer.h"
+#include "lib/service/request.h"
+
+struct event_base;
+struct fetch;
+
+struct fetch_events {
+	/* The first byte of call id may leave now (boot clock). Called at most once per call. */
+	void (*sent)(void *arg, uint64_t id, int64_t boot_us);
+	/* The first byte of the answer is here. At most once, before done. */
+	void (*first_byte)(void *arg, uint64_t id, int64_t boot_us);
+	/*
+	 * The end of call id, exactly once per successful fetch_start, never from within it.
+	 * The answer's body is malloc'ed and given away through `body` (may be NULL);
+	 * headers are borrowed until return.
+	 */
+	void (*done)(void *arg, uint64_t id, const struct http_answer *answer, char *body);
+	void *arg;
+};
+
+struct fetch_options {
+	const char *ca_file;      /* NULL: the system's bundle */
+	bool allow_private;       /* destinations on loopback and private networks: for tests and the demo; else refused (SSRF) */
+	unsigned max_in_flight;   /* backstop, default 2000 */
+	int64_t dns_ttl_us;       /* default 5 min; failures are kept 30 s */
+};
+
+int fetch_new(struct event_base *base, const struct fetch_options *o, const struct fetch_events *events,
+    struct fetch **ret, struct lead_error *err) MUST_CHECK;
+/* Copies what it needs of the request. LEAD_EINPUT for a URL that is none; LEAD_EFULL past max_in_flight. */
+int fetch_start(struct fetch *f, uint64_t id, const struct request *r, struct lead_error *err) MUST_CHECK;
+/* Ends a call now; done follows with CANCELLED when it was sent, UNSENT when not. Unknown ids are ignored. */
+void fetch_cancel(struct fetch *f, uint64_t id);
+unsigned fetch_in_flight(const struct fetch *f);
+/* Drops idle connections and cached names of a host pattern; NULL: all. For reload and doctor. */
+void fetch_forget(struct fetch *f);
+/* Ends everything without calling done. NULL is fine. */
+void fetch_free(struct fetch *f);

@@ -1,0 +1,85 @@
+/*
+ * daemon/http.h: the control server: evhttp, hardened, with one route table.
+ *
+ * Every limit that evhttp lacks is here: connections, header bytes, body bytes, a deadline
+ * to a whole request, a deadline for deferred replies, slow readers, EMFILE (see the
+ * list in the .c). Errors are problem+json (RFC 9457) with a stable `code`.
+ */
+#pragma once
+
+#include "lib/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct event_base;
+struct json_object;
+struct http;
+struct http_request; /* lives until one of the reply functions that end it, or until its closed callback has returned */
+
+enum http_right { HTTP_READ, HTTP_OPERATE, HTTP_ADMIN };
+
+struct route {
+	const char *method;  /* GET POST PUT DELETE */
+	const char *pattern; /* /v1/runs/{run}/leads/{lead} */
+	enum http_right right;
+	void (*handler)(void *app, struct http_request *r);
+	const char *summary; /* one line: OpenAPI and help */
+	size_t max_body;     /* bytes; 0: 64 KiB */
+};
+
+struct http_options {
+	const struct route *routes; /* ends with a NULL method */
+	void *app;
+	/* What this peer may do on the Unix socket; NULL: its own uid and root all, others in the socket's group OPERATE. */
+	enum http_right (*right_of)(void *app, uid_t uid, gid_t gid, bool *ret_allowed);
+	unsigned max_connections;   /* default 256 */
+	int64_t request_ms;         /* first byte to whole request; default 10 s */
+	int64_t reply_ms;           /* longest deferred reply; default 120 s, then 504 */
+};
+
+int http_new(struct event_base *base, const struct http_options *o, struct http **ret, struct lead_error *err) MUST_CHECK;
+/* Binds (mode 0660 by umask, stale socket removed only when nobody answers on it) or adopts a passed fd (made non-blocking, checked). */
+int http_listen_unix(struct http *h, const char *path, struct lead_error *err) MUST_CHECK;
+int http_listen_fd(struct http *h, int fd, struct lead_error *err) MUST_CHECK;
+/* Stops accepting; open requests go on. */
+void http_close_listeners(struct http *h);
+void http_free(struct http *h);
+
+/* --- what came in; all borrowed for the life of the request --- */
+const char *http_param(struct http_request *r, const char *name);  /* {name} of the pattern, decoded */
+const char *http_query(struct http_request *r, const char *name);  /* decoded; NULL when absent */
+const char *http_header(struct http_request *r, const char *name);
+const void *http_body(struct http_request *r, size_t *ret_len);
+/* The body as a JSON object (empty body: an empty object). On failure a 400 problem was already sent and NULL comes back. */
+struct json_object *http_body_json(struct http_request *r);
+uid_t http_peer_uid(struct http_request *r);
+/* Digits only, within [min, max]; on failure a 400 or 404 problem was already sent and false comes back. Absent: *ret stays. */
+bool http_param_uint(struct http_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret);
+bool http_query_uint(struct http_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret);
+
+/* --- replies; each ends the request. They may come in the handler or any time later --- */
+void http_reply_json(struct http_request *r, int status, struct json_object *body); /* takes body */
+void http_reply_text(struct http_request *r, int status, const char *type, const char *body, size_t len);
+/* code: short-dashed-words, stable; detail: one sentence for a person. */
+void http_reply_problem(struct http_request *r, int status, const char *code, const char *detail, ...) __attribute__((format(printf, 4, 5)));
+/* LEAD_EINPUT 400, EFULL 507, ESTORE 500, EREMOTE 502 … */
+void http_reply_error(struct http_request *r, const struct lead_error *err);
+
+/* --- streams: SSE and large downloads --- */
+struct http_stream_events {
+	void (*drained)(void *arg); /* everything written so far has left: write more */
+	void (*closed)(void *arg);  /* the client went away or was dropped; the request is gone after this returns */
+	void *arg;
+};
+/* Sends the header. From now on only http_stream_* on r. */
+void http_stream_start(struct http_request *r, const char *type, const struct http_stream_events *e);
+/* Bytes not yet taken by the client after this write; above 256 KiB an SSE client is dropped (closed is called), a download waits for drained. */
+size_t http_stream_write(struct http_request *r, const void *bytes, size_t len);
+/* One server-sent event; NULL name for none. Heartbeats are ours. */
+void http_stream_event(struct http_request *r, const char *name, const char *json);
+void http_stream_end(struct http_request *r);
+/* Ends it without a proper last chunk, so that the client knows the file is not whole. */
+void http_stream_abort(struct http_request *r);
