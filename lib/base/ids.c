@@ -65,26 +65,29 @@ uint64_t hash_plain(const void *bytes, size_t len)
 	return hash_keyed(key, bytes, len);
 }
 
-/* Half a byte at a time: the table is small, and every machine we run on has the instruction. */
-static uint32_t crc32c_portable(uint32_t crc, const uint8_t *p, size_t len)
+/* Half a byte at a time: the table is small, and nearly every machine has the instruction below. */
+uint32_t crc32c_portable(const void *bytes, size_t len)
 {
 	static const uint32_t table[16] = {0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC,
 	    0x5125DAD3, 0x61C69362, 0x7198540D, 0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9,
 	    0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75};
+
+	const uint8_t *p = bytes;
+	uint32_t crc = 0xFFFFFFFF;
 
 	for (; len > 0; len--, p++) {
 		crc ^= *p;
 		crc = crc >> 4 ^ table[crc & 15];
 		crc = crc >> 4 ^ table[crc & 15];
 	}
-	return crc;
+	return ~crc;
 }
 
 #ifdef __x86_64__
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(
-    uint32_t crc, const uint8_t *p, size_t len)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(const uint8_t *p, size_t len)
 {
-	uint64_t wide = crc;
+	uint64_t wide = 0xFFFFFFFF;
+	uint32_t crc;
 
 	for (; len >= 8; len -= 8, p += 8) {
 		uint64_t word;
@@ -96,7 +99,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(
 	for (; len > 0; len--, p++) {
 		crc = __builtin_ia32_crc32qi(crc, *p);
 	}
-	return crc;
+	return ~crc;
 }
 #endif
 
@@ -104,10 +107,10 @@ uint32_t crc32c(const void *bytes, size_t len)
 {
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("sse4.2")) {
-		return ~crc32c_sse42(0xFFFFFFFF, bytes, len);
+		return crc32c_sse42(bytes, len);
 	}
 #endif
-	return ~crc32c_portable(0xFFFFFFFF, bytes, len);
+	return crc32c_portable(bytes, len);
 }
 
 /* SplitMix64 spreads one word over the four; it never gives the all-zero state. */

@@ -22,6 +22,7 @@ uint64_t hash_keyed(const uint8_t key[16], const void *bytes, size_t len);
 uint64_t hash_plain(const void *bytes, size_t len);
 /* CRC-32C (Castagnoli), as stored beside every value. */
 uint32_t crc32c(const void *bytes, size_t len);
+uint32_t crc32c_portable(const void *bytes, size_t len); /* the same without the processor's instruction */
 
 /* xoshiro256**: every random number in lib comes from one of these, seeded from outside. */
 struct dice { uint64_t s[4]; };
