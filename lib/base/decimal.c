@@ -55,7 +55,8 @@ size_t decimal_length(const char *text, size_t len)
 	return (size_t)(p - text);
 }
 
-/* A number taken apart: its digits (with the point among them) and the power of ten of the first one. */
+/* A number taken apart: its digits (with the point among them) and the power of ten of the first
+ * one. */
 struct parts {
 	bool negative;
 	const char *digits, *digits_end;
@@ -112,7 +113,7 @@ bool decimal_scaled(const char *text, size_t len, int scale, int64_t *ret, bool 
 		if (power-- < 0) {
 			exact = exact && *p == '0';
 		} else if (__builtin_mul_overflow(sum, 10, &sum) ||
-		    __builtin_add_overflow(sum, (uint64_t)(*p - '0'), &sum)) {
+			   __builtin_add_overflow(sum, (uint64_t)(*p - '0'), &sum)) {
 			return false;
 		}
 	}

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the JSON number (RFC 8259 section 6) that text begins with; 0 when it begins with none. */
+/* Bytes of the JSON number (RFC 8259 section 6) that text begins with; 0 when it begins with none.
+ */
 size_t decimal_length(const char *text, size_t len);
 
 /*

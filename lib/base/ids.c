@@ -68,9 +68,9 @@ uint64_t hash_plain(const void *bytes, size_t len)
 /* Half a byte at a time: the table is small, and nearly every machine has the instruction below. */
 uint32_t crc32c_portable(const void *bytes, size_t len)
 {
-	static const uint32_t table[16] = {0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC,
-	    0x5125DAD3, 0x61C69362, 0x7198540D, 0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9,
-	    0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75};
+	static const uint32_t table[16] = {0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1,
+	    0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D, 0x82F63B78, 0x92A8FC17, 0xA24BB5A6,
+	    0xB21572C9, 0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75};
 
 	const uint8_t *p = bytes;
 	uint32_t crc = 0xFFFFFFFF;
@@ -149,7 +149,8 @@ uint64_t dice_roll(struct dice *d)
 
 uint64_t dice_below(struct dice *d, uint64_t bound)
 {
-	uint64_t uneven = (0 - bound) % bound; /* 2^64 mod bound: rolls that would favour small results */
+	uint64_t uneven =
+	    (0 - bound) % bound; /* 2^64 mod bound: rolls that would favour small results */
 	uint64_t roll;
 
 	do {

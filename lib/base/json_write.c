@@ -1,4 +1,5 @@
-/* lib/base/json_write.c: text into JSON string literals; runs that need no change go over in one piece. */
+/* lib/base/json_write.c: text into JSON string literals; runs that need no change go over in one
+ * piece. */
 #include "lib/base/json.h"
 
 #include "lib/base/text.h"

@@ -11,7 +11,8 @@ static bool is_tail(const char *p)
 	return ((unsigned char)*p & 0xC0) == 0x80;
 }
 
-/* The well-formed sequences of the Unicode Standard, table 3-7: no overlong forms, no surrogates. */
+/* The well-formed sequences of the Unicode Standard, table 3-7: no overlong forms, no surrogates.
+ */
 size_t text_next(const char *p, const char *end, uint32_t *ret)
 {
 	unsigned char first, second;
@@ -34,19 +35,21 @@ size_t text_next(const char *p, const char *end, uint32_t *ret)
 		*ret = (first & 0x1Fu) << 6 | (second & 0x3Fu);
 		return 2;
 	}
-	if (!is_tail(p + 2) || (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-	    (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) {
+	if (!is_tail(p + 2) || (first == 0xE0 && second < 0xA0) ||
+	    (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+	    (first == 0xF4 && second > 0x8F)) {
 		return 0;
 	}
 	if (n == 3) {
-		*ret = (first & 0x0Fu) << 12 | (second & 0x3Fu) << 6 | ((unsigned char)p[2] & 0x3Fu);
+		*ret =
+		    (first & 0x0Fu) << 12 | (second & 0x3Fu) << 6 | ((unsigned char)p[2] & 0x3Fu);
 		return 3;
 	}
 	if (!is_tail(p + 3)) {
 		return 0;
 	}
 	*ret = (first & 0x07u) << 18 | (second & 0x3Fu) << 12 | ((unsigned char)p[2] & 0x3Fu) << 6 |
-	    ((unsigned char)p[3] & 0x3Fu);
+	       ((unsigned char)p[3] & 0x3Fu);
 	return 4;
 }
 
@@ -112,8 +115,8 @@ bool text_equal_nocase(const char *a, const char *b)
 static bool is_space(uint32_t c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-	    (c >= 0x2000 && c <= 0x200B) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
-	    c == 0x3000 || c == 0xFEFF;
+	       (c >= 0x2000 && c <= 0x200B) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+	       c == 0x205F || c == 0x3000 || c == 0xFEFF;
 }
 
 void text_trim(const char **text, size_t *len)
@@ -150,14 +153,16 @@ size_t text_length(const char *text, size_t len)
 	return n;
 }
 
-/* Letters and digits; beyond ASCII whatever is not in a block of punctuation, symbols or private use. */
+/* Letters and digits; beyond ASCII whatever is not in a block of punctuation, symbols or private
+ * use. */
 static bool is_word_char(uint32_t c)
 {
-	static const uint32_t not_words[][2] = {{0x80, 0xA9}, {0xAB, 0xB1}, {0xB4, 0xB4}, {0xB6, 0xB8},
-	    {0xBB, 0xBB}, {0xBF, 0xBF}, {0xD7, 0xD7}, {0xF7, 0xF7}, {0x2000, 0x206F}, {0x20A0, 0x20CF},
-	    {0x2190, 0x2BFF}, {0x2E00, 0x2E7F}, {0x3000, 0x3004}, {0x3008, 0x3020}, {0xE000, 0xF8FF},
-	    {0xFE00, 0xFE6F}, {0xFEFF, 0xFF0F}, {0xFF1A, 0xFF20}, {0xFF3B, 0xFF40}, {0xFF5B, 0xFF65},
-	    {0xFFE0, 0xFFFF}, {0x1F000, 0x1FAFF}, {0xF0000, 0x10FFFF}};
+	static const uint32_t not_words[][2] = {{0x80, 0xA9}, {0xAB, 0xB1}, {0xB4, 0xB4},
+	    {0xB6, 0xB8}, {0xBB, 0xBB}, {0xBF, 0xBF}, {0xD7, 0xD7}, {0xF7, 0xF7}, {0x2000, 0x206F},
+	    {0x20A0, 0x20CF}, {0x2190, 0x2BFF}, {0x2E00, 0x2E7F}, {0x3000, 0x3004},
+	    {0x3008, 0x3020}, {0xE000, 0xF8FF}, {0xFE00, 0xFE6F}, {0xFEFF, 0xFF0F},
+	    {0xFF1A, 0xFF20}, {0xFF3B, 0xFF40}, {0xFF5B, 0xFF65}, {0xFFE0, 0xFFFF},
+	    {0x1F000, 0x1FAFF}, {0xF0000, 0x10FFFF}};
 
 	if (c < 0x80) {
 		return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -250,7 +255,7 @@ const char *text_nearest(const char *word, const char *const candidates[])
 static bool is_unsafe(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x200E || c == 0x200F ||
-	    (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+	       (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
 }
 
 void text_write_safe(struct buf *out, const char *text, size_t len)
@@ -312,6 +317,9 @@ bool text_percent_decode(struct buf *out, const char *text, size_t len, bool plu
 		}
 		if (c == '\0') {
 			out->len = before;
+			if (out->data != NULL) {
+				out->data[before] = '\0';
+			}
 			return false;
 		}
 		buf_add_char(out, c);

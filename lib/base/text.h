@@ -29,5 +29,5 @@ const char *text_nearest(const char *word, const char *const candidates[]);
 void text_write_safe(struct buf *out, const char *text, size_t len);
 /* Percent-encoding of all but unreserved characters (RFC 3986 section 2.3). */
 void text_write_percent(struct buf *out, const char *text, size_t len);
-/* Percent-decoding; false for a bad escape or an encoded NUL. plus: `+` means a space. */
+/* Percent-decoding; false, and out as it was, for a bad escape or a NUL. plus: `+` means a space. */
 bool text_percent_decode(struct buf *out, const char *text, size_t len, bool plus);

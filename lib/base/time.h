@@ -22,13 +22,13 @@ struct now {
 void time_write_utc(int64_t wall_us, char out[25]);
 /* Local time with zone for people: `2026-11-22 02:02:03 +0100`. Uses the process's zone. */
 void time_write_local(int64_t wall_us, char out[32]);
-/* `1.2 s`, `3 min 20 s`, `2 h 05 min`, `4 d 3 h`: for people. */
+/* `12 ms`, `1.2 s`, `3 min 20 s`, `2 h 05 min`, `4 d 3 h`, `never`: for people; what is finer is cut off. */
 void duration_write(int64_t us, char out[32]);
 /* RFC 3339 with any offset; false when it is none. */
 bool time_parse_rfc3339(const char *text, int64_t *ret_wall_us);
-/* RFC 9110 section 5.6.7, all three forms. */
+/* RFC 9110 section 5.6.7, all three forms; a year of two digits lies in 1970 to 2069. */
 bool time_parse_http_date(const char *text, int64_t *ret_wall_us);
-/* Go's time.Duration: `6m0s`, `12ms`, `1h2m3.5s`; non-negative. */
+/* Go's time.Duration: `6m0s`, `12ms`, `1h2m3.5s`; non-negative; rounded up to whole microseconds. */
 bool duration_parse_go(const char *text, int64_t *ret_us);
 /* Our own: number (at most 6 decimals) and one of us ms s min m h d w; non-negative. */
 bool duration_parse(const char *text, int64_t *ret_us);
