@@ -22,7 +22,15 @@ struct gate_lists {
 	struct word_list *disposable; /* domains */
 	struct word_list *portal;     /* domains of portals and contact forms, not of a person's own organisation */
 	struct word_list *name_words; /* words that make a name no person's: office, team, leasing, department … */
+	const struct psl_ctx_st *psl; /* the system's public suffix list (libpsl); NULL: any top level is known */
 };
+
+/*
+ * Reads role.txt, noreply.txt, disposable.txt, portal.txt and name-words.txt of the folder, and the public suffix list.
+ * LEAD_EINPUT names the file that is missing or wrong; *ret is then empty.
+ */
+int gate_lists_load(const char *dir, struct gate_lists *ret, struct lead_error *err) MUST_CHECK;
+void gate_lists_free(struct gate_lists *l); /* what it holds; all zero is fine */
 
 /*
  * E-mail address, RFC 5321 dot-atom form, no quoted local parts, no address literals; international domains by
@@ -30,7 +38,7 @@ struct gate_lists {
  * Reasons: email-missing, email-is-url, email-malformed, email-domain. ret (may be NULL): the normal form, in the arena: domain lower
  * case in ASCII form, local part as written.
  */
-const char *gate_address(const struct value *email, struct arena *a, struct value *ret_normal);
+const char *gate_address(const struct value *email, const struct gate_lists *l, struct arena *a, struct value *ret_normal);
 /* Reasons: role-address, no-reply, disposable-domain, portal-domain (registrable domain and every parent of the address's domain). */
 const char *gate_role(const struct value *normal, const struct gate_lists *l);
 const char *gate_noreply(const struct value *normal, const struct gate_lists *l);
