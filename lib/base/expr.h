@@ -5,8 +5,9 @@
  * all else is compiled by libjq (28 to 34 ms each: at load, never in the loop)
  * and may run 20 ms on at most 64 KiB of input (programs that use test, match,
  * capture, scan, split/2, sub, gsub, sort, group_by, unique: 4 KiB).
- * Refused at load, because they read the process or never end: import, include,
- * env, $ENV, input, inputs, debug, halt, halt_error, $__loc__, modulemeta, getpath is fine.
+ * Refused at load, because they read the process or its files, write to its
+ * stderr or end it: import, include, env, $ENV, input, inputs, debug, stderr,
+ * halt, halt_error, $__loc__, modulemeta.
  */
 #pragma once
 

@@ -5,8 +5,10 @@
  * json_scan cuts wanted fields out of the raw text in one pass without a tree
  * (3 us instead of 34 us for a 4 KB answer); json_parse builds a json-c tree
  * for configuration and control requests. Both refuse bad UTF-8, lone
- * surrogates, duplicate-free is NOT required (last wins, as in json-c), depth
- * over the given bound, trailing bytes, NUL in strings, numbers beyond double.
+ * surrogates, numbers beyond a double, nesting over the given depth and bytes
+ * behind the value. Of keys that repeat within an object the last one counts.
+ * An escaped NUL is read as U+FFFD, so that no string that comes out of here
+ * holds a NUL.
  */
 #pragma once
 
@@ -18,7 +20,7 @@ struct json_object;
 
 #define JSON_DEPTH 64 /* deepest nesting accepted from outside */
 
-/* 0 when text[0..len) is exactly one JSON value; LEAD_EINPUT with byte offset in the text otherwise. */
+/* 0 when text[0..len) is exactly one JSON value; LEAD_EINPUT with the byte offset in err otherwise. depth: at most 512. */
 int json_check(const char *text, size_t len, int depth, struct lead_error *err) MUST_CHECK;
 
 /*
@@ -30,7 +32,11 @@ int json_check(const char *text, size_t len, int depth, struct lead_error *err) 
 int json_scan(const char *text, size_t len, const struct path_set *paths, struct arena *a,
     struct value *ret, struct lead_error *err) MUST_CHECK;
 
-/* A json-c tree, owned by the caller. Runs json_check first: json-c alone accepts far more. */
+/*
+ * A json-c tree, owned by the caller (NULL for the text `null`, as in json-c).
+ * Runs the scanner first: json-c alone accepts far more. Integers beyond int64
+ * are refused too, since json-c would change them silently.
+ */
 int json_parse(const char *text, size_t len, struct json_object **ret, struct lead_error *err) MUST_CHECK;
 
 /*
@@ -44,6 +50,12 @@ int json_get_int(struct json_object *obj, const char *key, const char *what, int
 int json_get_bool(struct json_object *obj, const char *key, const char *what, bool *ret, struct lead_error *err) MUST_CHECK;
 int json_get_object(struct json_object *obj, const char *key, const char *what, struct json_object **ret, struct lead_error *err) MUST_CHECK;
 int json_get_array(struct json_object *obj, const char *key, const char *what, struct json_object **ret, struct lead_error *err) MUST_CHECK;
+
+/*
+ * The inside of a string literal that json_check accepted, decoded into out (at
+ * least len bytes; may be text itself). Returns its length.
+ */
+size_t json_unescape(const char *text, size_t len, char *out);
 
 /* Appends text as a quoted JSON string; bytes that are no UTF-8 become U+FFFD. */
 void json_write_string(struct buf *out, const char *text, size_t len);

@@ -53,17 +53,16 @@ size_t text_next(const char *p, const char *end, uint32_t *ret)
 	return 4;
 }
 
-void text_write_char(struct buf *out, uint32_t c)
+size_t text_put_char(uint32_t c, char *out)
 {
-	char bytes[4];
-	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 	static const unsigned char lead[5] = {0, 0x00, 0xC0, 0xE0, 0xF0};
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 
 	for (size_t i = n; i-- > 1; c >>= 6) {
-		bytes[i] = (char)(0x80 | (c & 0x3F));
+		out[i] = (char)(0x80 | (c & 0x3F));
 	}
-	bytes[0] = (char)(lead[n] | c);
-	buf_add(out, bytes, n);
+	out[0] = (char)(lead[n] | c);
+	return n;
 }
 
 bool text_is_utf8(const char *text, size_t len)

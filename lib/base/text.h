@@ -10,8 +10,8 @@
 bool text_is_utf8(const char *text, size_t len);
 /* Bytes (1 to 4) of the UTF-8 character that p begins with, and the character; 0 when it is bad or p == end. */
 size_t text_next(const char *p, const char *end, uint32_t *ret);
-/* Appends one character as UTF-8; c at most U+10FFFF. */
-void text_write_char(struct buf *out, uint32_t c);
+/* Writes one character (at most U+10FFFF) as UTF-8, 1 to 4 bytes; returns how many. */
+size_t text_put_char(uint32_t c, char *out);
 /* Simple case folding of Latin, Greek and Cyrillic letters; other bytes stay. Output may differ in length. */
 void text_fold(struct buf *out, const char *text, size_t len);
 /* ASCII only, in place. */

@@ -139,6 +139,7 @@ void text_fold(struct buf *out, const char *text, size_t len)
 	const char *p = text, *end = text + len;
 
 	while (p < end) {
+		char letter[4];
 		uint32_t c;
 		size_t n = text_next(p, end, &c);
 
@@ -146,7 +147,8 @@ void text_fold(struct buf *out, const char *text, size_t len)
 			buf_add_char(out, *p++);
 			continue;
 		}
-		text_write_char(out, c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : fold_char(c));
+		c = c >= 0x80 ? fold_char(c) : c >= 'A' && c <= 'Z' ? c + 32 : c;
+		buf_add(out, letter, text_put_char(c, letter));
 		p += n;
 	}
 }
