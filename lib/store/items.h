@@ -1,0 +1,108 @@
+/*
+ * lib/store/items.h: the items of a run: imported row, state, facts, identity.
+ *
+ * The row is written once. The state (under 128 bytes) is rewritten at every outcome, not at a grant: that an item
+ * is in flight is known by its open call. What a stage found out is a fact, added and never changed; the record of an
+ * item is its row with its facts laid over it.
+ */
+#pragma once
+
+#include "lib/base/value.h"
+#include "lib/store/store.h"
+
+enum item_status {
+	ITEM_WAITING,  /* in `ready`, or its call is open */
+	ITEM_RETRYING, /* in `later` until due */
+	ITEM_HELD,     /* waits for a person */
+	ITEM_DONE,     /* has an outcome */
+};
+
+enum item_outcome {
+	ITEM_OPEN, /* none yet */
+	ITEM_READY,
+	ITEM_DELIVERED,
+	ITEM_CONFIRMED,
+	ITEM_REJECTED,
+	ITEM_SUPPRESSED,
+	ITEM_DUPLICATE,
+	ITEM_FAILED,
+	ITEM_PARKED,
+	ITEM_OUTCOMES
+};
+const char *item_status_word(enum item_status s);
+const char *item_outcome_word(enum item_outcome o); /* "open" for ITEM_OPEN */
+bool item_outcome_parse(const char *word, enum item_outcome *ret);
+
+#define ITEM_REASON 40
+#define STAGE_INTAKE 255 /* facts of the gates at intake */
+
+enum item_phase {
+	PHASE_CALL,   /* the stage's own call comes next */
+	PHASE_LOOKUP, /* a call in doubt is being looked up */
+};
+
+struct item {
+	uint32_t run, number;
+	enum item_status status;
+	enum item_outcome outcome;
+	uint8_t stage;      /* index into the run's stages */
+	uint8_t step;       /* position in the stage's chain */
+	enum item_phase phase;
+	uint8_t failures;   /* in a row, of class failure_class, in this step */
+	uint8_t failure_class;
+	uint8_t doubts;     /* calls in doubt in this step */
+	uint8_t gate_tries; /* repeats because a gate of the stage refused what came */
+	uint8_t repairs;    /* times confirm sent it back to be pushed again */
+	bool pushed;        /* the destination said yes at least once */
+	uint16_t service;   /* queue place while WAITING or RETRYING */
+	uint8_t rank;
+	uint32_t facts;     /* next seq */
+	int64_t due_us;     /* RETRYING: boot clock */
+	int64_t spent_micro; /* settled and in doubt */
+	char reason[ITEM_REASON];
+};
+
+bool item_read(struct txn *t, uint32_t run, uint32_t number, struct item *ret);
+void item_write(struct txn *t, const struct item *i);
+/* From a walk over TABLE_STATE. */
+bool item_decode(struct slice key, struct slice value, struct item *ret);
+struct key item_key(uint32_t run, uint32_t number);
+struct key run_prefix(uint32_t run);
+
+bool item_row(struct txn *t, uint32_t run, uint32_t number, struct slice *ret);
+void item_row_write(struct txn *t, uint32_t run, uint32_t number, const void *row, size_t len);
+
+enum fact_kind { FACT_CALL, FACT_GATE, FACT_TEMPLATE, FACT_OPERATOR };
+
+struct fact_field {
+	const char *name;
+	uint32_t name_len;
+	struct value value;
+};
+
+#define FACT_FIELDS 32
+
+struct fact {
+	enum fact_kind kind;
+	uint8_t stage, step;
+	uint8_t outcome;    /* enum outcome_class for calls; 0 for the rest */
+	uint16_t service;
+	uint64_t call;      /* 0: none */
+	uint64_t turn;
+	int64_t wall_us;
+	int64_t price_micro;
+	uint32_t ms;        /* how long the call took */
+	char reason[ITEM_REASON];
+	struct fact_field fields[FACT_FIELDS];
+	size_t n_fields;
+};
+/* Adds the fact as number i->facts and counts it up; the caller writes the item. */
+void fact_add(struct txn *t, struct item *i, const struct fact *f);
+/* Texts are borrowed from value. False when it is none. */
+bool fact_decode(struct slice value, struct fact *ret);
+typedef bool (*fact_walk_fn)(void *arg, const struct fact *f);
+/* Oldest first; f returns false to stop and may not write. */
+void fact_walk(struct txn *t, uint32_t run, uint32_t number, fact_walk_fn f, void *arg);
+
+/* Who had this identity first in the run; 0 when nobody. Remembers number when it is new. */
+uint32_t identity_claim(struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);

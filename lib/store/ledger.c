@@ -1,0 +1,270 @@
+/* See ledger.h. */
+#include "lib/store/ledger.h"
+
+#include "lib/store/pack.h"
+
+#include <string.h>
+
+static const char *const state_words[CALL_STATES] = {"reserved", "sent", "settled", "refunded", "in-doubt"};
+
+const char *call_state_word(enum call_state s)
+{
+	return state_words[s];
+}
+
+bool call_state_parse(const char *word, enum call_state *ret)
+{
+	for (int i = 0; i < CALL_STATES; i++) {
+		if (strcmp(word, state_words[i]) == 0) {
+			*ret = (enum call_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct key call_key(uint64_t id)
+{
+	return key_u64(key_of(), id);
+}
+
+/* Stamps after the grant are stored as distances from it: they are small. 0 stays "never". */
+static void pack_after(struct buf *b, int64_t from_us, int64_t at_us)
+{
+	pack_var(b, at_us == 0 ? 0 : (uint64_t)(at_us - from_us) + 1);
+}
+
+static int64_t unpack_after(struct unpack *u, int64_t from_us)
+{
+	uint64_t v = unpack_var(u);
+
+	return v == 0 ? 0 : from_us + (int64_t)(v - 1);
+}
+
+static struct buf *call_encode(struct txn *t, const struct call_row *c)
+{
+	struct buf *b = txn_buf(t);
+
+	pack_u8(b, (uint8_t)c->state);
+	pack_u8(b, c->outcome);
+	pack_u16(b, c->service);
+	pack_u16(b, c->endpoint);
+	pack_u16(b, c->key);
+	pack_u32(b, c->boot);
+	pack_i64(b, c->granted_us);
+	pack_i64(b, c->granted_wall_us);
+	pack_after(b, c->granted_us, c->sent_us);
+	pack_after(b, c->granted_us, c->late_us);
+	pack_after(b, c->granted_us, c->end_us);
+	pack_u16(b, c->http_status);
+	pack_text(b, c->reason);
+	pack_var(b, c->n_parts);
+	for (size_t i = 0; i < c->n_parts; i++) {
+		pack_u32(b, c->parts[i].run);
+		pack_u32(b, c->parts[i].number);
+		pack_u8(b, c->parts[i].stage);
+		pack_u8(b, c->parts[i].step);
+		pack_var(b, (uint64_t)c->parts[i].reserved_micro);
+		pack_var(b, (uint64_t)c->parts[i].settled_micro);
+	}
+	return b;
+}
+
+bool call_decode(struct slice key, struct slice value, struct call_row *ret)
+{
+	struct unpack u = unpack_of(value);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->id = key_get_u64(key.data);
+	ret->state = unpack_u8(&u);
+	ret->outcome = unpack_u8(&u);
+	ret->service = unpack_u16(&u);
+	ret->endpoint = unpack_u16(&u);
+	ret->key = unpack_u16(&u);
+	ret->boot = unpack_u32(&u);
+	ret->granted_us = unpack_i64(&u);
+	ret->granted_wall_us = unpack_i64(&u);
+	ret->sent_us = unpack_after(&u, ret->granted_us);
+	ret->late_us = unpack_after(&u, ret->granted_us);
+	ret->end_us = unpack_after(&u, ret->granted_us);
+	ret->http_status = unpack_u16(&u);
+	unpack_text(&u, ret->reason, sizeof(ret->reason));
+	ret->n_parts = (size_t)unpack_var(&u);
+	for (size_t i = 0; i < ret->n_parts && i < CALL_PARTS; i++) {
+		struct call_part *p = &ret->parts[i];
+
+		p->run = unpack_u32(&u);
+		p->number = unpack_u32(&u);
+		p->stage = unpack_u8(&u);
+		p->step = unpack_u8(&u);
+		p->reserved_micro = (int64_t)unpack_var(&u);
+		p->settled_micro = (int64_t)unpack_var(&u);
+	}
+	return !u.bad && ret->state < CALL_STATES && ret->n_parts <= CALL_PARTS;
+}
+
+void call_open(struct txn *t, const struct call_row *c)
+{
+	struct buf *b = call_encode(t, c);
+
+	txn_append(t, TABLE_CALL, call_key(c->id), b->data, b->len);
+	txn_append(t, TABLE_OPEN, call_key(c->id), "", 0);
+}
+
+void call_close(struct txn *t, const struct call_row *c)
+{
+	struct buf *b = call_encode(t, c);
+
+	txn_put(t, TABLE_CALL, call_key(c->id), b->data, b->len);
+	txn_delete(t, TABLE_OPEN, call_key(c->id));
+}
+
+bool call_read(struct txn *t, uint64_t id, struct call_row *ret)
+{
+	struct key k = call_key(id);
+	struct slice value;
+
+	return txn_get(t, TABLE_CALL, k, &value) && call_decode((struct slice){k.bytes, k.len}, value, ret);
+}
+
+/* --- balances --- */
+
+struct key account_key(struct account_id id)
+{
+	struct key k = key_u32(key_u8(key_of(), (uint8_t)id.kind), id.owner);
+
+	return key_u64(key_u8(k, (uint8_t)id.period), (uint64_t)id.start_us);
+}
+
+bool account_read(struct txn *t, struct account_id id, struct balance *ret)
+{
+	struct slice value;
+	struct unpack u;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!txn_get(t, TABLE_ACCOUNT, account_key(id), &value)) {
+		return false;
+	}
+	u = unpack_of(value);
+	ret->settled_micro = unpack_i64(&u);
+	ret->reserved_micro = unpack_i64(&u);
+	ret->in_doubt_micro = unpack_i64(&u);
+	ret->refunded_micro = unpack_i64(&u);
+	for (int i = 0; i < CALL_STATES; i++) {
+		ret->calls[i] = unpack_var(&u);
+	}
+	return !u.bad;
+}
+
+void account_write(struct txn *t, struct account_id id, const struct balance *bal)
+{
+	struct buf *b = txn_buf(t);
+
+	pack_i64(b, bal->settled_micro);
+	pack_i64(b, bal->reserved_micro);
+	pack_i64(b, bal->in_doubt_micro);
+	pack_i64(b, bal->refunded_micro);
+	for (int i = 0; i < CALL_STATES; i++) {
+		pack_var(b, bal->calls[i]);
+	}
+	txn_put(t, TABLE_ACCOUNT, account_key(id), b->data, b->len);
+}
+
+/* --- parked keys and statistics --- */
+
+static struct key park_key(uint16_t service, uint16_t key)
+{
+	return key_u16(key_u16(key_of(), service), key);
+}
+
+void park_write(struct txn *t, uint16_t service, uint16_t key, const struct park_row *p)
+{
+	struct buf *b = txn_buf(t);
+
+	if (p->cause == 0) {
+		txn_delete(t, TABLE_PARK, park_key(service, key));
+		return;
+	}
+	pack_u8(b, p->cause);
+	pack_i64(b, p->since_wall_us);
+	pack_i64(b, p->until_wall_us);
+	pack_text(b, p->why);
+	txn_put(t, TABLE_PARK, park_key(service, key), b->data, b->len);
+}
+
+bool park_read(struct txn *t, uint16_t service, uint16_t key, struct park_row *ret)
+{
+	struct slice value;
+	struct unpack u;
+
+	if (!txn_get(t, TABLE_PARK, park_key(service, key), &value)) {
+		return false;
+	}
+	u = unpack_of(value);
+	ret->cause = unpack_u8(&u);
+	ret->since_wall_us = unpack_i64(&u);
+	ret->until_wall_us = unpack_i64(&u);
+	unpack_text(&u, ret->why, sizeof(ret->why));
+	return !u.bad;
+}
+
+bool stat_read(struct txn *t, uint16_t service, struct stat_row *ret)
+{
+	struct slice value;
+	struct unpack u;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!txn_get(t, TABLE_STAT, key_u16(key_of(), service), &value)) {
+		return false;
+	}
+	u = unpack_of(value);
+	for (int i = 0; i < STAT_CLASSES; i++) {
+		ret->outcomes[i] = unpack_var(&u);
+	}
+	for (int i = 0; i < STAT_BUCKETS; i++) {
+		ret->latency[i] = unpack_var(&u);
+	}
+	ret->settled_micro = unpack_i64(&u);
+	return !u.bad;
+}
+
+void stat_write(struct txn *t, uint16_t service, const struct stat_row *s)
+{
+	struct buf *b = txn_buf(t);
+
+	for (int i = 0; i < STAT_CLASSES; i++) {
+		pack_var(b, s->outcomes[i]);
+	}
+	for (int i = 0; i < STAT_BUCKETS; i++) {
+		pack_var(b, s->latency[i]);
+	}
+	pack_i64(b, s->settled_micro);
+	txn_put(t, TABLE_STAT, key_u16(key_of(), service), b->data, b->len);
+}
+
+void stat_count_latency(struct stat_row *s, int64_t us)
+{
+	int64_t ms = us / 1000;
+	int bucket = 0;
+
+	while (bucket < STAT_BUCKETS - 1 && ms >= (INT64_C(1) << bucket)) {
+		bucket++;
+	}
+	s->latency[bucket]++;
+}
+
+uint64_t stat_quantile_ms(const struct stat_row *s, double q)
+{
+	uint64_t total = 0, seen = 0;
+
+	for (int i = 0; i < STAT_BUCKETS; i++) {
+		total += s->latency[i];
+	}
+	for (int i = 0; i < STAT_BUCKETS && total > 0; i++) {
+		seen += s->latency[i];
+		if ((double)seen >= q * (double)total) {
+			return UINT64_C(1) << i;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,89 @@
+/*
+ * lib/store/ledger.h: every request that was paid for, or may have been.
+ *
+ * One row per call, keyed by its time-ordered id, holding its parts (one item's share each): written as
+ * reserved before the first byte leaves, rewritten once when it ends. That a call was sent is known
+ * in memory while it is open; after a crash every open call counts as possibly sent. Table `open` lists the unsettled.
+ * Balances stand in `account`: settled + reserved + in doubt never exceed a budget.
+ */
+#pragma once
+
+#include "lib/store/store.h"
+
+enum call_state { CALL_RESERVED, CALL_SENT, CALL_SETTLED, CALL_REFUNDED, CALL_IN_DOUBT, CALL_STATES };
+const char *call_state_word(enum call_state s);
+bool call_state_parse(const char *word, enum call_state *ret);
+
+struct call_part {
+	uint32_t run, number;
+	uint8_t stage, step;
+	int64_t reserved_micro, settled_micro; /* in doubt: settled is what counts as paid */
+};
+
+#define CALL_PARTS 1 /* a batch may hold more, later; rows say how many they have */
+
+struct call_row {
+	uint64_t id;
+	enum call_state state;
+	uint8_t outcome;            /* enum outcome_class once ended */
+	uint16_t service, endpoint, key; /* names.h */
+	uint32_t boot;              /* number of the boot the stamps are of */
+	int64_t granted_us, sent_us, late_us, end_us; /* boot clock; 0: never; late_us: had arrived by then */
+	int64_t granted_wall_us;
+	uint16_t http_status;
+	char reason[40];
+	size_t n_parts;
+	struct call_part parts[CALL_PARTS];
+};
+
+void call_open(struct txn *t, const struct call_row *c);   /* new row and `open` entry */
+void call_close(struct txn *t, const struct call_row *c);  /* rewrites it and takes it out of `open` */
+bool call_read(struct txn *t, uint64_t id, struct call_row *ret);
+bool call_decode(struct slice key, struct slice value, struct call_row *ret);
+
+/* --- balances --- */
+
+enum account_kind { ACCOUNT_RUN, ACCOUNT_CAMPAIGN, ACCOUNT_ORG, ACCOUNT_SERVICE };
+enum account_period { PERIOD_TOTAL, PERIOD_DAY, PERIOD_MONTH };
+
+struct account_id {
+	enum account_kind kind;
+	uint32_t owner;        /* run number, or number of a name */
+	enum account_period period;
+	int64_t start_us;      /* wall start of the period; 0 for PERIOD_TOTAL */
+};
+
+struct balance {
+	int64_t settled_micro, reserved_micro, in_doubt_micro;
+	int64_t refunded_micro; /* reserved and given back whole, for people */
+	uint64_t calls[CALL_STATES];
+};
+bool account_read(struct txn *t, struct account_id id, struct balance *ret); /* zeros and false when new */
+void account_write(struct txn *t, struct account_id id, const struct balance *b);
+struct key account_key(struct account_id id);
+
+/* --- parked keys and statistics --- */
+
+struct park_row {
+	uint8_t cause; /* enum park_cause */
+	int64_t since_wall_us, until_wall_us;
+	char why[96];
+};
+/* what: number of the key's name, or 0 for the whole service (an operator's pause). cause 0 removes the row. */
+void park_write(struct txn *t, uint16_t service, uint16_t key, const struct park_row *p);
+bool park_read(struct txn *t, uint16_t service, uint16_t key, struct park_row *ret);
+
+#define STAT_CLASSES 16
+#define STAT_BUCKETS 24 /* latency: bucket i counts calls under 2^i ms */
+
+/* Since the store began, per service: what `service show` and plan learn from. */
+struct stat_row {
+	uint64_t outcomes[STAT_CLASSES];
+	uint64_t latency[STAT_BUCKETS];
+	int64_t settled_micro;
+};
+bool stat_read(struct txn *t, uint16_t service, struct stat_row *ret);
+void stat_write(struct txn *t, uint16_t service, const struct stat_row *s);
+void stat_count_latency(struct stat_row *s, int64_t us);
+/* Milliseconds below which the share q (0..1) of the calls stayed; 0 without calls. */
+uint64_t stat_quantile_ms(const struct stat_row *s, double q);

@@ -1,0 +1,210 @@
+/* See runs.h. */
+#include "lib/store/runs.h"
+
+#include "lib/base/ids.h"
+#include "lib/store/pack.h"
+
+#include <string.h>
+
+static const char *const state_words[RUN_STATES] = {"running", "paused", "done", "cancelled", "failed"};
+
+const char *run_state_word(enum run_state s)
+{
+	return state_words[s];
+}
+
+static void pack_count(struct buf *b, const struct stage_count *c)
+{
+	pack_var(b, c->waiting);
+	pack_var(b, c->retrying);
+	pack_var(b, c->held);
+	pack_var(b, c->ok);
+	pack_var(b, c->empty);
+	pack_var(b, c->rejected);
+	pack_var(b, c->failed);
+	pack_var(b, c->calls);
+	pack_var(b, (uint64_t)c->settled_micro);
+}
+
+static void unpack_count(struct unpack *u, struct stage_count *c)
+{
+	c->waiting = unpack_var(u);
+	c->retrying = unpack_var(u);
+	c->held = unpack_var(u);
+	c->ok = unpack_var(u);
+	c->empty = unpack_var(u);
+	c->rejected = unpack_var(u);
+	c->failed = unpack_var(u);
+	c->calls = unpack_var(u);
+	c->settled_micro = (int64_t)unpack_var(u);
+}
+
+void run_write(struct txn *t, const struct run_row *r)
+{
+	struct buf *b = txn_buf(t);
+
+	pack_u8(b, (uint8_t)r->state);
+	pack_text(b, r->campaign);
+	pack_text(b, r->pipeline);
+	pack_text(b, r->source);
+	pack_i64(b, r->created_us);
+	pack_i64(b, r->started_us);
+	pack_i64(b, r->ended_us);
+	pack_u8(b, r->priority);
+	pack_u32(b, r->share);
+	pack_i64(b, r->budget_micro);
+	pack_var(b, r->max_rows);
+	pack_text(b, r->why);
+	pack_text(b, r->upload);
+	pack_u8(b, r->encoding);
+	pack_u8(b, (uint8_t)r->delimiter);
+	pack_text(b, r->map);
+	pack_u8(b, r->importing);
+	pack_u8(b, r->written);
+	pack_var(b, r->rows);
+	pack_var(b, r->bytes);
+	pack_var(b, r->bytes_total);
+	pack_bytes(b, r->columns.data, r->columns.len);
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		pack_var(b, r->outcomes[i]);
+	}
+	pack_var(b, r->n_stages);
+	for (size_t i = 0; i < r->n_stages; i++) {
+		pack_text(b, r->stages[i].name);
+		pack_count(b, &r->stages[i].count);
+	}
+	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
+}
+
+bool run_decode(struct slice key, struct slice value, struct run_row *ret)
+{
+	struct unpack u = unpack_of(value);
+	struct slice columns;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->id = key_get_u32(key.data);
+	ret->state = unpack_u8(&u);
+	unpack_text(&u, ret->campaign, sizeof(ret->campaign));
+	unpack_text(&u, ret->pipeline, sizeof(ret->pipeline));
+	unpack_text(&u, ret->source, sizeof(ret->source));
+	ret->created_us = unpack_i64(&u);
+	ret->started_us = unpack_i64(&u);
+	ret->ended_us = unpack_i64(&u);
+	ret->priority = unpack_u8(&u);
+	ret->share = unpack_u32(&u);
+	ret->budget_micro = unpack_i64(&u);
+	ret->max_rows = unpack_var(&u);
+	unpack_text(&u, ret->why, sizeof(ret->why));
+	unpack_text(&u, ret->upload, sizeof(ret->upload));
+	ret->encoding = unpack_u8(&u);
+	ret->delimiter = (char)unpack_u8(&u);
+	unpack_text(&u, ret->map, sizeof(ret->map));
+	ret->importing = unpack_u8(&u) != 0;
+	ret->written = unpack_u8(&u) != 0;
+	ret->rows = unpack_var(&u);
+	ret->bytes = unpack_var(&u);
+	ret->bytes_total = unpack_var(&u);
+	columns = unpack_bytes(&u);
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		ret->outcomes[i] = unpack_var(&u);
+	}
+	ret->n_stages = (size_t)unpack_var(&u);
+	if (ret->n_stages > RUN_STAGES) {
+		return false;
+	}
+	for (size_t i = 0; i < ret->n_stages; i++) {
+		unpack_text(&u, ret->stages[i].name, sizeof(ret->stages[i].name));
+		unpack_count(&u, &ret->stages[i].count);
+	}
+	if (u.bad || ret->state >= RUN_STATES) {
+		return false;
+	}
+	buf_add(&ret->columns, columns.data, columns.len);
+	return !ret->columns.failed;
+}
+
+bool run_read(struct txn *t, uint32_t id, struct run_row *ret)
+{
+	struct key k = run_prefix(id);
+	struct slice value;
+
+	return txn_get(t, TABLE_RUN, k, &value) && run_decode((struct slice){k.bytes, k.len}, value, ret);
+}
+
+void run_row_fini(struct run_row *r)
+{
+	buf_free(&r->columns);
+}
+
+uint32_t run_last_id(struct txn *t)
+{
+	struct slice key, value;
+
+	return txn_last(t, TABLE_RUN, key_of(), &key, &value) ? key_get_u32(key.data) : 0;
+}
+
+/* --- uploads --- */
+
+static struct key upload_key(const char *id)
+{
+	return key_u64(key_of(), hash_plain(id, strlen(id)));
+}
+
+bool upload_read(struct txn *t, const char *id, struct upload_row *ret)
+{
+	struct slice value;
+	struct unpack u;
+
+	if (!txn_get(t, TABLE_UPLOAD, upload_key(id), &value)) {
+		return false;
+	}
+	u = unpack_of(value);
+	unpack_text(&u, ret->id, sizeof(ret->id));
+	unpack_text(&u, ret->name, sizeof(ret->name));
+	ret->size = unpack_var(&u);
+	ret->created_us = unpack_i64(&u);
+	return !u.bad && strcmp(ret->id, id) == 0;
+}
+
+void upload_write(struct txn *t, const struct upload_row *u)
+{
+	struct buf *b = txn_buf(t);
+
+	pack_text(b, u->id);
+	pack_text(b, u->name);
+	pack_var(b, u->size);
+	pack_i64(b, u->created_us);
+	txn_put(t, TABLE_UPLOAD, upload_key(u->id), b->data, b->len);
+}
+
+void upload_delete(struct txn *t, const char *id)
+{
+	txn_delete(t, TABLE_UPLOAD, upload_key(id));
+}
+
+/* --- remembered answers --- */
+
+bool idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret)
+{
+	struct slice value;
+	struct unpack u;
+
+	if (!txn_get(t, TABLE_IDEM, key_u64(key_of(), key_hash), &value)) {
+		return false;
+	}
+	u = unpack_of(value);
+	ret->body_hash = unpack_u64(&u);
+	ret->run = unpack_u32(&u);
+	ret->wall_us = unpack_i64(&u);
+	return !u.bad;
+}
+
+void idem_write(struct txn *t, uint64_t key_hash, const struct idem_row *r)
+{
+	struct buf *b = txn_buf(t);
+
+	pack_u64(b, r->body_hash);
+	pack_u32(b, r->run);
+	pack_i64(b, r->wall_us);
+	txn_put(t, TABLE_IDEM, key_u64(key_of(), key_hash), b->data, b->len);
+}

@@ -1,0 +1,76 @@
+/*
+ * lib/store/runs.h: runs, uploads and remembered answers.
+ *
+ * A run's row holds what it is and all its counters; it is written once per turn in which something of it changed.
+ */
+#pragma once
+
+#include "lib/store/items.h"
+
+enum run_state { RUN_RUNNING, RUN_PAUSED, RUN_DONE, RUN_CANCELLED, RUN_FAILED, RUN_STATES };
+const char *run_state_word(enum run_state s);
+
+#define RUN_STAGES 24
+#define RUN_TEXT 96
+
+/* Counters of one stage; items leave `waiting`, `retrying` and `held` again, the others only grow. */
+struct stage_count {
+	uint64_t waiting;  /* status WAITING: queued or in flight */
+	uint64_t retrying, held;
+	uint64_t ok, empty, rejected, failed;
+	uint64_t calls;    /* requests granted */
+	int64_t settled_micro;
+};
+
+struct run_row {
+	uint32_t id;
+	enum run_state state;
+	char campaign[RUN_TEXT], pipeline[RUN_TEXT], source[RUN_TEXT];
+	int64_t created_us, started_us, ended_us; /* wall */
+	uint8_t priority;
+	uint32_t share;
+	int64_t budget_micro;      /* -1: none */
+	uint64_t max_rows;         /* --limit; 0: all */
+	char why[RUN_TEXT];        /* failed: what broke the import */
+
+	/* import */
+	char upload[40];
+	uint8_t encoding;          /* 255: to be found out */
+	char delimiter;            /* 0: to be found out */
+	char map[512];             /* overrides, one a line */
+	bool importing;
+	bool written;              /* results folder is complete */
+	uint64_t rows;             /* rows of the file taken so far */
+	uint64_t bytes, bytes_total;
+	struct buf columns;        /* columns_write(); owned */
+
+	/* counters */
+	uint64_t outcomes[ITEM_OUTCOMES]; /* [0]: open items */
+	size_t n_stages;
+	struct { char name[RUN_TEXT / 2]; struct stage_count count; } stages[RUN_STAGES];
+};
+
+bool run_read(struct txn *t, uint32_t id, struct run_row *ret); /* fini ret when true */
+void run_write(struct txn *t, const struct run_row *r);
+bool run_decode(struct slice key, struct slice value, struct run_row *ret);
+void run_row_fini(struct run_row *r);
+uint32_t run_last_id(struct txn *t);
+
+struct upload_row {
+	char id[40];
+	char name[RUN_TEXT];
+	uint64_t size;
+	int64_t created_us;
+};
+bool upload_read(struct txn *t, const char *id, struct upload_row *ret);
+void upload_write(struct txn *t, const struct upload_row *u);
+void upload_delete(struct txn *t, const char *id);
+
+/* Idempotency-Key: what the first request with it was and what it gave. */
+struct idem_row {
+	uint64_t body_hash;
+	uint32_t run;
+	int64_t wall_us;
+};
+bool idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret);
+void idem_write(struct txn *t, uint64_t key_hash, const struct idem_row *r);

@@ -1,0 +1,573 @@
+/*
+ * The environment and its transactions. One environment per process (a second open
+ * would drop LMDB's file locks on the first close), an own flock beside it, default
+ * sync mode only, never WRITEMAP: measured, see the notes in store.h's callers' tests.
+ *
+ *   txn_begin -> get/put/walk (first error latches) -> txn_commit | txn_abort
+ */
+#include "lib/store/store.h"
+
+#include "lib/base/ids.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define VALUE_HEAD 5 /* version byte and CRC-32C */
+#define DEFAULT_MAP_BYTES ((size_t)16 << 30)
+
+static const char *const table_names[TABLE_N] = {
+    [TABLE_META] = "meta",
+    [TABLE_NAME] = "name",
+    [TABLE_RUN] = "run",
+    [TABLE_UPLOAD] = "upload",
+    [TABLE_LEAD] = "lead",
+    [TABLE_STATE] = "state",
+    [TABLE_FACT] = "fact",
+    [TABLE_READY] = "ready",
+    [TABLE_LATER] = "later",
+    [TABLE_CALL] = "call",
+    [TABLE_OPEN] = "open",
+    [TABLE_ACCOUNT] = "account",
+    [TABLE_IDENTITY] = "identity",
+    [TABLE_PARK] = "park",
+    [TABLE_STAT] = "stat",
+    [TABLE_IDEM] = "idem",
+};
+
+struct store {
+	MDB_env *env;
+	MDB_dbi dbi[TABLE_N];
+	MDB_txn *reader; /* reset between uses: NOTLS, renewed instead of begun */
+	int lock_fd;
+	bool read_only;
+	uint64_t commits;
+	struct buf scratch;
+};
+
+struct txn {
+	struct store *store;
+	MDB_txn *mdb;
+	bool write;
+	int error;     /* first MDB or errno code */
+	unsigned writes;
+	enum store_table where; /* table of the first error */
+};
+
+/* --- keys --- */
+
+struct key key_of(void)
+{
+	return (struct key){.len = 0};
+}
+
+static struct key key_add(struct key k, uint64_t v, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++) {
+		k.bytes[k.len++] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
+	}
+	return k;
+}
+
+struct key key_u8(struct key k, uint8_t v)
+{
+	return key_add(k, v, 1);
+}
+
+struct key key_u16(struct key k, uint16_t v)
+{
+	return key_add(k, v, 2);
+}
+
+struct key key_u32(struct key k, uint32_t v)
+{
+	return key_add(k, v, 4);
+}
+
+struct key key_u64(struct key k, uint64_t v)
+{
+	return key_add(k, v, 8);
+}
+
+static uint64_t key_get(const uint8_t *bytes, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		v = v << 8 | bytes[i];
+	}
+	return v;
+}
+
+uint16_t key_get_u16(const uint8_t *bytes)
+{
+	return (uint16_t)key_get(bytes, 2);
+}
+
+uint32_t key_get_u32(const uint8_t *bytes)
+{
+	return (uint32_t)key_get(bytes, 4);
+}
+
+uint64_t key_get_u64(const uint8_t *bytes)
+{
+	return key_get(bytes, 8);
+}
+
+/* --- errors --- */
+
+static int store_fail(struct lead_error *err, int rc, const char *what)
+{
+	switch (rc) {
+	case MDB_MAP_FULL:
+		return lead_fail(err, LEAD_EFULL, "%s: the store has reached its largest size (store: map in leadd.yaml)", what);
+	case ENOSPC:
+	case EDQUOT:
+		return lead_fail(err, LEAD_EFULL, "%s: no space left on the disk", what);
+	case ENOMEM:
+		return lead_fail(err, LEAD_ENOMEM, "%s: out of memory", what);
+	case EIO:
+	case MDB_PANIC:
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+		return lead_fail(err, LEAD_EIO, "%s: %s", what, mdb_strerror(rc));
+	default:
+		return lead_fail(err, LEAD_ESTORE, "%s: %s", what, mdb_strerror(rc));
+	}
+}
+
+static void txn_latch(struct txn *t, enum store_table table, int rc)
+{
+	if (t->error == 0 && rc != 0) {
+		t->error = rc;
+		t->where = table;
+	}
+}
+
+/* --- environment --- */
+
+static int store_lock(struct store *s, const char *dir, struct lead_error *err)
+{
+	char path[4096];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/leadd.lock", dir) >= sizeof(path)) {
+		return lead_fail(err, LEAD_EINPUT, "the path of the state directory is too long");
+	}
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0) {
+		return lead_fail(err, errno == ENOSPC ? LEAD_EFULL : LEAD_EINPUT, "cannot open %s: %s", path, strerror(errno));
+	}
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		return lead_fail(err, LEAD_EINPUT, "%s is locked: another leadd uses this state directory", path);
+	}
+	return 0;
+}
+
+static int store_open_tables(struct store *s, struct lead_error *err)
+{
+	MDB_txn *txn = NULL;
+	int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
+
+	for (int i = 0; rc == 0 && i < TABLE_N; i++) {
+		rc = mdb_dbi_open(txn, table_names[i], s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
+	}
+	if (rc == 0) {
+		rc = mdb_txn_commit(txn);
+	} else {
+		mdb_txn_abort(txn);
+	}
+	return rc == 0 ? 0 : store_fail(err, rc, "cannot open the tables of the store");
+}
+
+/* A new store gets our version; a newer one is refused before anything is written. */
+static int store_check_version(struct store *s, struct lead_error *err)
+{
+	struct key k = key_u8(key_of(), 'v');
+	struct txn *t = NULL;
+	struct slice value;
+	uint8_t version = STORE_VERSION;
+	int rc = txn_begin(s, false, &t, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (txn_get(t, TABLE_META, k, &value)) {
+		version = value.len > 0 ? value.data[0] : 0;
+		txn_abort(t);
+		if (version == 0 || version > STORE_VERSION) {
+			return lead_fail(err, LEAD_EINPUT, "the store is of version %u, this leadd knows up to %u: use the newer leadd", version,
+			    STORE_VERSION);
+		}
+		return 0;
+	}
+	rc = txn_error(t);
+	txn_abort(t);
+	if (rc != 0) {
+		return lead_fail(err, rc, "cannot read the version of the store");
+	}
+	if (s->read_only) {
+		return lead_fail(err, LEAD_EINPUT, "this is no leadd store");
+	}
+	rc = txn_begin(s, true, &t, err);
+	if (rc != 0) {
+		return rc;
+	}
+	txn_put(t, TABLE_META, k, &version, 1);
+	return txn_commit(t, err);
+}
+
+int store_open(const struct store_options *o, struct store **ret, struct lead_error *err)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	char path[4096];
+	int rc;
+
+	if (s == NULL) {
+		return lead_fail(err, LEAD_ENOMEM, "out of memory");
+	}
+	s->lock_fd = -1;
+	s->read_only = o->read_only;
+	rc = o->read_only ? 0 : store_lock(s, o->dir, err);
+	if (rc == 0) {
+		(void)snprintf(path, sizeof(path), "%s/leadd.mdb", o->dir);
+		rc = mdb_env_create(&s->env);
+		rc = rc == 0 ? mdb_env_set_maxdbs(s->env, TABLE_N + 8) : rc;
+		rc = rc == 0 ? mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : DEFAULT_MAP_BYTES) : rc;
+		rc = rc == 0 ? mdb_env_open(s->env, path,
+				   MDB_NOSUBDIR | MDB_NOTLS | (o->no_sync ? MDB_NOSYNC : 0) | (o->read_only ? MDB_RDONLY : 0), 0600)
+			     : rc;
+		rc = rc == 0 ? 0 : store_fail(err, rc, "cannot open the store");
+	}
+	rc = rc == 0 ? store_open_tables(s, err) : rc;
+	rc = rc == 0 ? store_check_version(s, err) : rc;
+	if (rc != 0) {
+		store_close(s);
+		return rc;
+	}
+	if (!s->read_only) {
+		int dead = 0;
+
+		(void)mdb_reader_check(s->env, &dead); /* slots of killed readers pin pages */
+	}
+	*ret = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL) {
+		return;
+	}
+	mdb_txn_abort(s->reader);
+	if (s->env != NULL) {
+		mdb_env_close(s->env);
+	}
+	if (s->lock_fd >= 0) {
+		close(s->lock_fd);
+	}
+	buf_free(&s->scratch);
+	free(s);
+}
+
+int store_copy(struct store *s, const char *path, struct lead_error *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int rc;
+
+	if (fd < 0) {
+		return lead_fail(err, LEAD_EINPUT, "cannot create %s: %s", path, strerror(errno));
+	}
+	rc = mdb_env_copyfd2(s->env, fd, MDB_CP_COMPACT);
+	if (rc == 0 && fsync(fd) != 0) {
+		rc = errno;
+	}
+	close(fd);
+	if (rc != 0) {
+		unlink(path);
+		return store_fail(err, rc, "cannot copy the store");
+	}
+	return 0;
+}
+
+void store_room(struct store *s, struct store_room *ret)
+{
+	MDB_envinfo info;
+	MDB_stat st;
+
+	memset(ret, 0, sizeof(*ret));
+	if (mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &st) == 0) {
+		ret->used_bytes = ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
+		ret->map_bytes = info.me_mapsize;
+	}
+	ret->commits = s->commits;
+}
+
+/* --- transactions --- */
+
+int txn_begin(struct store *s, bool write, struct txn **ret, struct lead_error *err)
+{
+	struct txn *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (t == NULL) {
+		return lead_fail(err, LEAD_ENOMEM, "out of memory");
+	}
+	t->store = s;
+	t->write = write;
+	if (!write && s->reader != NULL) {
+		t->mdb = s->reader;
+		s->reader = NULL;
+		rc = mdb_txn_renew(t->mdb);
+	} else {
+		rc = mdb_txn_begin(s->env, NULL, write ? 0 : MDB_RDONLY, &t->mdb);
+	}
+	if (rc != 0) {
+		free(t);
+		return store_fail(err, rc, "cannot begin a transaction");
+	}
+	*ret = t;
+	return 0;
+}
+
+void txn_abort(struct txn *t)
+{
+	if (t == NULL) {
+		return;
+	}
+	if (!t->write && t->store->reader == NULL) {
+		mdb_txn_reset(t->mdb);
+		t->store->reader = t->mdb;
+	} else {
+		mdb_txn_abort(t->mdb);
+	}
+	free(t);
+}
+
+int txn_commit(struct txn *t, struct lead_error *err)
+{
+	char what[64];
+	int rc = t->error;
+
+	if (rc != 0) {
+		(void)snprintf(what, sizeof(what), "cannot write the store (table %s)", table_names[t->where]);
+		txn_abort(t);
+		return store_fail(err, rc, what);
+	}
+	rc = mdb_txn_commit(t->mdb); /* frees it even when it fails */
+	if (rc == 0) {
+		t->store->commits++;
+	}
+	free(t);
+	return rc == 0 ? 0 : store_fail(err, rc, "cannot commit to the store");
+}
+
+int txn_error(const struct txn *t)
+{
+	return t->error == 0 ? 0 : store_fail(NULL, t->error, "");
+}
+
+unsigned txn_writes(const struct txn *t)
+{
+	return t->writes;
+}
+
+/* Cuts version and checksum off; a bad one latches EIO, since nothing on this disk is to be trusted then. */
+static bool value_open(struct txn *t, enum store_table table, MDB_val v, struct slice *ret)
+{
+	uint32_t crc;
+
+	if (v.mv_size < VALUE_HEAD) {
+		txn_latch(t, table, MDB_CORRUPTED);
+		return false;
+	}
+	memcpy(&crc, (const uint8_t *)v.mv_data + 1, sizeof(crc));
+	ret->data = (const uint8_t *)v.mv_data + VALUE_HEAD;
+	ret->len = v.mv_size - VALUE_HEAD;
+	if (crc != crc32c(ret->data, ret->len)) {
+		txn_latch(t, table, MDB_CORRUPTED);
+		return false;
+	}
+	return true;
+}
+
+struct buf *txn_buf(struct txn *t)
+{
+	buf_reset(&t->store->scratch);
+	return &t->store->scratch;
+}
+
+bool txn_get(struct txn *t, enum store_table table, struct key k, struct slice *ret)
+{
+	MDB_val key = {.mv_size = k.len, .mv_data = k.bytes};
+	MDB_val value;
+	int rc;
+
+	if (t->error != 0) {
+		return false;
+	}
+	rc = mdb_get(t->mdb, t->store->dbi[table], &key, &value);
+	if (rc != 0) {
+		txn_latch(t, table, rc == MDB_NOTFOUND ? 0 : rc);
+		return false;
+	}
+	return value_open(t, table, value, ret);
+}
+
+static void txn_write(struct txn *t, enum store_table table, struct key k, const void *value, size_t len, unsigned flags)
+{
+	MDB_val key = {.mv_size = k.len, .mv_data = k.bytes};
+	MDB_val room = {.mv_size = len + VALUE_HEAD};
+	uint32_t crc = crc32c(value, len);
+	int rc;
+
+	if (t->error != 0) {
+		return;
+	}
+	rc = mdb_put(t->mdb, t->store->dbi[table], &key, &room, MDB_RESERVE | flags);
+	if (rc == MDB_KEYEXIST && flags != 0) {
+		room.mv_size = len + VALUE_HEAD;
+		rc = mdb_put(t->mdb, t->store->dbi[table], &key, &room, MDB_RESERVE);
+	}
+	if (rc != 0) {
+		txn_latch(t, table, rc);
+		return;
+	}
+	*(uint8_t *)room.mv_data = STORE_VERSION;
+	memcpy((uint8_t *)room.mv_data + 1, &crc, sizeof(crc));
+	if (len > 0) {
+		memcpy((uint8_t *)room.mv_data + VALUE_HEAD, value, len);
+	}
+	t->writes++;
+}
+
+void txn_put(struct txn *t, enum store_table table, struct key k, const void *value, size_t len)
+{
+	txn_write(t, table, k, value, len, 0);
+}
+
+void txn_append(struct txn *t, enum store_table table, struct key k, const void *value, size_t len)
+{
+	txn_write(t, table, k, value, len, MDB_APPEND);
+}
+
+void txn_delete(struct txn *t, enum store_table table, struct key k)
+{
+	MDB_val key = {.mv_size = k.len, .mv_data = k.bytes};
+	int rc;
+
+	if (t->error != 0) {
+		return;
+	}
+	rc = mdb_del(t->mdb, t->store->dbi[table], &key, NULL);
+	txn_latch(t, table, rc == MDB_NOTFOUND ? 0 : rc);
+	t->writes++;
+}
+
+/* --- walking --- */
+
+static bool in_prefix(MDB_val key, const struct key *prefix)
+{
+	return key.mv_size >= prefix->len && memcmp(key.mv_data, prefix->bytes, prefix->len) == 0;
+}
+
+/* Positions the cursor at the last key at or below `from`. */
+static int cursor_at_or_below(MDB_cursor *c, const struct key *from, MDB_val *key, MDB_val *value)
+{
+	int rc;
+
+	*key = (MDB_val){.mv_size = from->len, .mv_data = (void *)(uintptr_t)from->bytes};
+	rc = mdb_cursor_get(c, key, value, MDB_SET_RANGE);
+	if (rc == MDB_NOTFOUND) {
+		return mdb_cursor_get(c, key, value, MDB_LAST);
+	}
+	if (rc == 0 && (key->mv_size != from->len || memcmp(key->mv_data, from->bytes, from->len) != 0)) {
+		return mdb_cursor_get(c, key, value, MDB_PREV);
+	}
+	return rc;
+}
+
+static void walk(struct txn *t, enum store_table table, const struct key *from, const struct key *prefix, bool back, txn_walk_fn f, void *arg)
+{
+	MDB_cursor *c = NULL;
+	MDB_val key, value;
+	struct slice payload;
+	int rc;
+
+	if (t->error != 0) {
+		return;
+	}
+	rc = mdb_cursor_open(t->mdb, t->store->dbi[table], &c);
+	if (rc == 0 && back) {
+		rc = cursor_at_or_below(c, from, &key, &value);
+	} else if (rc == 0) {
+		key = (MDB_val){.mv_size = from->len, .mv_data = (void *)(uintptr_t)from->bytes};
+		rc = mdb_cursor_get(c, &key, &value, from->len > 0 ? MDB_SET_RANGE : MDB_FIRST);
+	}
+	while (rc == 0 && in_prefix(key, prefix) && value_open(t, table, value, &payload)) {
+		if (!f(arg, (struct slice){.data = key.mv_data, .len = key.mv_size}, payload)) {
+			break;
+		}
+		rc = mdb_cursor_get(c, &key, &value, back ? MDB_PREV : MDB_NEXT);
+	}
+	mdb_cursor_close(c);
+	txn_latch(t, table, rc == MDB_NOTFOUND ? 0 : rc);
+}
+
+void txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg)
+{
+	walk(t, table, &from, &prefix, false, f, arg);
+}
+
+void txn_walk_back(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg)
+{
+	walk(t, table, &from, &prefix, true, f, arg);
+}
+
+struct first {
+	struct slice *key, *value;
+	bool found;
+};
+
+static bool on_first(void *arg, struct slice key, struct slice value)
+{
+	struct first *first = arg;
+
+	*first->key = key;
+	*first->value = value;
+	first->found = true;
+	return false;
+}
+
+bool txn_first(struct txn *t, enum store_table table, struct key from, struct key prefix, struct slice *ret_key, struct slice *ret_value)
+{
+	struct first first = {.key = ret_key, .value = ret_value};
+
+	walk(t, table, &from, &prefix, false, on_first, &first);
+	return first.found;
+}
+
+bool txn_last(struct txn *t, enum store_table table, struct key prefix, struct slice *ret_key, struct slice *ret_value)
+{
+	struct first first = {.key = ret_key, .value = ret_value};
+	struct key from = prefix;
+
+	while (from.len < sizeof(from.bytes)) {
+		from.bytes[from.len++] = 0xff;
+	}
+	walk(t, table, &from, &prefix, true, on_first, &first);
+	return first.found;
+}
+
+uint64_t txn_count(struct txn *t, enum store_table table)
+{
+	MDB_stat st;
+
+	if (t->error != 0 || mdb_stat(t->mdb, t->store->dbi[table], &st) != 0) {
+		return 0;
+	}
+	return st.ms_entries;
+}
