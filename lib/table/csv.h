@@ -1,9 +1,11 @@
 /*
- * lib/table/csv.h: CSV in as it comes (any encoding and delimiter of the wild), out as it should be.
+ * lib/table/csv.h: CSV in as it comes (any encoding and delimiter of the wild), out as it should
+ * be.
  *
  * In: bytes are pushed in chunks of any size; rows come out decoded to UTF-8, one callback each.
  * Rules: RFC 4180 and what real files do: CRLF, LF or CR alone; quotes doubled; fields as written
- * (no trimming); blank lines skipped; a row may have fewer or more fields than the header (the caller decides).
+ * (no trimming); what follows a closing quote belongs to the field (`"x" y,` is `x y`); blank lines
+ * skipped; a row may have fewer or more fields than the header (the caller decides).
  */
 #pragma once
 
@@ -26,10 +28,14 @@ bool csv_encoding_parse(const char *word, enum csv_encoding *ret);
 struct csv_sniff;
 struct csv_sniff *csv_sniff_new(void);
 void csv_sniff_feed(struct csv_sniff *s, const void *bytes, size_t len);
-void csv_sniff_result(const struct csv_sniff *s, enum csv_encoding *ret_encoding, char *ret_delimiter);
+void csv_sniff_result(
+    const struct csv_sniff *s, enum csv_encoding *ret_encoding, char *ret_delimiter);
 void csv_sniff_free(struct csv_sniff *s);
 
-struct csv_field { const char *text; size_t len; };
+struct csv_field {
+	const char *text;
+	size_t len;
+};
 
 struct csv_options {
 	enum csv_encoding encoding;
@@ -39,17 +45,23 @@ struct csv_options {
 };
 
 struct csv_reader;
-/* row: 1-based number of the record, the header being 1; line: physical line it began on. Return non-zero to stop: it comes back from csv_reader_feed. */
-typedef int (*csv_row_fn)(void *arg, uint64_t row, uint64_t line, const struct csv_field *fields, size_t n);
+/* row: 1-based number of the record, the header being 1; line: physical line it began on. Return
+ * non-zero to stop: it comes back from csv_reader_feed. */
+typedef int (*csv_row_fn)(
+    void *arg, uint64_t row, uint64_t line, const struct csv_field *fields, size_t n);
 
-int csv_reader_new(const struct csv_options *o, csv_row_fn on_row, void *arg, struct csv_reader **ret, struct lead_error *err) MUST_CHECK;
-/* 0, what on_row returned, or LEAD_EINPUT naming line and row (unterminated quote too long, too many fields, bad encoding). */
-int csv_reader_feed(struct csv_reader *r, const void *bytes, size_t len, struct lead_error *err) MUST_CHECK;
+int csv_reader_new(const struct csv_options *o, csv_row_fn on_row, void *arg,
+    struct csv_reader **ret, struct lead_error *err) MUST_CHECK;
+/* 0, what on_row returned, or LEAD_EINPUT naming line and row (unterminated quote too long, too
+ * many fields, bad encoding). After any result but 0 only csv_reader_free may follow. */
+int csv_reader_feed(
+    struct csv_reader *r, const void *bytes, size_t len, struct lead_error *err) MUST_CHECK;
 /* The end of the file: delivers the last row. LEAD_EINPUT when it ends inside a quoted field. */
 int csv_reader_finish(struct csv_reader *r, struct lead_error *err) MUST_CHECK;
 void csv_reader_free(struct csv_reader *r);
 
-/* One cell: quoted when needed; a cell that begins with = + - @ TAB CR gets a leading ' (formula injection). Plain numbers such as -1.5 stay. */
+/* One cell: quoted when needed; a cell that begins with = + - @ TAB CR gets a leading ' (formula
+ * injection). Plain numbers such as -1.5 stay. */
 void csv_write_cell(struct buf *out, const char *text, size_t len, bool first);
 /* CRLF (RFC 4180). */
 void csv_write_end(struct buf *out);
