@@ -4,7 +4,7 @@
  * scan_value, scan_object and scan_array go down the text once, each returning
  * where the next thing begins, or NULL after having noted what was wrong and
  * where. Beside the text they walk the trie of wanted paths: `node` is the place
- * in it, NULL below everything that nobody asked for. Strings are passed eight
+ * in it, NULL below everything that nobody asked for. Strings are passed sixteen
  * bytes at a time as long as nothing in them needs a look.
  */
 #include "lib/base/json.h"
@@ -14,8 +14,10 @@
 #include "lib/base/path_trie.h"
 #include "lib/base/text.h"
 
-#include <endian.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define DEEPEST 512 /* what the stack is good for, whatever the caller asks */
 
@@ -107,57 +109,70 @@ static const char *scan_escape(struct scan *s, const char *p)
 	return fail(s, p, "half a surrogate pair");
 }
 
-/* Bits set in every byte of x that ends a plain run: quote, backslash, control, not ASCII. */
-static inline uint64_t special_bytes(uint64_t x)
+/* What ends a run of plain bytes: quote, backslash, control character, start of a UTF-8 sequence.
+ */
+static inline const char *skip_plain(const char *p, const char *end)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-	uint64_t quote = x ^ ones * '"', backslash = x ^ ones * '\\';
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
+		      space = _mm_set1_epi8(' ');
 
-	/* a borrow can only set bits above the first true one, and only the first is used */
-	return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-		   ((x - ones * 0x20) & ~x) | x) &
-	       tops;
+	for (; end - p >= 16; p += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)p);
+		/* bytes from 0x80 on are negative here, so they are below the space, too */
+		__m128i special = _mm_or_si128(_mm_cmplt_epi8(x, space),
+		    _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
+		int found = _mm_movemask_epi8(special);
+
+		if (found != 0) {
+			return p + __builtin_ctz((unsigned)found);
+		}
+	}
+#endif
+	while (p < end && (signed char)*p >= ' ' && *p != '"' && *p != '\\') {
+		p++;
+	}
+	return p;
 }
 
-/* From behind the opening quote to the closing one. */
-static const char *scan_string(struct scan *s, const char *p, bool *ret_escaped)
+/* The rest of a string in which something at p needs a look. */
+static __attribute__((noinline)) const char *scan_special(
+    struct scan *s, const char *p, const char *begin, bool *ret_escaped)
 {
-	const char *begin = p;
-	uint64_t eight;
 	uint32_t c;
+	size_t n;
 
-	*ret_escaped = false;
-	while (p < s->end) {
-		if (s->end - p >= 8) {
-			memcpy(&eight, p, 8);
-			eight = special_bytes(le64toh(eight));
-			if (eight == 0) {
-				p += 8;
-				continue;
-			}
-			p += __builtin_ctzll(eight) / 8;
-		}
-		if (*p == '"') {
-			return p;
-		}
+	for (; p < s->end && *p != '"'; p = skip_plain(p, s->end)) {
 		if (*p == '\\') {
 			*ret_escaped = true;
 			p = scan_escape(s, p);
 			if (p == NULL) {
 				return NULL;
 			}
-		} else if ((unsigned char)*p < ' ') {
-			return fail(s, p, "a control character in a string");
-		} else {
-			size_t n = text_next(p, s->end, &c);
-
-			if (n == 0) {
-				return fail(s, p, "bad UTF-8");
-			}
-			p += n;
+			continue;
 		}
+		if ((unsigned char)*p < ' ') {
+			return fail(s, p, "a control character in a string");
+		}
+		n = text_next(p, s->end, &c);
+		if (n == 0) {
+			return fail(s, p, "bad UTF-8");
+		}
+		p += n;
 	}
-	return fail(s, begin - 1, "the string has no end");
+	return p < s->end ? p : fail(s, begin - 1, "the string has no end");
+}
+
+/* From behind the opening quote to the closing one. */
+static inline const char *scan_string(struct scan *s, const char *begin, bool *ret_escaped)
+{
+	const char *p = skip_plain(begin, s->end);
+
+	*ret_escaped = false;
+	if (p < s->end && *p == '"') {
+		return p;
+	}
+	return scan_special(s, p, begin, ret_escaped);
 }
 
 size_t json_unescape(const char *text, size_t len, char *out)
