@@ -37,7 +37,8 @@ struct http_options {
 	enum http_right (*right_of)(void *app, uid_t uid, gid_t gid, bool *ret_allowed);
 	unsigned max_connections;   /* default 256 */
 	int64_t request_ms;         /* first byte to whole request; default 10 s */
-	int64_t reply_ms;           /* longest deferred reply; default 120 s, then 504 */
+	int64_t reply_ms;           /* longest deferred reply; default 120 s, then 504. Also: longest standstill of a stream's reader */
+	int64_t heartbeat_ms;       /* silence on an event stream before a comment is sent; default 15 s */
 };
 
 int http_new(struct event_base *base, const struct http_options *o, struct http **ret, struct lead_error *err) MUST_CHECK;
@@ -46,6 +47,10 @@ int http_listen_unix(struct http *h, const char *path, struct lead_error *err) M
 int http_listen_fd(struct http *h, int fd, struct lead_error *err) MUST_CHECK;
 /* Stops accepting; open requests go on. */
 void http_close_listeners(struct http *h);
+/*
+ * Cuts every connection; open streams hear `closed`. Requests still owed a reply are freed:
+ * the application must let go of them. Not from within a callback of this module. NULL is fine.
+ */
 void http_free(struct http *h);
 
 /* --- what came in; all borrowed for the life of the request --- */
@@ -76,10 +81,17 @@ struct http_stream_events {
 };
 /* Sends the header. From now on only http_stream_* on r. */
 void http_stream_start(struct http_request *r, const char *type, const struct http_stream_events *e);
-/* Bytes not yet taken by the client after this write; above 256 KiB an SSE client is dropped (closed is called), a download waits for drained. */
+/*
+ * Bytes not yet taken by the client after this write; above 256 KiB an SSE client is dropped
+ * (closed is called), a download waits for drained. SIZE_MAX when the client is gone: closed follows.
+ */
 size_t http_stream_write(struct http_request *r, const void *bytes, size_t len);
 /* One server-sent event; NULL name for none. Heartbeats are ours. */
 void http_stream_event(struct http_request *r, const char *name, const char *json);
 void http_stream_end(struct http_request *r);
 /* Ends it without a proper last chunk, so that the client knows the file is not whole. */
 void http_stream_abort(struct http_request *r);
+
+/* --- the table for machines --- */
+/* An OpenAPI 3.1 document of the routes, owned by the caller. version: the program's. */
+struct json_object *http_openapi(const struct route *routes, const char *version);

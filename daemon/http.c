@@ -1,0 +1,345 @@
+/*
+ * daemon/http.c: one request, from evhttp's hands to the application's and back.
+ *
+ *   on_request -> copy -> check -> parse -> route -> right -> handler -> ... -> http_reply_*
+ *                   '-------'--------'-------'--------'--> problem
+ *
+ * A request is a copy of its own: the application may hold it longer than the client stays
+ * or evhttp keeps its half. The other half, whose end is owed to evhttp, belongs to the
+ * connection (http_conn.c).
+ *
+ * The list of limits: connections (http_listen.c), header bytes and body bytes (evhttp, and
+ * each route's own), a deadline to a whole request, to a reply, and to its being taken
+ * (http_conn.c), slow readers and what they send meanwhile (http_stream.c).
+ */
+#include "daemon/http_internal.h"
+
+#include "lib/base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <json-c/json.h>
+
+/* --- what came in --- */
+
+static const char *find(const struct http_pair *pairs, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(pairs[i].name, name) == 0) {
+			return pairs[i].value;
+		}
+	}
+	return NULL;
+}
+
+const char *http_param(struct http_request *r, const char *name)
+{
+	return find(r->params, r->n_params, name);
+}
+
+const char *http_query(struct http_request *r, const char *name)
+{
+	return find(r->query, r->n_query, name);
+}
+
+const char *http_header(struct http_request *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_headers; i++) {
+		if (strcasecmp(r->headers[i].name, name) == 0) {
+			return r->headers[i].value;
+		}
+	}
+	return NULL;
+}
+
+const void *http_body(struct http_request *r, size_t *ret_len)
+{
+	*ret_len = r->body != NULL ? evbuffer_get_length(r->body) : 0;
+	return *ret_len > 0 ? (const void *)evbuffer_pullup(r->body, -1) : "";
+}
+
+struct json_object *http_body_json(struct http_request *r)
+{
+	struct lead_error err;
+	const char *text;
+	size_t len;
+
+	if (r->json != NULL) {
+		return r->json;
+	}
+	text = http_body(r, &len);
+	if (len == 0) {
+		r->json = json_object_new_object();
+	} else if (json_parse(text, len, &r->json, &err) != 0) {
+		http_reply_problem(r, 400, "bad-json", "the body is not JSON: %s", err.text);
+		return NULL;
+	}
+	if (!json_object_is_type(r->json, json_type_object)) {
+		http_reply_problem(r, 400, "bad-json", "the body must be a JSON object");
+		return NULL;
+	}
+	return r->json;
+}
+
+uid_t http_peer_uid(struct http_request *r)
+{
+	return r->uid;
+}
+
+static bool parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (const char *p = text; *p != '\0'; p++) {
+		unsigned digit = (unsigned char)*p - '0';
+
+		if (digit > 9 || value > (UINT64_MAX - digit) / 10) {
+			return false;
+		}
+		value = value * 10 + digit;
+	}
+	if (text[0] == '\0' || value < min || value > max) {
+		return false;
+	}
+	*ret = value;
+	return true;
+}
+
+bool http_param_uint(
+    struct http_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	const char *text = http_param(r, name);
+
+	if (text != NULL && !parse_uint(text, min, max, ret)) {
+		http_reply_problem(r, 404, "not-found", "there is no %s %s", name, text);
+		return false;
+	}
+	return true;
+}
+
+bool http_query_uint(
+    struct http_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	const char *text = http_query(r, name);
+
+	if (text != NULL && !parse_uint(text, min, max, ret)) {
+		http_reply_problem(r, 400, "bad-parameter",
+		    "%s must be a whole number from %llu to %llu", name, (unsigned long long)min,
+		    (unsigned long long)max);
+		return false;
+	}
+	return true;
+}
+
+/* --- a request's way in --- */
+
+static struct http_request *request_new(
+    struct http *h, struct http_conn *c, struct evhttp_request *ev)
+{
+	struct http_request *r = calloc(1, sizeof(*r));
+	const char *uri = evhttp_request_get_uri(ev);
+	struct evbuffer *body = evhttp_request_get_input_buffer(ev);
+	struct evkeyval *header;
+	size_t n = 0;
+
+	if (r == NULL) {
+		abort(); /* out of memory */
+	}
+	r->h = h;
+	r->c = c;
+	r->uid = c->peer.uid;
+	r->uri = arena_dup(&r->mem, uri, strlen(uri));
+	TAILQ_FOREACH(header, evhttp_request_get_input_headers(ev), next)
+	{
+		n++;
+	}
+	r->headers = arena_alloc(&r->mem, (n + 1) * sizeof(*r->headers));
+	TAILQ_FOREACH(header, evhttp_request_get_input_headers(ev), next)
+	{
+		r->headers[r->n_headers++] =
+		    (struct http_pair){arena_dup(&r->mem, header->key, strlen(header->key)),
+			arena_dup(&r->mem, header->value, strlen(header->value))};
+	}
+	if (evbuffer_get_length(body) > 0) {
+		r->body = evbuffer_new();
+		evbuffer_add_buffer(r->body, body);
+	}
+	r->close = r->body != NULL || http_header(r, "Content-Length") != NULL ||
+		   http_header(r, "Transfer-Encoding") != NULL;
+	TAILQ_INSERT_TAIL(&h->requests, r, link);
+	c->owed = ev;
+	c->r = r;
+	http_conn_enter(c, HTTP_OWED);
+	return r;
+}
+
+void http_request_free(struct http_request *r)
+{
+	TAILQ_REMOVE(&r->h->requests, r, link);
+	if (r->c != NULL) {
+		r->c->r = NULL;
+	}
+	if (r->body != NULL) {
+		evbuffer_free(r->body);
+	}
+	json_object_put(r->json);
+	arena_free(&r->mem);
+	free(r);
+}
+
+static const char *method_name(struct evhttp_request *ev)
+{
+	switch (evhttp_request_get_command(ev)) {
+	case EVHTTP_REQ_GET:
+		return "GET";
+	case EVHTTP_REQ_POST:
+		return "POST";
+	case EVHTTP_REQ_PUT:
+		return "PUT";
+	default:
+		return "DELETE"; /* others do not get through the mask */
+	}
+}
+
+static bool may(struct http *h, const struct http_conn *c, enum http_right needed)
+{
+	bool allowed = c->in_group || c->peer.uid == 0 || c->peer.uid == geteuid();
+	enum http_right right =
+	    c->peer.uid == 0 || c->peer.uid == geteuid() ? HTTP_ADMIN : HTTP_OPERATE;
+
+	if (h->o.right_of != NULL) {
+		allowed = true;
+		right = h->o.right_of(h->o.app, c->peer.uid, c->peer.gid, &allowed);
+	}
+	return allowed && right >= needed;
+}
+
+static bool admit(struct http_request *r, const char *method, struct http_fault *ret)
+{
+	size_t len, max;
+
+	if (!http_request_check(r, ret)) {
+		r->close = true; /* what it meant to say next is not to be trusted either */
+		return false;
+	}
+	if (!http_request_parse(r, ret) || !http_route_find(r, method, ret)) {
+		return false;
+	}
+	if (!may(r->h, r->c, r->route->right)) {
+		*ret = (struct http_fault){403, "forbidden", "this user may not do that"};
+		return false;
+	}
+	max = r->route->max_body != 0 ? r->route->max_body : HTTP_BODY_BYTES;
+	http_body(r, &len);
+	if (len > max) {
+		*ret = (struct http_fault){
+		    413, "body-too-large", "the body is too large for this route"};
+		return false;
+	}
+	return true;
+}
+
+static void on_request(struct evhttp_request *ev, void *arg)
+{
+	struct http *h = arg;
+	struct http_conn *c;
+	struct http_request *r;
+	struct http_fault fault;
+
+	TAILQ_FOREACH(c, &h->conns, link)
+	{
+		if (c->ev == evhttp_request_get_connection(ev)) {
+			break;
+		}
+	}
+	if (c == NULL) {
+		evhttp_send_error(ev, 500, NULL); /* cannot be: each is adopted before it is read */
+		return;
+	}
+	r = request_new(h, c, ev);
+	if (admit(r, method_name(ev), &fault)) {
+		r->route->handler(h->o.app, r);
+	} else {
+		http_reply_problem(r, fault.status, fault.code, "%s", fault.detail);
+	}
+}
+
+/* --- the server --- */
+
+int http_new(struct event_base *base, const struct http_options *o, struct http **ret,
+    struct lead_error *err)
+{
+	struct http *h = calloc(1, sizeof(*h));
+	struct timeval timeout;
+
+	if (h == NULL) {
+		return lead_fail(err, LEAD_ENOMEM, "out of memory");
+	}
+	h->base = base;
+	h->o = *o;
+	h->o.max_connections = o->max_connections != 0 ? o->max_connections : 256;
+	h->o.request_ms = o->request_ms != 0 ? o->request_ms : 10000;
+	h->o.reply_ms = o->reply_ms != 0 ? o->reply_ms : 120000;
+	h->o.heartbeat_ms = o->heartbeat_ms != 0 ? o->heartbeat_ms : 15000;
+	h->group = (gid_t)-1;
+	h->spare_fd = -1;
+	TAILQ_INIT(&h->conns);
+	TAILQ_INIT(&h->requests);
+	h->max_body = HTTP_BODY_BYTES;
+	for (const struct route *route = o->routes; route->method != NULL; route++) {
+		h->max_body = route->max_body > h->max_body ? route->max_body : h->max_body;
+	}
+	h->ev = evhttp_new(base);
+	h->chunk = evbuffer_new();
+	if (h->ev == NULL || h->chunk == NULL || http_conn_init(h) != 0) {
+		http_free(h);
+		return lead_fail(err, LEAD_ENOMEM, "out of memory");
+	}
+	evhttp_set_max_headers_size(h->ev, HTTP_HEADER_BYTES);
+	evhttp_set_max_body_size(h->ev, (ev_ssize_t)h->max_body);
+	evhttp_set_allowed_methods(
+	    h->ev, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE);
+	evhttp_set_default_content_type(h->ev, NULL);
+	timeout.tv_sec = h->o.request_ms / 1000;
+	timeout.tv_usec = h->o.request_ms % 1000 * 1000;
+	evhttp_set_timeout_tv(h->ev, &timeout);
+	evhttp_set_gencb(h->ev, on_request, h);
+	*ret = h;
+	return 0;
+}
+
+void http_free(struct http *h)
+{
+	struct http_request *r;
+
+	if (h == NULL) {
+		return;
+	}
+	if (h->ev != NULL) {
+		http_close_listeners(h);
+		evhttp_free(h->ev); /* closes every connection: open streams hear of it */
+	}
+	while ((r = TAILQ_FIRST(&h->requests)) != NULL) {
+		http_request_free(r);
+	}
+	http_conn_free_all(h);
+	if (h->soon != NULL) {
+		event_free(h->soon);
+	}
+	if (h->sweep != NULL) {
+		event_free(h->sweep);
+	}
+	if (h->chunk != NULL) {
+		evbuffer_free(h->chunk);
+	}
+	if (h->spare_fd >= 0) {
+		(void)close(h->spare_fd);
+	}
+	free(h);
+}
