@@ -4,8 +4,24 @@
  */
 #include "lib/base/error.h"
 
+#include "lib/base/text.h"
+
 #include <stdio.h>
 #include <string.h>
+
+/* The cut at the end of a line that was too long may have gone through a character. */
+static void drop_half_character(char *line, size_t len)
+{
+	size_t start = len - 1;
+	uint32_t c;
+
+	while (start > 0 && len - start < 4 && ((unsigned char)line[start] & 0xC0) == 0x80) {
+		start--;
+	}
+	if (text_next(line + start, line + len, &c) == 0) {
+		line[start] = '\0';
+	}
+}
 
 int lead_fail(struct lead_error *err, enum lead_err code, const char *format, ...)
 {
@@ -28,15 +44,7 @@ int lead_fail(struct lead_error *err, enum lead_err code, const char *format, ..
 		}
 	}
 	if (n >= (int)sizeof(line)) {
-		size_t end = sizeof(line) - 1;
-
-		while (end > 0 && ((unsigned char)line[end - 1] & 0xC0) == 0x80) {
-			end--;
-		}
-		if (end > 0 && (unsigned char)line[end - 1] >= 0xC0) {
-			end--; /* the cut may have gone through a character: leave it out */
-		}
-		line[end] = '\0';
+		drop_half_character(line, sizeof(line) - 1);
 	}
 	err->code = code;
 	memcpy(err->text, line, sizeof(line));
