@@ -21,7 +21,7 @@ struct yaml_node {
 	enum yaml_kind kind;
 	unsigned line, column;       /* 1-based place of the value */
 	const char *key;             /* within a map, NULL in a list; NUL-terminated */
-	unsigned key_line;
+	unsigned key_line, key_column;
 	const char *text;            /* scalar as written (block scalars decoded); NUL-terminated */
 	size_t len;
 	int64_t integer;             /* YAML_INT */
@@ -39,7 +39,8 @@ struct yaml {
 
 int yaml_parse(const char *file, const char *text, size_t len, struct yaml **ret, struct lead_error *err) MUST_CHECK;
 int yaml_load(const char *file, struct yaml **ret, struct lead_error *err) MUST_CHECK;
-void yaml_free(struct yaml *y);
+/* Under another name for the linker: libyaml exports a yaml_free of its own, and would call ours instead. */
+void yaml_free(struct yaml *y) __asm__("lead_yaml_free");
 
 /* A list of problems, so that --check can print all of them and not just the first. */
 struct problems {
@@ -49,7 +50,7 @@ struct problems {
 };
 void problems_init(struct problems *p);
 void problems_fini(struct problems *p);
-/* Adds `file:line: text`. node may be NULL (then the file alone). Counts at most 100. */
+/* Adds `file:line:column: text` (place of node's value). node may be NULL (then the file alone). Counts at most 100. */
 void problems_add(struct problems *p, const struct yaml *y, const struct yaml_node *node, const char *format, ...) PRINTF(4, 5);
 /* First problem into err as LEAD_EINPUT (", and N more" when so); 0 when there is none. */
 int problems_result(const struct problems *p, struct lead_error *err);
@@ -59,7 +60,8 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 /*
  * Reports every key of map that is not in the NULL-terminated list, with the
  * nearest known key ("unknown key 'limts', did you mean 'limits'?"). A node
- * that is not a map is a problem of its own. Returns false when anything was reported.
+ * that is not a map is a problem of its own, no node at all is none. what: the
+ * name of the thing, for the messages. Returns false when anything was reported.
  */
 bool yaml_only_keys(const struct yaml *y, const struct yaml_node *map, const char *const keys[], const char *what, struct problems *p);
 
