@@ -299,7 +299,7 @@ bool duration_parse_go(const char *text, int64_t *ret_us)
 	}
 	do {
 		unit = read_amount(&text, units_ns, &micro, &exact);
-		if (unit == NULL || !multiply(micro, unit->size, &ns, &exact) ||
+		if (unit == NULL || !multiply(micro + !exact, unit->size, &ns, &exact) ||
 		    __builtin_add_overflow(total_ns, ns, &total_ns)) {
 			return false;
 		}
