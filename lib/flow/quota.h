@@ -28,6 +28,7 @@ struct quota {
 	bool stated;           /* until_us is the provider's own reset, not our probe */
 	bool probing;
 	uint64_t probe_call;
+	uint64_t first_call;   /* the first of calls_since; call ids grow (lib/base/ids.h) */
 	uint64_t calls_since;  /* calls granted while parked: probes only */
 };
 
