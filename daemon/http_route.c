@@ -56,6 +56,7 @@ static size_t count(const struct http_request *r, const char *name)
 bool http_request_check(struct http_request *r, struct http_fault *ret)
 {
 	const char *length = http_header(r, "Content-Length");
+	const char *coding = http_header(r, "Transfer-Encoding");
 
 	for (size_t i = 0; i < r->n_headers; i++) {
 		if (!is_token(r->headers[i].name) || !is_value(r->headers[i].value)) {
@@ -67,6 +68,9 @@ bool http_request_check(struct http_request *r, struct http_fault *ret)
 	}
 	if (length != NULL && strspn(length, "0123456789") != strlen(length)) {
 		return fault(ret, 400, "bad-length", "Content-Length must be digits");
+	}
+	if (coding != NULL && !text_equal_nocase(coding, "chunked")) {
+		return fault(ret, 400, "bad-length", "Transfer-Encoding can only be chunked");
 	}
 	if (count(r, "Host") != 1) {
 		return fault(ret, 400, "bad-host", "exactly one Host header is needed");
@@ -172,6 +176,7 @@ bool http_route_find(struct http_request *r, const char *method, struct http_fau
 		}
 		if (strcmp(route->method, method) == 0) {
 			r->route = route;
+			r->allow = NULL;
 			for (size_t i = 0; i < r->n_params; i++) {
 				r->params[i].name = names[i] != NULL ? names[i] : "";
 			}

@@ -127,7 +127,8 @@ void http_stream_end(struct http_request *r)
 {
 	struct http_conn *c = r->c;
 	struct evhttp_request *ev = c != NULL ? c->owed : NULL;
-	struct timeval timeout = {.tv_sec = r->h->o.reply_ms / 1000, .tv_usec = 1};
+	struct timeval timeout = {
+	    .tv_sec = r->h->o.reply_ms / 1000, .tv_usec = r->h->o.reply_ms % 1000 * 1000};
 
 	stream_free(r);
 	if (c == NULL || c->doomed) {
