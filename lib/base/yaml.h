@@ -50,7 +50,7 @@ struct problems {
 };
 void problems_init(struct problems *p);
 void problems_fini(struct problems *p);
-/* Adds `file:line:column: text` (place of node's value). node may be NULL (then the file alone). Counts at most 100. */
+/* Adds `file:line:column: text` (place of node's value). node may be NULL (then the file alone), y too (then the text alone: yaml_parse's own errors name their place). Counts at most 100. */
 void problems_add(struct problems *p, const struct yaml *y, const struct yaml_node *node, const char *format, ...) PRINTF(4, 5);
 /* First problem into err as LEAD_EINPUT (", and N more" when so); 0 when there is none. */
 int problems_result(const struct problems *p, struct lead_error *err);

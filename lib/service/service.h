@@ -15,7 +15,7 @@
 #include "lib/flow/quota.h"
 #include "lib/flow/retry.h"
 
-/* What an answer means; the words of the files are the lower-case names (`in_doubt` has none: it is never declared). */
+/* What an answer means; the words of the files are the lower-case names (all but `unsent`, which no answer can say). */
 enum outcome_class {
 	OUTCOME_OK,
 	OUTCOME_EMPTY,     /* answered, nothing found */
@@ -66,7 +66,7 @@ struct service_call {
 	const char *name;
 	size_t index;
 	const char *method;
-	struct template *request;  /* see request.h */
+	struct request_plan *request; /* see request.h */
 	struct reader *answer;     /* see answer.h */
 	int64_t price_micro;       /* ceiling reserved per call; may be 0 */
 	int64_t connect_us, total_us;
@@ -74,9 +74,9 @@ struct service_call {
 	enum doubt_rule doubt;
 	uint32_t doubt_times;
 	const struct service_call *doubt_lookup;
-	struct retry_spec retry[OUTCOME_N]; /* used: PENDING, THROTTLE, TRANSIENT, EMPTY */
-	const char *const *params; /* NULL-terminated names of the `with:` parameters it reads; missing ones stop the stage (P6) */
-	const char *const *optional; /* the ones it can do without */
+	struct retry_spec retry[OUTCOME_N]; /* used: PENDING, THROTTLE, TRANSIENT, EMPTY; UNSENT and IN_DOUBT equal TRANSIENT */
+	const char *const *params; /* NULL-terminated names of all the `with:` parameters it reads, in order of reading */
+	const char *const *optional; /* those of them it can do without; a missing other one stops the stage (P6) */
 };
 
 struct service {
@@ -99,6 +99,7 @@ struct service {
 	size_t n_calls;             /* at most 32 */
 	uint64_t text_hash;         /* of the file and the options: equal means nothing changed */
 	struct yaml *yaml;          /* owns every text above */
+	struct owned *owned;        /* expressions and zones, freed with the service */
 	struct arena arena;
 };
 
