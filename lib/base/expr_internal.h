@@ -1,4 +1,4 @@
-/* lib/base/expr_internal.h: the two halves behind expr.c; nobody else includes this. */
+/* lib/base/expr_internal.h: the parts behind expr.c; nobody else includes this. */
 #pragma once
 
 #include "lib/base/expr.h"
@@ -14,6 +14,12 @@ struct expr_words {
 int expr_scan(const char *text, struct expr_words *ret,
     void (*reads)(void *arg, const char *name, size_t len), void *arg,
     struct lead_error *err) MUST_CHECK;
+
+/*
+ * expr_message.c: appends jq's message, each word behind a space, where every run of words that
+ * stand neither in jq's own messages nor in the program becomes one ellipsis.
+ */
+void expr_message_write(struct buf *out, const char *message, const char *program);
 
 /* expr_jq.c: the one file that knows libjq. */
 

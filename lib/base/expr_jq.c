@@ -20,14 +20,12 @@
  */
 #include "lib/base/expr_internal.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <jq.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "lib/base/json.h"
@@ -58,77 +56,6 @@ static const char PRELUDE[] =
     "def strftime($f): if type == \"number\" then gmtime else . end | _strftime($f); "
     "def todateiso8601: strftime(\"%Y-%m-%dT%H:%M:%SZ\"); "
     "def todate: todateiso8601; ";
-
-/*
- * Words of jq's own messages. A message quotes pieces of the input, and those
- * are a lead's data: every word that stands neither here nor in the program
- * itself is left out.
- */
-static const char JQ_WORDS[] =
-    "a abandoned add added an and another any array arrays as at base64 be because boolean both "
-    "bounds byte can can't cannot check checked codepoint column containment converted converting "
-    "csv-formatted data date datetime deep delete depth digit divided divisor does element empty "
-    "end endswith eof error escape escaped expected failure field fields for format found from "
-    "gmtime has have implode imploded in index indexed indices input inputs invalid is it iterate "
-    "iterated json key keys length limit line literal long match matched mktime modifier "
-    "multiplied "
-    "must near negated negative no not null number numbers numeric object objects of only or out "
-    "parsed parsing parenthesis path pattern range regex remainder repeat requires result row "
-    "searched seconds separator shell since slice sort sorted specified split start startswith "
-    "strftime string strings strptime subtracted than they to too trailing unexpected unfinished "
-    "unicode unmatched update use valid value values whether while with zero";
-
-static bool stands_in(const char *text, const char *word, size_t len)
-{
-	size_t at = 0;
-
-	for (; text[at] != '\0'; at++) {
-		if ((at == 0 || !isalnum((unsigned char)text[at - 1])) &&
-		    strncasecmp(text + at, word, len) == 0 &&
-		    !isalnum((unsigned char)text[at + len])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool may_be_shown(const struct program *p, const char *word, size_t len)
-{
-	while (len > 0 && !isalnum((unsigned char)word[0])) {
-		word++;
-		len--;
-	}
-	while (len > 0 && !isalnum((unsigned char)word[len - 1])) {
-		len--;
-	}
-	return len > 0 && (stands_in(JQ_WORDS, word, len) || stands_in(p->text, word, len));
-}
-
-/* Fails with jq's message; each run of words that may be data becomes one ellipsis. */
-static int fail_without_data(const struct program *p, const char *message, struct lead_error *err)
-{
-	static const char SPACE[] = " \t\n";
-	struct buf out = {.max = sizeof(err->text)};
-	bool hidden = false;
-
-	while (*(message += strspn(message, SPACE)) != '\0') {
-		size_t len = strcspn(message, SPACE);
-		bool show = may_be_shown(p, message, len);
-
-		if (show) {
-			buf_add_char(&out, ' ');
-			buf_add(&out, message, len);
-		} else if (!hidden) {
-			buf_add_text(&out, " …");
-		}
-		hidden = !show;
-		message += len;
-	}
-	(void)lead_fail(
-	    err, LEAD_EINPUT, "'%.80s':%s", p->text, out.data != NULL ? out.data : " failed");
-	buf_free(&out);
-	return LEAD_EINPUT;
-}
 
 /* jq writes "jq: error: TEXT at <top-level>, line 1:\nPROGRAM" per error, and a count at the end.
  */
@@ -342,6 +269,7 @@ static int take_result(
 static int take_failure(
     const struct program *p, jv result, struct value *ret, struct lead_error *err)
 {
+	struct buf text = {.max = sizeof(err->text)};
 	jv message;
 	int rc;
 
@@ -356,8 +284,12 @@ static int take_failure(
 		return 0;
 	}
 	message = jv_invalid_get_msg(result);
-	rc = fail_without_data(
-	    p, jv_get_kind(message) == JV_KIND_STRING ? jv_string_value(message) : "error", err);
+	if (jv_get_kind(message) == JV_KIND_STRING) {
+		expr_message_write(&text, jv_string_value(message), p->text);
+	}
+	rc =
+	    lead_fail(err, LEAD_EINPUT, "'%.80s':%s", p->text, text.len > 0 ? text.data : " error");
+	buf_free(&text);
 	jv_free(message);
 	return rc;
 }
