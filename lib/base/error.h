@@ -9,7 +9,7 @@
  */
 enum lead_err {
 	LEAD_ENOMEM = -1,  /* out of memory */
-	LEAD_EINPUT = -2,  /* bad file, request or answer: the text says where and what would be right */
+	LEAD_EINPUT = -2,  /* bad file, request or answer: the text says where and what is right */
 	LEAD_ESTORE = -3,  /* the store refused; nothing of the transaction is kept */
 	LEAD_EREMOTE = -4, /* an outside system failed */
 	LEAD_EBUG = -5,    /* our own mistake */

@@ -22,10 +22,13 @@ uint64_t hash_keyed(const uint8_t key[16], const void *bytes, size_t len);
 uint64_t hash_plain(const void *bytes, size_t len);
 /* CRC-32C (Castagnoli), as stored beside every value. */
 uint32_t crc32c(const void *bytes, size_t len);
-uint32_t crc32c_portable(const void *bytes, size_t len); /* the same without the processor's instruction */
+/* The same without the processor's instruction. */
+uint32_t crc32c_portable(const void *bytes, size_t len);
 
 /* xoshiro256**: every random number in lib comes from one of these, seeded from outside. */
-struct dice { uint64_t s[4]; };
+struct dice {
+	uint64_t s[4];
+};
 void dice_seed(struct dice *d, uint64_t seed);
 uint64_t dice_roll(struct dice *d);
 /* Uniform in [0, bound), bound at least 1. */

@@ -11,13 +11,10 @@
 
 #include "lib/base/decimal.h"
 #include "lib/base/json_scan.h"
+#include "lib/base/json_string.h"
 #include "lib/base/path_trie.h"
-#include "lib/base/text.h"
 
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #define DEEPEST 512 /* what the stack is good for, whatever the caller asks */
 
@@ -27,7 +24,8 @@ struct scan {
 	/* where wanted values go; unused when the trie is NULL */
 	struct arena *arena;
 	struct value *ret;
-	bool *seen; /* by node: has been here within the same object */
+	bool *seen;                /* by node: has been here within the same object */
+	struct json_string string; /* the one read last */
 	/* what json_parse wants to know */
 	bool only_int64, nul_escapes;
 	/* the first failure */
@@ -56,157 +54,12 @@ static inline const char *skip_space(const char *p, const char *end)
 	return p;
 }
 
-/* Four hex digits at p; -1 when they are none. */
-static int read_hex4(const char *p, const char *end)
+/* From behind the opening quote to the closing one; s->string tells about it. */
+static inline const char *scan_string(struct scan *s, const char *p)
 {
-	int code = 0;
-
-	if (end - p < 4) {
-		return -1;
-	}
-	for (int i = 0; i < 4; i++) {
-		unsigned digit = (unsigned char)p[i] - (unsigned)'0';
-
-		if (digit > 9) {
-			digit = ((unsigned char)p[i] | 0x20u) - (unsigned)'a';
-			if (digit > 5) {
-				return -1;
-			}
-			digit += 10;
-		}
-		code = code << 4 | (int)digit;
-	}
-	return code;
-}
-
-/* The escape at p (which is a backslash), a pair of surrogates being one. */
-static const char *scan_escape(struct scan *s, const char *p)
-{
-	int code;
-
-	if (s->end - p < 2) {
-		return fail(s, p, "the string has no end");
-	}
-	if (p[1] != 'u') {
-		return p[1] != '\0' && strchr("\"\\/bfnrt", p[1]) != NULL
-			   ? p + 2
-			   : fail(s, p, "no such escape in a string");
-	}
-	code = read_hex4(p + 2, s->end);
-	if (code < 0) {
-		return fail(s, p, "\\u without four hex digits");
-	}
-	if (code < 0xD800 || code > 0xDFFF) {
-		s->nul_escapes |= code == 0;
-		return p + 6;
-	}
-	if (code <= 0xDBFF && s->end - p >= 12 && p[6] == '\\' && p[7] == 'u') {
-		code = read_hex4(p + 8, s->end);
-		if (code >= 0xDC00 && code <= 0xDFFF) {
-			return p + 12;
-		}
-	}
-	return fail(s, p, "half a surrogate pair");
-}
-
-/* What ends a run of plain bytes: quote, backslash, control character, start of a UTF-8 sequence.
- */
-static inline const char *skip_plain(const char *p, const char *end)
-{
-#ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
-		      space = _mm_set1_epi8(' ');
-
-	for (; end - p >= 16; p += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)p);
-		/* bytes from 0x80 on are negative here, so they are below the space, too */
-		__m128i special = _mm_or_si128(_mm_cmplt_epi8(x, space),
-		    _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-		int found = _mm_movemask_epi8(special);
-
-		if (found != 0) {
-			return p + __builtin_ctz((unsigned)found);
-		}
-	}
-#endif
-	while (p < end && (signed char)*p >= ' ' && *p != '"' && *p != '\\') {
-		p++;
-	}
-	return p;
-}
-
-/* The rest of a string in which something at p needs a look. */
-static __attribute__((noinline)) const char *scan_special(
-    struct scan *s, const char *p, const char *begin, bool *ret_escaped)
-{
-	uint32_t c;
-	size_t n;
-
-	for (; p < s->end && *p != '"'; p = skip_plain(p, s->end)) {
-		if (*p == '\\') {
-			*ret_escaped = true;
-			p = scan_escape(s, p);
-			if (p == NULL) {
-				return NULL;
-			}
-			continue;
-		}
-		if ((unsigned char)*p < ' ') {
-			return fail(s, p, "a control character in a string");
-		}
-		n = text_next(p, s->end, &c);
-		if (n == 0) {
-			return fail(s, p, "bad UTF-8");
-		}
-		p += n;
-	}
-	return p < s->end ? p : fail(s, begin - 1, "the string has no end");
-}
-
-/* From behind the opening quote to the closing one. */
-static inline const char *scan_string(struct scan *s, const char *begin, bool *ret_escaped)
-{
-	const char *p = skip_plain(begin, s->end);
-
-	*ret_escaped = false;
-	if (p < s->end && *p == '"') {
-		return p;
-	}
-	return scan_special(s, p, begin, ret_escaped);
-}
-
-size_t json_unescape(const char *text, size_t len, char *out)
-{
-	static const char plain[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-	const char *p = text, *end = text + len, *run;
-	char *o = out;
-
-	while (p < end) {
-		uint32_t c;
-
-		run = memchr(p, '\\', (size_t)(end - p));
-		run = run != NULL ? run : end;
-		memmove(o, p, (size_t)(run - p));
-		o += run - p;
-		p = run;
-		if (p == end) {
-			break;
-		}
-		if (p[1] != 'u') {
-			*o++ = meant[strchr(plain, p[1]) - plain];
-			p += 2;
-			continue;
-		}
-		c = (uint32_t)read_hex4(p + 2, end);
-		p += 6;
-		if (c >= 0xD800 && c <= 0xDFFF) {
-			c = 0x10000 + ((c - 0xD800) << 10) +
-			    ((uint32_t)read_hex4(p + 2, end) - 0xDC00);
-			p += 6;
-		}
-		o += text_put_char(c != 0 ? c : 0xFFFD, o);
-	}
-	return (size_t)(o - out);
+	p = json_string_end(p, s->end, &s->string);
+	s->nul_escapes |= s->string.nul;
+	return p != NULL ? p : fail(s, s->string.at, s->string.what);
 }
 
 static void store(struct scan *s, const struct path_node *node, enum value_kind kind,
@@ -221,15 +74,14 @@ static void store(struct scan *s, const struct path_node *node, enum value_kind 
 static const char *scan_string_value(struct scan *s, const char *p, const struct path_node *node)
 {
 	const char *begin = p + 1, *text = begin;
-	bool escaped;
 	size_t len;
 
-	p = scan_string(s, begin, &escaped);
+	p = scan_string(s, begin);
 	if (p == NULL || node == NULL || node->slot == PATH_NO_SLOT) {
 		return p == NULL ? NULL : p + 1;
 	}
 	len = (size_t)(p - begin);
-	if (escaped) {
+	if (s->string.escaped) {
 		char *copy = arena_alloc(s->arena, len);
 
 		if (copy == NULL) {
@@ -296,11 +148,11 @@ static void forget(struct scan *s, const struct path_node *node)
 
 /* The wanted child of this name, NULL when there is none (or no memory to look). */
 static const struct path_node *child_named(
-    struct scan *s, const struct path_node *node, const char *key, size_t len, bool escaped)
+    struct scan *s, const struct path_node *node, const char *key, size_t len)
 {
 	const struct path_node *c;
 
-	if (escaped) {
+	if (s->string.escaped) {
 		char *copy = arena_alloc(s->arena, len);
 
 		if (copy == NULL) {
@@ -344,17 +196,16 @@ static const char *scan_member(struct scan *s, const char *p, const struct path_
 {
 	const struct path_node *child = NULL;
 	const char *key = p + 1;
-	bool escaped;
 
 	if (p == s->end || *p != '"') {
 		return fail(s, p, "a key in double quotes is expected");
 	}
-	p = scan_string(s, key, &escaped);
+	p = scan_string(s, key);
 	if (p == NULL) {
 		return NULL;
 	}
 	if (node != NULL && node->keys != NULL) {
-		child = child_named(s, node, key, (size_t)(p - key), escaped);
+		child = child_named(s, node, key, (size_t)(p - key));
 		if (s->no_memory) {
 			return NULL;
 		}

@@ -20,7 +20,10 @@ struct json_object;
 
 #define JSON_DEPTH 64 /* deepest nesting accepted from outside */
 
-/* 0 when text[0..len) is exactly one JSON value; LEAD_EINPUT with the byte offset in err otherwise. depth: at most 512. */
+/*
+ * 0 when text[0..len) is exactly one JSON value, nested at most depth (up to 512)
+ * deep; LEAD_EINPUT with the byte offset in err otherwise.
+ */
 int json_check(const char *text, size_t len, int depth, struct lead_error *err) MUST_CHECK;
 
 /*
@@ -37,7 +40,8 @@ int json_scan(const char *text, size_t len, const struct path_set *paths, struct
  * Runs the scanner first: json-c alone accepts far more. Integers beyond int64
  * are refused too, since json-c would change them silently.
  */
-int json_parse(const char *text, size_t len, struct json_object **ret, struct lead_error *err) MUST_CHECK;
+int json_parse(
+    const char *text, size_t len, struct json_object **ret, struct lead_error *err) MUST_CHECK;
 
 /*
  * Checked getters on a json-c object (json-c's own convert silently). Each
@@ -45,11 +49,16 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct le
  * with `what` (the name of the thing, for the message) and the key in err.
  * Strings are borrowed from obj and contain no NUL.
  */
-int json_get_string(struct json_object *obj, const char *key, const char *what, const char **ret, struct lead_error *err) MUST_CHECK;
-int json_get_int(struct json_object *obj, const char *key, const char *what, int64_t min, int64_t max, int64_t *ret, struct lead_error *err) MUST_CHECK;
-int json_get_bool(struct json_object *obj, const char *key, const char *what, bool *ret, struct lead_error *err) MUST_CHECK;
-int json_get_object(struct json_object *obj, const char *key, const char *what, struct json_object **ret, struct lead_error *err) MUST_CHECK;
-int json_get_array(struct json_object *obj, const char *key, const char *what, struct json_object **ret, struct lead_error *err) MUST_CHECK;
+int json_get_string(struct json_object *obj, const char *key, const char *what, const char **ret,
+    struct lead_error *err) MUST_CHECK;
+int json_get_int(struct json_object *obj, const char *key, const char *what, int64_t min,
+    int64_t max, int64_t *ret, struct lead_error *err) MUST_CHECK;
+int json_get_bool(struct json_object *obj, const char *key, const char *what, bool *ret,
+    struct lead_error *err) MUST_CHECK;
+int json_get_object(struct json_object *obj, const char *key, const char *what,
+    struct json_object **ret, struct lead_error *err) MUST_CHECK;
+int json_get_array(struct json_object *obj, const char *key, const char *what,
+    struct json_object **ret, struct lead_error *err) MUST_CHECK;
 
 /*
  * The inside of a string literal that json_check accepted, decoded into out (at

@@ -48,7 +48,7 @@ bool money_from_number(const char *text, int64_t *ret_micro)
 	int64_t micro;
 	bool exact;
 
-	if (!decimal_scaled(text, strlen(text), 6, &micro, &exact)) {
+	if (!decimal_scaled(text, strlen(text), 6, &micro, &exact) || !in_range(micro)) {
 		return false;
 	}
 	if (!exact && text[0] != '-') {

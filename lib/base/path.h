@@ -15,7 +15,7 @@
 struct path_step {
 	const char *name; /* object key, NULL for an array index */
 	size_t len;
-	size_t index;     /* array index, 0 to 9999 */
+	size_t index; /* array index, 0 to 9999 */
 };
 
 struct path {

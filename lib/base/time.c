@@ -264,7 +264,7 @@ static const struct unit *read_amount(
 {
 	size_t len = number_length(*p);
 
-	if (!decimal_scaled(*p, len, 6, ret_micro, ret_exact)) {
+	if (!decimal_scaled(*p, len, 6, ret_micro, ret_exact) || *ret_micro == INT64_MAX) {
 		return NULL;
 	}
 	*p += len;

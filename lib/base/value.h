@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 enum value_kind {
-	VALUE_NONE,   /* the field does not exist */
-	VALUE_NULL,   /* JSON null */
+	VALUE_NONE, /* the field does not exist */
+	VALUE_NULL, /* JSON null */
 	VALUE_FALSE,
 	VALUE_TRUE,
 	VALUE_NUMBER, /* text: as written in the source, so that nothing is rounded */
@@ -41,7 +41,7 @@ bool value_to_double(const struct value *v, double *ret);
 
 /* Appends the value as JSON (NONE as null); strings quoted and escaped, slashes not. */
 void value_write_json(struct buf *out, const struct value *v);
-/* Appends the value as plain text: strings as they are, numbers as written, null and NONE as nothing. */
+/* Appends the value as plain text: strings and numbers as they are, null and NONE as nothing. */
 void value_write_text(struct buf *out, const struct value *v);
 /* A copy whose text lives in the arena; NONE when out of memory. */
 struct value value_copy(struct arena *a, const struct value *v);

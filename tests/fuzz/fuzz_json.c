@@ -4,7 +4,7 @@
  * top), and what json_scan cuts out must be what the tree holds.
  *
  * clang -std=gnu11 -D_GNU_SOURCE -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/fuzz_json.c
- *     lib/base/{arena,buf,decimal,error,json,json_tree,json_write,path,text,value}.c -ljson-c
+ *     lib/base/{arena,buf,decimal,error,json,json_string,json_tree,path,text,value}.c -ljson-c
  */
 #include "lib/base/json.h"
 

@@ -112,7 +112,7 @@ static void test_error_tells_the_place(void **state)
 	assert_int_equal(json_check("[1,2", 4, 9, &err), LEAD_EINPUT);
 	assert_string_equal(err.text, "JSON: a comma or ] is expected, at byte 4");
 	assert_int_equal(json_check("\"ab", 3, 9, &err), LEAD_EINPUT);
-	assert_string_equal(err.text, "JSON: the string has no end, at byte 0");
+	assert_string_equal(err.text, "JSON: a string without end, at byte 3");
 }
 
 /* json-c 0.16 turns each of these into something else without a word. */
