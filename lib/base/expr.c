@@ -248,7 +248,10 @@ static int read_source(const struct expr *e, const struct expr_source *src, stru
 	if (e->path.n > 1 && top.kind == VALUE_JSON) {
 		return json_scan(top.text, top.len, e->rest, a, ret, err);
 	}
-	*ret = e->path.n > 1 ? (struct value){VALUE_NONE} : top;
+	if (e->path.n > 1) {
+		top = (struct value){VALUE_NONE}; /* nothing stands below a scalar */
+	}
+	*ret = top;
 	return 0;
 }
 

@@ -27,11 +27,20 @@
 
 struct expr; /* immutable once compiled, but not usable from two callers at once */
 
-/* The thing an expression looks at, when it is no JSON text yet: a lead's record, a stage's parameters. */
+/*
+ * The thing an expression looks at, when it is no JSON text yet: a lead's record, a stage's
+ * parameters.
+ */
 struct expr_source {
-	/* The top-level field `name`; NONE when there is none. The text lives at least as long as the arena given to expr_eval. */
+	/*
+	 * The top-level field `name`; NONE when there is none. The text lives at least as long as
+	 * the arena given to expr_eval.
+	 */
 	struct value (*field)(const void *ctx, const char *name, size_t len);
-	/* Appends the whole source as one JSON object: needed by `.` and by non-plain expressions only. */
+	/*
+	 * Appends the whole source as one JSON object: needed by `.` and by non-plain expressions
+	 * only.
+	 */
 	void (*write)(const void *ctx, struct buf *out);
 	const void *ctx;
 };
@@ -47,16 +56,21 @@ const struct path *expr_path(const struct expr *e);
  * plain path in the text (`.email` gives email), maybe more than once. Found by
  * words alone: `.a | .b` gives b too, `keys` or a bare `.` gives nothing.
  */
-void expr_reads(const struct expr *e, void (*f)(void *arg, const char *name, size_t len), void *arg);
+void expr_reads(
+    const struct expr *e, void (*f)(void *arg, const char *name, size_t len), void *arg);
 
 /*
- * First result of the expression (VALUE_NONE for `empty`); texts live in the arena, the source or the
- * expression.
- * 0, LEAD_ENOMEM, or LEAD_EINPUT: runtime error, time or size exceeded (err says
+ * First result of the expression (VALUE_NONE for `empty`); texts live in the arena, the source or
+ * the expression. 0, LEAD_ENOMEM, or LEAD_EINPUT: runtime error, time or size exceeded (err says
  * which, with the expression, but without any word of the data).
  */
-int expr_eval(struct expr *e, const struct expr_source *src, struct arena *a, struct value *ret, struct lead_error *err) MUST_CHECK;
+int expr_eval(struct expr *e, const struct expr_source *src, struct arena *a, struct value *ret,
+    struct lead_error *err) MUST_CHECK;
 /* The same on JSON text that json_check accepts. */
-int expr_eval_json(struct expr *e, const char *json, size_t len, struct arena *a, struct value *ret, struct lead_error *err) MUST_CHECK;
-/* For a plain expression whose path was read by json_scan: applies the `// literal`, whose text lives as long as e. */
+int expr_eval_json(struct expr *e, const char *json, size_t len, struct arena *a, struct value *ret,
+    struct lead_error *err) MUST_CHECK;
+/*
+ * For a plain expression whose path was read by json_scan: applies the `// literal`, whose text
+ * lives as long as e.
+ */
 struct value expr_default(const struct expr *e, struct value scanned);

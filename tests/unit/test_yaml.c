@@ -457,6 +457,9 @@ static void test_problems(void **state)
 	}
 	assert_int_equal(p.count, 100);
 	problems_fini(&p);
+	problems_add(&p, NULL, NULL, "g.yaml:3:1: %s", "the text alone");
+	assert_string_equal(p.first->text, "g.yaml:3:1: the text alone");
+	problems_fini(&p);
 	problems_add(&p, y, y->root, "again");
 	assert_string_equal(p.first->text, "f.yaml:1:1: again");
 	problems_fini(&p);
