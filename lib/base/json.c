@@ -27,7 +27,7 @@ struct scan {
 	bool *seen;                /* by node: has been here within the same object */
 	struct json_string string; /* the one read last */
 	/* what json_parse wants to know */
-	bool only_int64, nul_escapes;
+	bool only_int64, troublesome;
 	/* the first failure */
 	const char *what, *at;
 	bool no_memory;
@@ -58,7 +58,7 @@ static inline const char *skip_space(const char *p, const char *end)
 static inline const char *scan_string(struct scan *s, const char *p)
 {
 	p = json_string_end(p, s->end, &s->string);
-	s->nul_escapes |= s->string.nul;
+	s->troublesome |= s->string.troublesome;
 	return p != NULL ? p : fail(s, s->string.at, s->string.what);
 }
 
@@ -335,12 +335,12 @@ int json_check(const char *text, size_t len, int depth, struct lead_error *err)
 	return scan_text(&s, text, len, NULL, err);
 }
 
-int json_check_for_tree(const char *text, size_t len, bool *ret_nul_escapes, struct lead_error *err)
+int json_check_for_tree(const char *text, size_t len, bool *ret_troublesome, struct lead_error *err)
 {
 	struct scan s = {.depth = JSON_DEPTH, .only_int64 = true};
 	int rc = scan_text(&s, text, len, NULL, err);
 
-	*ret_nul_escapes = s.nul_escapes;
+	*ret_troublesome = s.troublesome;
 	return rc;
 }
 

@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* json_check at JSON_DEPTH that also refuses integers beyond int64. *ret_nul_escapes: a \u0000 is
- * among the strings. */
+/*
+ * json_check at JSON_DEPTH that also refuses integers beyond int64.
+ * *ret_troublesome: there are escapes of NUL or of surrogate pairs.
+ */
 int json_check_for_tree(
-    const char *text, size_t len, bool *ret_nul_escapes, struct lead_error *err) MUST_CHECK;
+    const char *text, size_t len, bool *ret_troublesome, struct lead_error *err) MUST_CHECK;

@@ -60,12 +60,13 @@ static const char *skip_escape(const char *p, const char *end, struct json_strin
 		return bad(s, p, "\\u without four hex digits");
 	}
 	if (code < 0xD800 || code > 0xDFFF) {
-		s->nul |= code == 0;
+		s->troublesome |= code == 0;
 		return p + 6;
 	}
 	if (code <= 0xDBFF && end - p >= 12 && p[6] == '\\' && p[7] == 'u') {
 		code = read_hex4(p + 8, end);
 		if (code >= 0xDC00 && code <= 0xDFFF) {
+			s->troublesome = true;
 			return p + 12;
 		}
 	}

@@ -9,7 +9,7 @@
 /* What was met on the way. */
 struct json_string {
 	bool escaped;          /* there is a backslash: decode before use */
-	bool nul;              /* an escape that stands for NUL */
+	bool troublesome;      /* an escape of NUL or of a surrogate pair: json-c errs there */
 	const char *what, *at; /* when it is no string: what is wrong, and where */
 };
 

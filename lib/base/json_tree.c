@@ -12,17 +12,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* json-c keeps keys as C strings, which a NUL would cut short: both readers take it for U+FFFD. */
-static void replace_nul_escapes(char *text, size_t len)
+/*
+ * Two kinds of escapes become plain UTF-8, in place, before json-c sees them:
+ * NUL, since json-c keeps keys as C strings (both readers take it for U+FFFD);
+ * and surrogate pairs, since json-c 0.16 loses U+1D800 to U+1DFFF and their like
+ * in higher planes (json-c pull request 893). Returns the new length.
+ */
+static size_t decode_troublesome(char *text, size_t len)
 {
-	char *p = text, *end = text + len;
+	const char *p = text, *end = text + len;
+	char *o = text;
 
-	while ((p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
-		if (p[1] == 'u' && memcmp(p + 2, "0000", 4) == 0) {
-			memcpy(p + 2, "fffd", 4);
+	while (p < end) {
+		size_t n = 1;
+		bool decode = false;
+
+		if (p[0] == '\\' && p[1] != 'u') {
+			n = 2;
+		} else if (p[0] == '\\') {
+			bool pair = (p[2] | 0x20) == 'd' && strchr("89abAB", p[3]) != NULL;
+
+			n = pair ? 12 : 6;
+			decode = pair || memcmp(p + 2, "0000", 4) == 0;
 		}
-		p += 2;
+		if (decode) {
+			o += json_unescape(p, n, o);
+		} else {
+			memmove(o, p, n);
+			o += n;
+		}
+		p += n;
 	}
+	return (size_t)(o - text);
 }
 
 static int build(const char *text, size_t len, struct json_object **ret, struct lead_error *err)
@@ -53,15 +74,15 @@ static int build(const char *text, size_t len, struct json_object **ret, struct 
 
 int json_parse(const char *text, size_t len, struct json_object **ret, struct lead_error *err)
 {
-	bool nul_escapes;
+	bool troublesome;
 	char *copy;
 	int rc;
 
 	if (len > INT_MAX) {
 		return lead_fail(err, LEAD_EINPUT, "JSON: a text of %zu bytes is too long", len);
 	}
-	rc = json_check_for_tree(text, len, &nul_escapes, err);
-	if (rc != 0 || !nul_escapes) {
+	rc = json_check_for_tree(text, len, &troublesome, err);
+	if (rc != 0 || !troublesome) {
 		return rc != 0 ? rc : build(text, len, ret, err);
 	}
 	copy = malloc(len);
@@ -69,8 +90,7 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct le
 		return lead_fail(err, LEAD_ENOMEM, "JSON: out of memory");
 	}
 	memcpy(copy, text, len);
-	replace_nul_escapes(copy, len);
-	rc = build(copy, len, ret, err);
+	rc = build(copy, decode_troublesome(copy, len), ret, err);
 	free(copy);
 	return rc;
 }

@@ -194,7 +194,8 @@ static void test_string_steps(void **state)
 	(void)state;
 	for (size_t at = 0; at < LEN; at++) {
 		for (size_t i = 0; i < 5 && at + strlen(marks[i]) <= LEN; i++) {
-			char *text = malloc(LEN + 2); /* of its own, so that a read beyond it is seen */
+			char *text =
+			    malloc(LEN + 2); /* of its own, so that a read beyond it is seen */
 
 			memset(text, 'x', LEN + 1);
 			text[0] = text[LEN + 1] = '"';
@@ -389,6 +390,28 @@ static void test_path_grammar(void **state)
 
 /* ---- trees and getters ---- */
 
+/* json-c 0.16 reads an escaped U+1D800, a right pair of surrogates, as U+FFFD. */
+static void test_pairs_json_c_loses(void **state)
+{
+	struct fixture *f = *state;
+	size_t all = want(f, ".[0]");
+	char text[32];
+
+	for (uint32_t c = 0x10000; c <= 0x10FFFF; c += 0x155) {
+		struct json_object *tree = NULL, *member;
+
+		snprintf(text, sizeof(text), "[\"\\u%04X\\u%04x\\u0041\"]",
+		    0xD800 + ((c - 0x10000) >> 10), 0xDC00 + (c & 0x3FF));
+		scan(f, text);
+		assert_int_equal(json_parse(text, strlen(text), &tree, NULL), 0);
+		member = json_object_array_get_idx(tree, 0);
+		expect(&f->ret[all], VALUE_STRING, json_object_get_string(member));
+		assert_int_equal(f->ret[all].len, 5);
+		json_object_put(tree);
+		arena_reset(&f->arena);
+	}
+}
+
 static struct json_object *parse(const char *text)
 {
 	struct json_object *tree = NULL;
@@ -510,6 +533,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_scan_memory, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_scan_many_paths, setup, teardown),
 	    cmocka_unit_test(test_path_grammar),
+	    cmocka_unit_test_setup_teardown(test_pairs_json_c_loses, setup, teardown),
 	    cmocka_unit_test(test_parse),
 	    cmocka_unit_test(test_getters),
 	    cmocka_unit_test(test_write),
