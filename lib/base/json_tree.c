@@ -99,7 +99,7 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct le
 static int get(struct json_object *obj, const char *key, const char *what, enum json_type type,
     const char *type_name, struct json_object **ret, struct lead_error *err)
 {
-	struct json_object *member;
+	struct json_object *member = NULL;
 
 	if (!json_object_is_type(obj, json_type_object)) {
 		return lead_fail(err, LEAD_EINPUT, "%s must be an object", what);
@@ -117,7 +117,7 @@ static int get(struct json_object *obj, const char *key, const char *what, enum 
 int json_get_string(struct json_object *obj, const char *key, const char *what, const char **ret,
     struct lead_error *err)
 {
-	struct json_object *member;
+	struct json_object *member = NULL;
 	const char *text;
 	int rc = get(obj, key, what, json_type_string, "a string", &member, err);
 
@@ -135,7 +135,7 @@ int json_get_string(struct json_object *obj, const char *key, const char *what, 
 int json_get_int(struct json_object *obj, const char *key, const char *what, int64_t min,
     int64_t max, int64_t *ret, struct lead_error *err)
 {
-	struct json_object *member;
+	struct json_object *member = NULL;
 	int64_t number;
 	int rc = get(obj, key, what, json_type_int, "a whole number", &member, err);
 
@@ -154,7 +154,7 @@ int json_get_int(struct json_object *obj, const char *key, const char *what, int
 int json_get_bool(
     struct json_object *obj, const char *key, const char *what, bool *ret, struct lead_error *err)
 {
-	struct json_object *member;
+	struct json_object *member = NULL;
 	int rc = get(obj, key, what, json_type_boolean, "true or false", &member, err);
 
 	if (rc == 0) {
