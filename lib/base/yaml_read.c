@@ -51,10 +51,10 @@ static void add_at(
 	p->count++;
 	problem = arena_zalloc(&p->arena, sizeof(*problem));
 	if (problem != NULL) {
-		problem->text = line > 0 ? arena_printf(
-					       &p->arena, "%s:%u:%u: %s", file, line, column, text)
-				: file != NULL ? arena_printf(&p->arena, "%s: %s", file, text)
-					       : arena_dup(&p->arena, text, strlen(text));
+		problem->text =
+		    line > 0 ? arena_printf(&p->arena, "%s:%u:%u: %s", file, line, column, text)
+		    : file != NULL ? arena_printf(&p->arena, "%s: %s", file, text)
+				   : arena_dup(&p->arena, text, strlen(text));
 	}
 	if (problem != NULL && problem->text != NULL) {
 		*p->last = problem;
@@ -71,7 +71,7 @@ void problems_add(
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	add_at(p, y != NULL ? y->file : NULL, node != NULL ? node->line : 0,
+	add_at(p, y != NULL ? y->file : NULL, y != NULL && node != NULL ? node->line : 0,
 	    node != NULL ? node->column : 0, text);
 }
 
