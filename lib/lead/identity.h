@@ -1,5 +1,6 @@
 /*
- * lib/lead/identity.h: who a lead is, for duplicates: address, else LinkedIn profile, else name at company.
+ * lib/lead/identity.h: who a lead is, for duplicates: address, else LinkedIn profile, else name at
+ * company.
  */
 #pragma once
 
@@ -14,9 +15,11 @@ struct identity {
 };
 
 /*
- * The lead's identities, strongest first; n of them in ret (at most 3). Addresses are compared case-folded (both parts; plus tags
- * are kept: they are different boxes at most providers), LinkedIn by the public identifier of /in/ or /pub/ URLs whatever the
- * host's language prefix, names folded with company folded. The first one that exists is the lead's key (`email > LinkedIn > name@company`);
- * a lead is a duplicate when its first identity is known in the run.
+ * The lead's identities, strongest first; n of them in ret (at most 3). Addresses are compared
+ * case-folded (both parts; plus tags are kept: they are different boxes at most providers),
+ * LinkedIn by the public identifier of /in/ or /pub/ URLs whatever the host's language prefix,
+ * names folded with company folded. The first one that exists is the lead's key (`email > LinkedIn
+ * > name@company`); a lead is a duplicate when its first identity is known in the run.
  */
-size_t identity_of(const struct record *r, const struct value *normal_email, const uint8_t key[16], struct identity ret[3]);
+size_t identity_of(const struct record *r, const struct value *normal_email, const uint8_t key[16],
+    struct identity ret[3]);
