@@ -26,14 +26,16 @@ static int body_read(const struct reader *reader, struct seen *seen)
 	size_t n = path_set_count(reader->paths[seen->view]);
 	int rc;
 
-	if (h->body_len == 0 || !(reader->needs[seen->view] || (reader->json && seen->view == VIEW_GOOD))) {
+	if (h->body_len == 0 ||
+	    !(reader->needs[seen->view] || (reader->json && seen->view == VIEW_GOOD))) {
 		return 0;
 	}
 	seen->values = arena_alloc(seen->arena, (n + 1) * sizeof *seen->values);
 	if (seen->values == NULL) {
 		return LEAD_ENOMEM;
 	}
-	rc = json_scan(h->body, h->body_len, reader->paths[seen->view], seen->arena, seen->values, NULL);
+	rc = json_scan(
+	    h->body, h->body_len, reader->paths[seen->view], seen->arena, seen->values, NULL);
 	seen->json = rc == 0;
 	return rc == LEAD_ENOMEM ? rc : 0;
 }
@@ -43,7 +45,7 @@ static int body_read(const struct reader *reader, struct seen *seen)
 static bool in_address(char c)
 {
 	return isalnum((unsigned char)c) || (unsigned char)c >= 0x80 ||
-	    (c != '\0' && strchr(".!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	       (c != '\0' && strchr(".!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static bool in_key(char c)
@@ -78,13 +80,14 @@ static size_t address_length(const char *text, size_t len)
 	}
 	n = local + 1;
 	while (n < len && (isalnum((unsigned char)text[n]) || text[n] == '.' || text[n] == '-' ||
-	                      (unsigned char)text[n] >= 0x80)) {
+			      (unsigned char)text[n] >= 0x80)) {
 		n++;
 	}
 	return n > local + 1 ? n : 0;
 }
 
-/* One printable line of at most MAX_DETAIL bytes, addresses and keys masked. NULL for nothing (or no memory). */
+/* One printable line of at most MAX_DETAIL bytes, addresses and keys masked. NULL for nothing (or
+ * no memory). */
 static const char *masked(const char *text, size_t len, struct arena *a)
 {
 	struct buf out = {.max = 16384};
@@ -165,10 +168,12 @@ static const char *slug(const char *why, const char *otherwise, struct arena *a)
 
 /* --- answers that never came ---------------------------------------------- */
 
-static int unanswered(const struct service_call *c, const struct http_answer *h, struct arena *a, struct answer *ret)
+static int unanswered(
+    const struct service_call *c, const struct http_answer *h, struct arena *a, struct answer *ret)
 {
-	static const char *const words[] = {
-	    [TRANSPORT_UNSENT] = "unsent", [TRANSPORT_BROKEN] = "broken", [TRANSPORT_TOO_LARGE] = "too-large",
+	static const char *const words[] = {[TRANSPORT_UNSENT] = "unsent",
+	    [TRANSPORT_BROKEN] = "broken",
+	    [TRANSPORT_TOO_LARGE] = "too-large",
 	    [TRANSPORT_CANCELLED] = "cancelled"};
 
 	ret->reason = slug(h->why, words[h->transport], a);
@@ -196,20 +201,25 @@ static const struct rule *first_rule(const struct reader *reader, const struct s
 }
 
 /* Class, reason and readable. */
-static int classify(const struct service_call *c, const struct rule *rule, const struct seen *seen, struct answer *ret)
+static int classify(const struct service_call *c, const struct rule *rule, const struct seen *seen,
+    struct answer *ret)
 {
 	int status = seen->h->status;
 
 	ret->readable = true;
 	ret->outcome = rule != NULL ? rule->is : rule_builtin(status);
-	ret->reason = rule != NULL && rule->reason != NULL ? rule->reason
-	                                                   : arena_printf(seen->arena, "http-%d", status);
+	ret->reason = rule != NULL && rule->reason != NULL
+			  ? rule->reason
+			  : arena_printf(seen->arena, "http-%d", status);
 	if (ret->reason == NULL) {
 		return LEAD_ENOMEM;
 	}
-	if (seen->view == VIEW_GOOD && c->answer->json && !seen->json && status != 204 && status != 205 &&
-	    (ret->outcome == OUTCOME_OK || ret->outcome == OUTCOME_EMPTY || ret->outcome == OUTCOME_DUPLICATE)) {
-		ret->outcome = OUTCOME_IN_DOUBT; /* cut short or garbage: something was done, but what? */
+	if (seen->view == VIEW_GOOD && c->answer->json && !seen->json && status != 204 &&
+	    status != 205 &&
+	    (ret->outcome == OUTCOME_OK || ret->outcome == OUTCOME_EMPTY ||
+		ret->outcome == OUTCOME_DUPLICATE)) {
+		ret->outcome =
+		    OUTCOME_IN_DOUBT; /* cut short or garbage: something was done, but what? */
 		ret->reason = "no-json";
 		ret->readable = false;
 	}
@@ -250,12 +260,13 @@ static int64_t spent_reset_us(const struct answer *ret)
 }
 
 /* Waits, and for a used-up key its end. */
-static void waits(const struct reader *reader, const struct rule *rule, const struct seen *seen, struct now now,
-    struct answer *ret)
+static void waits(const struct reader *reader, const struct rule *rule, const struct seen *seen,
+    struct now now, struct answer *ret)
 {
 	int64_t start_us, us;
 
-	ret->retry_after_us = hints_wait(reader->hints, reader->n_hints, TELLS_RETRY_AFTER, seen, now);
+	ret->retry_after_us =
+	    hints_wait(reader->hints, reader->n_hints, TELLS_RETRY_AFTER, seen, now);
 	if (ret->retry_after_us == 0 && ret->outcome == OUTCOME_THROTTLE) {
 		ret->retry_after_us = spent_reset_us(ret);
 	}
@@ -280,8 +291,9 @@ int answer_read(const struct service *s, const struct service_call *c, const str
     struct now now, struct arena *a, struct answer *ret)
 {
 	const struct reader *reader = c->answer;
-	struct seen seen = {
-	    .h = h, .arena = a, .view = h->status >= 200 && h->status <= 299 ? VIEW_GOOD : VIEW_BAD};
+	struct seen seen = {.h = h,
+	    .arena = a,
+	    .view = h->status >= 200 && h->status <= 299 ? VIEW_GOOD : VIEW_BAD};
 	const struct rule *rule;
 	int rc;
 
@@ -314,7 +326,8 @@ int answer_read(const struct service *s, const struct service_call *c, const str
 		ret->detail = detail(reader, &seen);
 		break;
 	}
-	ret->price_micro =
-	    ret->outcome == OUTCOME_IN_DOUBT ? c->price_micro : price_of(&reader->price, ret->outcome, &seen);
+	ret->price_micro = ret->outcome == OUTCOME_IN_DOUBT
+			       ? c->price_micro
+			       : price_of(&reader->price, ret->outcome, &seen);
 	return rc;
 }

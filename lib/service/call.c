@@ -37,8 +37,10 @@ static void timeout_read(struct reading *r, const struct yaml_node *node, struct
 	if (node == NULL || !yaml_only_keys(r->y, node, keys, "timeout", r->p)) {
 		return;
 	}
-	yaml_read_duration(r->y, node, "connect", 100 * US_PER_MS, 300 * US_PER_S, &c->connect_us, r->p);
-	yaml_read_duration(r->y, node, "total", 100 * US_PER_MS, 7200 * US_PER_S, &c->total_us, r->p);
+	yaml_read_duration(
+	    r->y, node, "connect", 100 * US_PER_MS, 300 * US_PER_S, &c->connect_us, r->p);
+	yaml_read_duration(
+	    r->y, node, "total", 100 * US_PER_MS, 7200 * US_PER_S, &c->total_us, r->p);
 	if (c->connect_us > c->total_us) {
 		problems_add(r->p, r->y, node, "'connect' is longer than 'total'");
 	}
@@ -58,7 +60,8 @@ static void retry_read(struct reading *r, const struct yaml_node *node, struct r
 	spec->attempts = (uint32_t)attempts;
 	if (spec->cap_us < spec->base_us) {
 		if (yaml_get(node, "cap") != NULL) {
-			problems_add(r->p, r->y, yaml_get(node, "cap"), "'cap' is shorter than 'base'");
+			problems_add(
+			    r->p, r->y, yaml_get(node, "cap"), "'cap' is shorter than 'base'");
 		}
 		spec->cap_us = spec->base_us;
 	}
@@ -87,34 +90,36 @@ void reading_patience(struct reading *r, const struct yaml_node *map, struct ser
 
 /* --- doubt ---------------------------------------------------------------- */
 
-/* What is safe when the file says nothing: reading for free can be repeated, all else waits for a person. */
+/* What is safe when the file says nothing: reading for free can be repeated, all else waits for a
+ * person. */
 static void doubt_default(struct service_call *c)
 {
-	bool reads = c->method != NULL && (strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0);
+	bool reads =
+	    c->method != NULL && (strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0);
 
 	c->doubt = reads && c->price_micro == 0 ? DOUBT_FREE : DOUBT_HOLD;
 }
 
 static void doubt_read(struct reading *r, const struct yaml_node *call, struct service_call *c)
 {
-	static const char *const words[] = {"hold", "free", NULL};
 	static const char *const keys[] = {"repeat", "lookup", NULL};
 	const struct yaml_node *node = yaml_get(call, "in_doubt");
+	bool is_text = node != NULL && node->kind == YAML_STRING;
 	int64_t times;
-	int word;
 
 	doubt_default(c);
 	if (node == NULL) {
 		return;
 	}
-	if (node->kind != YAML_MAP) {
-		if (yaml_read_word(r->y, call, "in_doubt", words, &word, r->p)) {
-			c->doubt = word == 0 ? DOUBT_HOLD : DOUBT_FREE;
-		}
+	if (is_text && strcmp(node->text, "hold") == 0) {
+		c->doubt = DOUBT_HOLD;
+	} else if (is_text && strcmp(node->text, "free") == 0) {
+		c->doubt = DOUBT_FREE;
+	} else if (node->kind != YAML_MAP || node->n != 1) {
+		problems_add(
+		    r->p, r->y, node, "'in_doubt' is hold, free, {repeat: N} or {lookup: CALL}");
 	} else if (yaml_only_keys(r->y, node, keys, "in_doubt", r->p)) {
-		if (node->n != 1) {
-			problems_add(r->p, r->y, node, "'in_doubt' is hold, free, {repeat: N} or {lookup: CALL}");
-		} else if (yaml_read_int(r->y, node, "repeat", 1, 10, &times, r->p)) {
+		if (yaml_read_int(r->y, node, "repeat", 1, 10, &times, r->p)) {
 			c->doubt = DOUBT_REPEAT;
 			c->doubt_times = (uint32_t)times;
 		} else if (yaml_get(node, "lookup") != NULL) {
@@ -122,7 +127,8 @@ static void doubt_read(struct reading *r, const struct yaml_node *call, struct s
 		}
 	}
 	if (c->doubt == DOUBT_FREE && c->price_micro > 0) {
-		problems_add(r->p, r->y, node, "call '%s' has a price, so a doubtful one is not free", c->name);
+		problems_add(r->p, r->y, node,
+		    "call '%s' has a price, so a doubtful one is not free", c->name);
 	}
 }
 
@@ -148,19 +154,22 @@ static void lookup_read(struct reading *r, const struct yaml_node *call, struct 
 	}
 	target = service_find_call(r->s, name);
 	if (target == NULL || target == c) {
-		problems_add(r->p, r->y, yaml_get(doubt, "lookup"), "there is no other call '%s'", name);
+		problems_add(
+		    r->p, r->y, yaml_get(doubt, "lookup"), "there is no other call '%s'", name);
 		return;
 	}
 	if (target->doubt != DOUBT_FREE) {
 		problems_add(r->p, r->y, yaml_get(doubt, "lookup"),
 		    "call '%s' must have 'in_doubt: free' and no price to be looked up with", name);
 	}
-	for (size_t i = 0; target->params != NULL && c->params != NULL && target->params[i] != NULL; i++) {
+	for (size_t i = 0; target->params != NULL && c->params != NULL && target->params[i] != NULL;
+	     i++) {
 		const char *param = target->params[i];
 
 		if (!has_param(target->optional, param) && !has_param(c->params, param)) {
 			problems_add(r->p, r->y, yaml_get(doubt, "lookup"),
-			    "call '%s' needs parameter '%s', which call '%s' does not have", name, param, c->name);
+			    "call '%s' needs parameter '%s', which call '%s' does not have", name,
+			    param, c->name);
 		}
 	}
 	c->doubt_lookup = target;
@@ -170,11 +179,12 @@ static void lookup_read(struct reading *r, const struct yaml_node *call, struct 
 
 static void call_read(struct reading *r, const struct yaml_node *node, struct service_call *c)
 {
-	static const char *const keys[] = {"about", "get", "post", "put", "patch", "delete", "head", "query", "headers",
-	    "json", "form", "text", "optional", "idempotency", "answer", "map", "outcomes", "hints", "price", "timeout",
-	    "retry", "max_answer", "in_doubt", NULL};
+	static const char *const keys[] = {"about", "get", "post", "put", "patch", "delete", "head",
+	    "query", "headers", "json", "form", "text", "optional", "idempotency", "answer", "map",
+	    "outcomes", "hints", "price", "timeout", "retry", "max_answer", "in_doubt", NULL};
 
-	if (!reading_name(r, node, node->key, "call") || !yaml_only_keys(r->y, node, keys, "call", r->p)) {
+	if (!reading_name(r, node, node->key, "call") ||
+	    !yaml_only_keys(r->y, node, keys, "call", r->p)) {
 		return;
 	}
 	reading_patience(r, node, c);

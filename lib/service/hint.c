@@ -30,7 +30,8 @@ static void window_read(struct reading *r, const struct yaml_node *node, struct 
 	if (about_window) {
 		limits_find(r, node, of, &hint->limit, &hint->window);
 	} else if (of != NULL) {
-		problems_add(r->p, r->y, yaml_get(node, "of"), "'of' is for 'tells: remaining' and 'tells: reset'");
+		problems_add(r->p, r->y, yaml_get(node, "of"),
+		    "'of' is for 'tells: remaining' and 'tells: reset'");
 	}
 }
 
@@ -52,7 +53,8 @@ static void hint_read(struct reading *r, const struct yaml_node *node, struct hi
 	if (yaml_read_word(r->y, node, "unit", unit_words, &word, r->p)) {
 		hint->unit = (enum hint_unit)word;
 		if (hint->tells == TELLS_REMAINING) {
-			problems_add(r->p, r->y, yaml_get(node, "unit"), "'remaining' is a count and has no unit");
+			problems_add(r->p, r->y, yaml_get(node, "unit"),
+			    "'remaining' is a count and has no unit");
 		}
 	}
 	if (yaml_read_string(r->y, node, "spent", &spent, r->p)) {
@@ -111,7 +113,8 @@ static int64_t date_us(const char *text, const struct seen *seen, struct now now
 }
 
 /* Microseconds from now; -1 when the value says nothing. */
-static int64_t unit_us(enum hint_unit unit, const struct value *v, const struct seen *seen, struct now now)
+static int64_t unit_us(
+    enum hint_unit unit, const struct value *v, const struct seen *seen, struct now now)
 {
 	char text[64];
 	double number;
@@ -126,7 +129,8 @@ static int64_t unit_us(enum hint_unit unit, const struct value *v, const struct 
 		return duration_parse_go(text, &us) ? clamp_us((double)us) : -1;
 	}
 	if (unit == UNIT_DATE || !value_to_double(v, &number)) {
-		return date_us(text, seen, now); /* a date where seconds were promised is as clear */
+		return date_us(
+		    text, seen, now); /* a date where seconds were promised is as clear */
 	}
 	switch (unit) {
 	case UNIT_MS:
@@ -174,7 +178,8 @@ static struct answer_hint *entry(struct answer *ret, const struct hint *hint)
 	return h;
 }
 
-void hints_windows(const struct hint *hints, size_t n, const struct seen *seen, struct now now, struct answer *ret)
+void hints_windows(
+    const struct hint *hints, size_t n, const struct seen *seen, struct now now, struct answer *ret)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct hint *hint = &hints[i];
@@ -199,7 +204,8 @@ void hints_windows(const struct hint *hints, size_t n, const struct seen *seen, 
 	}
 }
 
-int64_t hints_wait(const struct hint *hints, size_t n, enum hint_tells tells, const struct seen *seen, struct now now)
+int64_t hints_wait(const struct hint *hints, size_t n, enum hint_tells tells,
+    const struct seen *seen, struct now now)
 {
 	bool declared = false;
 	const char *line;
@@ -217,7 +223,8 @@ int64_t hints_wait(const struct hint *hints, size_t n, enum hint_tells tells, co
 		if (us > 0) {
 			return us;
 		}
-		declared |= hint->look.header != NULL && strcasecmp(hint->look.header, "retry-after") == 0;
+		declared |=
+		    hint->look.header != NULL && strcasecmp(hint->look.header, "retry-after") == 0;
 	}
 	line = tells == TELLS_RETRY_AFTER && !declared ? look_line(seen->h, "retry-after") : NULL;
 	if (line != NULL) {

@@ -31,7 +31,8 @@ static unsigned reserve_read(struct reading *r, const struct yaml_node *node)
 	return (unsigned)percent;
 }
 
-static void window_read(struct reading *r, const struct yaml_node *node, unsigned reserve, struct service_limit *l)
+static void window_read(
+    struct reading *r, const struct yaml_node *node, unsigned reserve, struct service_limit *l)
 {
 	struct window_spec *w = &l->windows[l->n_windows];
 	const struct zone *zone = l->n_windows > 0 ? l->windows[0].zone : NULL;
@@ -41,7 +42,8 @@ static void window_read(struct reading *r, const struct yaml_node *node, unsigne
 		return;
 	}
 	if (node->text == NULL || !window_parse(node->text, w)) {
-		problems_add(r->p, r->y, node, "'%s' is no limit: write 50/60s, 100/min, 10000/day or 5000/month",
+		problems_add(r->p, r->y, node,
+		    "'%s' is no limit: write 50/60s, 100/min, 10000/day or 5000/month",
 		    node->text == NULL ? "" : node->text);
 		return;
 	}
@@ -66,19 +68,22 @@ static const char *own_label(struct reading *r, const struct service_limit *l)
 		window_write(&w, text);
 		buf_printf(&out, "%s%s", i == 0 ? "" : ", ", text);
 	}
-	label = out.failed ? NULL : arena_dup(&r->s->arena, out.data == NULL ? "" : out.data, out.len);
+	label =
+	    out.failed ? NULL : arena_dup(&r->s->arena, out.data == NULL ? "" : out.data, out.len);
 	r->nomem |= label == NULL;
 	buf_free(&out);
 	return label;
 }
 
-static uint32_t calls_bits(struct reading *r, const struct yaml_node *node, const struct yaml_node *calls)
+static uint32_t calls_bits(
+    struct reading *r, const struct yaml_node *node, const struct yaml_node *calls)
 {
 	const char **wanted = NULL, *names[33] = {NULL};
 	size_t n = yaml_read_strings(r->y, node, "calls", &wanted, r->p), n_names = 0;
 	uint32_t bits = 0;
 
-	for (const struct yaml_node *v = calls == NULL ? NULL : calls->first; v != NULL && n_names < 32; v = v->next) {
+	for (const struct yaml_node *v = calls == NULL ? NULL : calls->first;
+	     v != NULL && n_names < 32; v = v->next) {
 		names[n_names++] = v->key;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -92,17 +97,20 @@ static uint32_t calls_bits(struct reading *r, const struct yaml_node *node, cons
 		} else {
 			const char *near = text_nearest(wanted[i], names);
 
-			problems_add(r->p, r->y, yaml_get(node, "calls"), "there is no call '%s'%s%s%s", wanted[i],
-			    near == NULL ? "" : ", did you mean '", near == NULL ? "" : near, near == NULL ? "" : "'?");
+			problems_add(r->p, r->y, yaml_get(node, "calls"),
+			    "there is no call '%s'%s%s%s", wanted[i],
+			    near == NULL ? "" : ", did you mean '", near == NULL ? "" : near,
+			    near == NULL ? "" : "'?");
 		}
 	}
 	return yaml_get(node, "calls") == NULL ? UINT32_MAX : bits;
 }
 
-static void limit_map(struct reading *r, const struct yaml_node *node, const struct yaml_node *calls,
-    struct service_limit *l)
+static void limit_map(struct reading *r, const struct yaml_node *node,
+    const struct yaml_node *calls, struct service_limit *l)
 {
-	static const char *const keys[] = {"limit", "per", "calls", "reserve", "label", "zone", NULL};
+	static const char *const keys[] = {
+	    "limit", "per", "calls", "reserve", "label", "zone", NULL};
 	static const char *const scopes[] = {"key", "service", NULL};
 	const struct yaml_node *limit;
 	unsigned reserve;
@@ -123,8 +131,10 @@ static void limit_map(struct reading *r, const struct yaml_node *node, const str
 		problems_add(r->p, r->y, node, "a limit needs 'limit', such as {limit: 50/60s}");
 		return;
 	}
-	for (const struct yaml_node *v = reading_first(limit); v != NULL; v = v == limit ? NULL : v->next) {
-		struct window_spec *w = &l->windows[l->n_windows < LIMIT_WINDOWS ? l->n_windows : 0];
+	for (const struct yaml_node *v = reading_first(limit); v != NULL;
+	     v = v == limit ? NULL : v->next) {
+		struct window_spec *w =
+		    &l->windows[l->n_windows < LIMIT_WINDOWS ? l->n_windows : 0];
 
 		w->zone = l->windows[0].zone;
 		window_read(r, v, reserve, l);
@@ -132,19 +142,23 @@ static void limit_map(struct reading *r, const struct yaml_node *node, const str
 }
 
 /* No call may count in more limits than its tickets can hold. */
-static void check_crowding(struct reading *r, const struct yaml_node *list, const struct yaml_node *calls)
+static void check_crowding(
+    struct reading *r, const struct yaml_node *list, const struct yaml_node *calls)
 {
 	size_t index = 0;
 
-	for (const struct yaml_node *v = calls == NULL ? NULL : calls->first; v != NULL && index < 32; v = v->next) {
+	for (const struct yaml_node *v = calls == NULL ? NULL : calls->first;
+	     v != NULL && index < 32; v = v->next) {
 		size_t n = 0;
 
 		for (size_t i = 0; i < r->s->n_limits; i++) {
 			n += (r->s->limits[i].calls >> index & 1u) != 0;
 		}
 		if (n > CALL_LIMITS) {
-			problems_add(r->p, r->y, list, "call '%s' counts in %zu limits, at most %d are possible: "
-			    "put windows of one kind into one limit", v->key, n, CALL_LIMITS);
+			problems_add(r->p, r->y, list,
+			    "call '%s' counts in %zu limits, at most %d are possible: "
+			    "put windows of one kind into one limit",
+			    v->key, n, CALL_LIMITS);
 		}
 		index++;
 	}
@@ -179,18 +193,28 @@ void limits_read(struct reading *r, const struct yaml_node *list, const struct y
 
 /* --- names of windows ----------------------------------------------------- */
 
+/* By its limit's label, as `50/60s`, or as `60s` alone, which stays right when the number is
+ * changed. */
 static bool window_called(const struct service_limit *l, size_t i, const char *of)
 {
+	const struct window_spec *own = &l->windows[i];
+	bool whole = strchr(of, '/') != NULL;
 	struct window_spec w;
+	char text[48];
 
 	if (l->n_windows == 1 && text_equal_nocase(l->label, of)) {
 		return true;
 	}
-	return window_parse(of, &w) && w.kind == l->windows[i].kind && w.max == l->declared[i] &&
-	    (w.kind != WINDOW_SLIDING || w.length_us == l->windows[i].length_us);
+	if (snprintf(text, sizeof text, "%s%s", whole ? "" : "1/", of) >= (int)sizeof text ||
+	    !window_parse(text, &w)) {
+		return false;
+	}
+	return w.kind == own->kind && (w.kind != WINDOW_SLIDING || w.length_us == own->length_us) &&
+	       (!whole || w.max == l->declared[i]);
 }
 
-bool limits_find(struct reading *r, const struct yaml_node *map, const char *of, size_t *ret_limit, size_t *ret_window)
+bool limits_find(struct reading *r, const struct yaml_node *map, const char *of, size_t *ret_limit,
+    size_t *ret_window)
 {
 	const struct service *s = r->s;
 	const struct yaml_node *blamed = of == NULL ? map : yaml_get(map, "of");
@@ -209,11 +233,14 @@ bool limits_find(struct reading *r, const struct yaml_node *map, const char *of,
 		return true;
 	}
 	if (of == NULL) {
-		problems_add(r->p, r->y, blamed, "say which window this is about: 'of' with a label or a limit");
+		problems_add(r->p, r->y, blamed,
+		    "say which window this is about: 'of' with a label or a limit");
 	} else if (found > 1) {
-		problems_add(r->p, r->y, blamed, "'%s' names more than one window: give the limits labels", of);
+		problems_add(r->p, r->y, blamed,
+		    "'%s' names more than one window: give the limits labels", of);
 	} else {
-		problems_add(r->p, r->y, blamed, "no window is called '%s'%s%s%s", of, s->n_limits == 0 ? "" : "; there is '",
+		problems_add(r->p, r->y, blamed, "no window is called '%s'%s%s%s", of,
+		    s->n_limits == 0 ? "" : "; there is '",
 		    s->n_limits == 0 ? "" : s->limits[0].label, s->n_limits == 0 ? "" : "'");
 	}
 	return false;

@@ -35,12 +35,13 @@ bool look_body(struct reading *r, const struct yaml_node *node, const char *text
 	ret->expr = owned_expr(r->s->owned, text, strlen(text), &err);
 	if (ret->expr == NULL) {
 		r->nomem |= err.code == LEAD_ENOMEM;
-		problems_add(r->p, r->y, node, "'%s': %s", text, err.text);
+		problems_add(r->p, r->y, node, "%s", err.text);
 	}
 	return ret->expr != NULL;
 }
 
-bool look_header(struct reading *r, const struct yaml_node *node, const char *name, struct look *ret)
+bool look_header(
+    struct reading *r, const struct yaml_node *node, const char *name, struct look *ret)
 {
 	look_none(ret);
 	ret->header = name;
@@ -58,7 +59,7 @@ bool look_read(struct reading *r, const struct yaml_node *map, struct look *ret)
 	const char *text = NULL;
 
 	if ((header == NULL) == (body == NULL)) {
-		problems_add(r->p, r->y, map, "needs one of 'header' and 'body'");
+		problems_add(r->p, r->y, map, "say where to look: one of 'header' and 'body'");
 		return false;
 	}
 	if (body != NULL) {
@@ -66,9 +67,11 @@ bool look_read(struct reading *r, const struct yaml_node *map, struct look *ret)
 			problems_add(r->p, r->y, map, "'item' and 'field' are for headers");
 			return false;
 		}
-		return yaml_read_string(r->y, map, "body", &text, r->p) && look_body(r, body, text, ret);
+		return yaml_read_string(r->y, map, "body", &text, r->p) &&
+		       look_body(r, body, text, ret);
 	}
-	if (!yaml_read_string(r->y, map, "header", &text, r->p) || !look_header(r, header, text, ret)) {
+	if (!yaml_read_string(r->y, map, "header", &text, r->p) ||
+	    !look_header(r, header, text, ret)) {
 		return false;
 	}
 	if (item != NULL && item->kind == YAML_INT && item->integer >= 0 && item->integer < 100) {
@@ -213,7 +216,8 @@ static struct value look_at_header(const struct look *l, const struct http_answe
 			return item.len == 0 ? value_text(NULL) : value_string(item.text, item.len);
 		}
 		while (part_next(&p, end, ',', &item)) {
-			struct part found = item_wanted(l, item, number++) ? item_value(l, item) : (struct part){0};
+			struct part found =
+			    item_wanted(l, item, number++) ? item_value(l, item) : (struct part){0};
 
 			if (found.len > 0) {
 				return value_string(found.text, found.len);
@@ -238,8 +242,10 @@ struct value look_at(const struct look *l, const struct seen *seen)
 
 		return slot == NO_SLOT ? value : expr_default(l->expr, seen->values[slot]);
 	}
-	if (expr_eval_json(l->expr, seen->h->body, seen->h->body_len, seen->arena, &value, NULL) != 0) {
-		value.kind = VALUE_NONE; /* of the wrong shape for this expression: nothing stands there */
+	if (expr_eval_json(l->expr, seen->h->body, seen->h->body_len, seen->arena, &value, NULL) !=
+	    0) {
+		value.kind =
+		    VALUE_NONE; /* of the wrong shape for this expression: nothing stands there */
 	}
 	return value;
 }

@@ -1,9 +1,11 @@
 /*
  * lib/service/parts.h: what the files of this floor share and nobody else needs.
  *
- * service.c reads the head of a file and owns the whole; limits.c, call.c read
- * its sections; pieces.c and request.c make requests, template.c serves pipelines; look.c, rule.c, hint.c,
- * price.c and reader.c compile what answer.c asks of each answer.
+ *   a file      service.c -> head.c, limits.c, shared.c, call.c
+ *   a request   pieces.c (texts and trees) -> plan.c, params.c | fill.c -> request.c; template.c
+ * for pipelines an answer   look.c, rule.c, hint.c, price.c -> reader.c | match.c -> answer.c
+ *
+ * Left of the bar: at load. Right of it: for each call.
  */
 #pragma once
 
@@ -27,7 +29,8 @@ enum piece_kind {
 	PIECE_BYTES,  /* text as it is */
 	PIECE_HOLE,   /* a placeholder as text, encoded */
 	PIECE_VALUE,  /* a placeholder as JSON with its type */
-	PIECE_MEMBER, /* text (`"key":` or nothing in a list) and a JSON value; both left out when there is none */
+	PIECE_MEMBER, /* text (`"key":` or nothing in a list) and a JSON value; both left out when
+			 there is none */
 	PIECE_COMMA,  /* a comma unless the last byte opens a map or list */
 };
 struct piece {
@@ -44,7 +47,8 @@ struct pieces {
 	const char *where; /* for messages: `query 'email'` */
 };
 
-/* What compiling needs. call: ${.call.…} and ${.key} are the call's own; secret: ${.key} may stand here. */
+/* What compiling needs. call: ${.call.…} and ${.key} are the call's own; secret: ${.key} may stand
+ * here. */
 struct piecework {
 	const struct yaml *y;
 	struct problems *p;
@@ -59,12 +63,15 @@ bool pieces_text(struct piecework *w, const struct yaml_node *node, const char *
 struct added_member {
 	const char *name, *text;
 };
-bool pieces_json(struct piecework *w, const struct yaml_node *node, const struct added_member *added,
-    size_t n_added, const char *where, struct pieces *ret);
+bool pieces_json(struct piecework *w, const struct yaml_node *node,
+    const struct added_member *added, size_t n_added, const char *where, struct pieces *ret);
 /* The expression when the text is one placeholder and nothing else, else NULL. */
 struct expr *pieces_single(const struct pieces *t);
-/* Number or boolean scalars as JSON text; NULL (reported) for infinities. Strings are not for this. */
+/* Number or boolean scalars as JSON text; NULL (reported) for infinities. Strings are not for this.
+ */
 const char *pieces_scalar(struct piecework *w, const struct yaml_node *node);
+
+/* --- fill.c --------------------------------------------------------------- */
 
 struct filling {
 	const struct expr_source *params;
@@ -78,8 +85,8 @@ int pieces_render(const struct pieces *t, const struct filling *f, struct arena 
 int pieces_eval(const struct pieces *t, struct expr *e, const struct filling *f, struct arena *a,
     struct value *ret, struct lead_error *err) MUST_CHECK;
 /* One more text behind out, encoded; LEAD_EINPUT when it cannot stand there. */
-int pieces_encode(const struct pieces *t, const char *name, const char *text, size_t len, struct buf *out,
-    struct lead_error *err) MUST_CHECK;
+int pieces_encode(const struct pieces *t, const char *name, const char *text, size_t len,
+    struct buf *out, struct lead_error *err) MUST_CHECK;
 
 /* --- plan.c, request.c------------------------------------------------------- */
 
@@ -110,7 +117,34 @@ struct request_plan {
 	struct expr *itself; /* `.`: reads the items of lists in query and form */
 };
 
+/* --- shared.c ------------------------------------------------------------- */
+
+/* For texts of requests. secret: ${.key} may stand there. */
+struct piecework piecework_for(struct reading *r, bool secret);
+/* NULL when reported. Headers: one of the same name is replaced. */
+struct named *named_add(struct reading *r, const struct yaml_node *node, const char *name,
+    const char *text, enum encoding e, bool secret, struct named_list *list);
+/* A map of names and scalars, or lists of them. */
+void named_map(
+    struct reading *r, const struct yaml_node *map, enum encoding e, struct named_list *list);
+/* How many entries named_map can add. */
+size_t named_count(const struct yaml_node *map);
+/* A copy with room for `more`. */
+bool named_copy(
+    struct reading *r, const struct named_list *from, size_t more, struct named_list *ret);
+/* One text under a name; false when reported. what: `header`, `path`, … */
+bool named_text(struct reading *r, const struct yaml_node *node, const char *text, enum encoding e,
+    const char *what, const char *name, bool secret, struct pieces *ret);
 void shared_read(struct reading *r);
+
+/* --- params.c ------------------------------------------------------------- */
+
+/* Lists what the plan reads, and what of it may be missing. */
+void params_read(struct reading *r, const struct yaml_node *call, const struct request_plan *plan,
+    struct service_call *c);
+
+/* --- plan.c --------------------------------------------------------------- */
+
 /* Sets c->method, request, params and optional. */
 void plan_read(struct reading *r, const struct yaml_node *call, struct service_call *c);
 
@@ -122,11 +156,11 @@ struct owned {
 	struct owned_expr {
 		struct expr *expr;
 		struct owned_expr *next;
-	} *exprs;
+	} * exprs;
 	struct owned_zone {
 		struct zone *zone;
 		struct owned_zone *next;
-	} *zones;
+	} * zones;
 };
 /* Compiled, or found again; NULL with err filled. Borrowed. */
 struct expr *owned_expr(struct owned *o, const char *text, size_t len, struct lead_error *err);
@@ -147,31 +181,42 @@ struct reading {
 	size_t n_messages;
 	struct request_shared shared;
 };
-void *reading_alloc(struct reading *r, size_t n, size_t size); /* zeroed, in the service's arena; NULL latches */
+void *reading_alloc(
+    struct reading *r, size_t n, size_t size); /* zeroed, in the service's arena; NULL latches */
 /* Lower-case letters, digits, `-` and `_`, at most 48, a letter first; reports otherwise. */
-bool reading_name(struct reading *r, const struct yaml_node *node, const char *name, const char *what);
+bool reading_name(
+    struct reading *r, const struct yaml_node *node, const char *name, const char *what);
 /* `zone:` of the map; false (and UTC) when absent or wrong. */
 bool reading_zone(struct reading *r, const struct yaml_node *map, const struct zone **ret);
 /* Children of a list, or the node itself when it is a scalar or a map. */
 const struct yaml_node *reading_first(const struct yaml_node *node);
-/* Defaults first; then what the map's `timeout`, `retry` and `max_answer` say. Used for the service and for each call. */
+/* Defaults first; then what the map's `timeout`, `retry` and `max_answer` say. Used for the service
+ * and for each call. */
 void reading_patience(struct reading *r, const struct yaml_node *map, struct service_call *c);
+
+/* --- head.c --------------------------------------------------------------- */
+
+void head_read(struct reading *r, const struct service_options *o);
 
 /* --- limits.c ------------------------------------------------------------- */
 
 void limits_read(struct reading *r, const struct yaml_node *list, const struct yaml_node *calls);
-/* The window called `of` by its limit's label or its own text; reports when there is none or more than one. */
-bool limits_find(struct reading *r, const struct yaml_node *map, const char *of, size_t *ret_limit, size_t *ret_window);
+/* The window called `of` by its limit's label or its own text; reports when there is none or more
+ * than one. */
+bool limits_find(struct reading *r, const struct yaml_node *map, const char *of, size_t *ret_limit,
+    size_t *ret_window);
 
 /* --- call.c --------------------------------------------------------------- */
 
 /* All keys of the map are calls. defaults: patience of the service. */
-void calls_read(struct reading *r, const struct yaml_node *map, const struct service_call *defaults);
+void calls_read(
+    struct reading *r, const struct yaml_node *map, const struct service_call *defaults);
 void call_fini(struct service_call *c);
 
 /* --- look.c --------------------------------------------------------------- */
 
-/* An answer is seen through one of two sets of paths, so that its body is read once and only for what can matter. */
+/* An answer is seen through one of two sets of paths, so that its body is read once and only for
+ * what can matter. */
 enum view { VIEW_GOOD /* status 2xx */, VIEW_BAD, VIEWS };
 #define NO_SLOT SIZE_MAX
 
@@ -194,7 +239,8 @@ struct seen {
 /* Reads `header`, `item`, `field` or `body` of a map; false when reported. */
 bool look_read(struct reading *r, const struct yaml_node *map, struct look *ret);
 bool look_body(struct reading *r, const struct yaml_node *node, const char *text, struct look *ret);
-bool look_header(struct reading *r, const struct yaml_node *node, const char *name, struct look *ret);
+bool look_header(
+    struct reading *r, const struct yaml_node *node, const char *name, struct look *ret);
 /* Gives a plain body path its slot. false: out of memory. */
 bool look_bind(struct look *l, struct path_set *set, enum view view);
 /* What stands there; NONE when nothing does. */
@@ -204,7 +250,15 @@ const char *look_line(const struct http_answer *h, const char *name);
 
 /* --- rule.c --------------------------------------------------------------- */
 
-enum test_kind { TEST_EQUAL, TEST_NOT, TEST_CONTAINS, TEST_STARTS, TEST_PRESENT, TEST_ABSENT, TEST_TRUE };
+enum test_kind {
+	TEST_EQUAL,
+	TEST_NOT,
+	TEST_CONTAINS,
+	TEST_STARTS,
+	TEST_PRESENT,
+	TEST_ABSENT,
+	TEST_TRUE
+};
 struct test {
 	struct look look;
 	enum test_kind kind;
@@ -215,7 +269,7 @@ enum rule_until { UNTIL_NONE, UNTIL_DAY, UNTIL_MONTH };
 struct rule {
 	struct status_range {
 		int low, high;
-	} *status; /* none: any status */
+	} * status; /* none: any status */
 	size_t n_status;
 	struct test *tests; /* all must hold */
 	size_t n_tests;
@@ -228,13 +282,17 @@ struct rule {
 	const struct zone *zone;
 };
 void rules_read(struct reading *r, const struct yaml_node *list, struct rule **ret, size_t *ret_n);
+/* Class of a word of the files; reports. */
+bool rule_word(
+    struct reading *r, const struct yaml_node *map, const char *key, enum outcome_class *ret);
+
+/* --- match.c -------------------------------------------------------------- */
+
 /* Whether some status of this view can match. */
 bool rule_in_view(const struct rule *rule, enum view view);
 bool rule_matches(const struct rule *rule, const struct seen *seen);
 /* By status alone. */
 enum outcome_class rule_builtin(int status);
-/* Class of a word of the files; reports. */
-bool rule_word(struct reading *r, const struct yaml_node *map, const char *key, enum outcome_class *ret);
 
 /* --- hint.c --------------------------------------------------------------- */
 
@@ -249,23 +307,25 @@ struct hint {
 };
 void hints_read(struct reading *r, const struct yaml_node *list, struct hint **ret, size_t *ret_n);
 /* Fills ret->hints. */
-void hints_windows(const struct hint *hints, size_t n, const struct seen *seen, struct now now, struct answer *ret);
+void hints_windows(const struct hint *hints, size_t n, const struct seen *seen, struct now now,
+    struct answer *ret);
 /* First word on waiting, or on the end of a quota, in microseconds from now; 0 for none. */
-int64_t hints_wait(const struct hint *hints, size_t n, enum hint_tells tells, const struct seen *seen, struct now now);
+int64_t hints_wait(const struct hint *hints, size_t n, enum hint_tells tells,
+    const struct seen *seen, struct now now);
 
 /* --- price.c -------------------------------------------------------------- */
 
 struct price {
-	uint32_t on;          /* bit of each class that costs when the body names no price */
-	int64_t fixed_micro;  /* per call */
-	struct look body;     /* an amount of currency; .expr NULL for none */
-	struct look units;    /* times each_micro */
+	uint32_t on;         /* bit of each class that costs when the body names no price */
+	int64_t fixed_micro; /* per call */
+	struct look body;    /* an amount of currency; .expr NULL for none */
+	struct look units;   /* times each_micro */
 	int64_t each_micro;
 	struct look tokens_in, tokens_out, model;
 	struct price_model {
 		const char *name; /* the longest one the model's name begins with counts */
 		int64_t in_micro, out_micro; /* per million tokens */
-	} *models;
+	} * models;
 	size_t n_models;
 	int64_t ceiling_micro;
 };

@@ -1,5 +1,6 @@
 /*
- * lib/service/pieces.c: texts and JSON trees with ${jq} placeholders, compiled to runs of bytes and holes.
+ * lib/service/pieces.c: texts and JSON trees with ${jq} placeholders, compiled to runs of bytes and
+ * holes.
  *
  * At load a scalar becomes literal bytes (already encoded for the place where
  * they will stand) and holes; a JSON tree becomes the same flat list, its
@@ -22,7 +23,8 @@
 
 /* --- finding the placeholders --------------------------------------------- */
 
-/* Behind the closing quote of the jq string that begins at p; interpolations may hold strings themselves. */
+/* Behind the closing quote of the jq string that begins at p; interpolations may hold strings
+ * themselves. */
 static const char *skip_string(const char *p, const char *end, int depth)
 {
 	int parens = 0;
@@ -126,7 +128,8 @@ static void add_literal(struct builder *b, const char *text, size_t len)
 	case ENCODE_HEADER:
 		for (size_t i = 0; i < len; i++) {
 			if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-				problems_add(b->w->p, b->w->y, b->node, "%s must not hold control characters", b->where);
+				problems_add(b->w->p, b->w->y, b->node,
+				    "%s must not hold control characters", b->where);
 				b->bad = true;
 				return;
 			}
@@ -154,7 +157,8 @@ static enum hole hole_kind(const char *text, size_t len)
 	static const struct {
 		const char *text;
 		enum hole hole;
-	} own[] = {{".call.id", HOLE_CALL_ID}, {".call.idempotency_key", HOLE_IDEMPOTENCY}, {".key", HOLE_SECRET}};
+	} own[] = {{".call.id", HOLE_CALL_ID}, {".call.idempotency_key", HOLE_IDEMPOTENCY},
+	    {".key", HOLE_SECRET}};
 
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
 		if (strlen(own[i].text) == len && memcmp(own[i].text, text, len) == 0) {
@@ -183,7 +187,7 @@ static bool make_hole(struct builder *b, const char *text, size_t len, struct pi
 	ret->expr = owned_expr(w->owned, text, len, &err);
 	if (ret->expr == NULL) {
 		w->nomem |= err.code == LEAD_ENOMEM;
-		problems_add(w->p, w->y, b->node, "%s: ${%.*s}: %s", b->where, (int)len, text, err.text);
+		problems_add(w->p, w->y, b->node, "%s: %s", b->where, err.text);
 		return false;
 	}
 	expr_reads(ret->expr, on_name, &names);
@@ -223,7 +227,8 @@ static void add_text(struct builder *b, const char *text, size_t len)
 		}
 		close = closing_brace(dollar + 2, end);
 		if (close == NULL) {
-			problems_add(b->w->p, b->w->y, b->node, "%s: '${' without its '}'", b->where);
+			problems_add(
+			    b->w->p, b->w->y, b->node, "%s: '${' without its '}'", b->where);
 			b->bad = true;
 			return;
 		}
@@ -252,7 +257,8 @@ static bool finish(struct builder *b, struct pieces *ret)
 			if (b->n > 0) {
 				memcpy(v, b->v, b->n * sizeof *v);
 			}
-			*ret = (struct pieces){.encoding = b->encoding, .v = v, .n = b->n, .where = b->where};
+			*ret = (struct pieces){
+			    .encoding = b->encoding, .v = v, .n = b->n, .where = b->where};
 		}
 	}
 	free(b->v);
@@ -344,10 +350,13 @@ static void add_key(struct builder *b, const char *key)
 	}
 }
 
-/* A text under a key (NULL in a list): with its type and perhaps left out when it is one placeholder, else a string. */
-static void add_child_text(struct builder *b, const char *key, const char *text, size_t len, struct siblings *s)
+/* A text under a key (NULL in a list): with its type and perhaps left out when it is one
+ * placeholder, else a string. */
+static void add_child_text(
+    struct builder *b, const char *key, const char *text, size_t len, struct siblings *s)
 {
-	struct builder inner = {.w = b->w, .node = b->node, .encoding = ENCODE_JSON, .where = b->where};
+	struct builder inner = {
+	    .w = b->w, .node = b->node, .encoding = ENCODE_JSON, .where = b->where};
 	struct pieces pieces = {0};
 
 	add_text(&inner, text, len);
@@ -359,7 +368,8 @@ static void add_child_text(struct builder *b, const char *key, const char *text,
 		flush(b);
 		add_key(b, key);
 		member.len = b->bytes.len;
-		member.text = arena_dup(b->w->arena, b->bytes.data == NULL ? "" : b->bytes.data, member.len);
+		member.text =
+		    arena_dup(b->w->arena, b->bytes.data == NULL ? "" : b->bytes.data, member.len);
 		if (member.text == NULL) {
 			b->w->nomem = b->bad = true;
 		}
@@ -373,12 +383,13 @@ static void add_child_text(struct builder *b, const char *key, const char *text,
 	}
 }
 
-static void add_children(
-    struct builder *b, const struct yaml_node *parent, const struct added_member *added, size_t n_added)
+static void add_children(struct builder *b, const struct yaml_node *parent,
+    const struct added_member *added, size_t n_added)
 {
 	struct siblings s = {0};
 
-	for (const struct yaml_node *child = parent->first; child != NULL && !b->bad; child = child->next) {
+	for (const struct yaml_node *child = parent->first; child != NULL && !b->bad;
+	     child = child->next) {
 		b->node = child;
 		if (child->kind == YAML_STRING) {
 			add_child_text(b, child->key, child->text, child->len, &s);
@@ -411,8 +422,8 @@ static void add_json(struct builder *b, const struct yaml_node *node)
 	buf_add_text(&b->bytes, text);
 }
 
-bool pieces_json(struct piecework *w, const struct yaml_node *node, const struct added_member *added,
-    size_t n_added, const char *where, struct pieces *ret)
+bool pieces_json(struct piecework *w, const struct yaml_node *node,
+    const struct added_member *added, size_t n_added, const char *where, struct pieces *ret)
 {
 	struct builder b = {.w = w, .node = node, .encoding = ENCODE_JSON, .where = where};
 
@@ -434,159 +445,4 @@ bool pieces_json(struct piecework *w, const struct yaml_node *node, const struct
 		add_json(&b, node);
 	}
 	return finish(&b, ret);
-}
-
-/* --- rendering ------------------------------------------------------------ */
-
-int pieces_eval(const struct pieces *t, struct expr *e, const struct filling *f, struct arena *a,
-    struct value *ret, struct lead_error *err)
-{
-	int rc = expr_eval(e, f->params, a, ret, NULL); /* jq's own text may quote a lead's data */
-
-	if (rc == LEAD_EINPUT) {
-		return lead_fail(err, rc, "%s: ${%s} failed on these parameters", t->where, expr_text(e));
-	}
-	return rc == 0 ? 0 : lead_fail(err, rc, "out of memory");
-}
-
-static int refuse(const struct pieces *t, const char *name, const char *what, struct lead_error *err)
-{
-	return lead_fail(err, LEAD_EINPUT, "%s: ${%s} %s", t->where, name, what);
-}
-
-int pieces_encode(const struct pieces *t, const char *name, const char *text, size_t len, struct buf *out,
-    struct lead_error *err)
-{
-	switch (t->encoding) {
-	case ENCODE_PLAIN:
-		buf_add(out, text, len);
-		return 0;
-	case ENCODE_JSON:
-		json_write_escaped(out, text, len);
-		return 0;
-	case ENCODE_PATH:
-		if (len == 0 || (len <= 2 && memcmp(text, "..", len) == 0)) {
-			return refuse(t, name, "is empty or made of dots, which no path can hold", err);
-		}
-		text_write_percent(out, text, len);
-		return 0;
-	case ENCODE_PERCENT:
-		text_write_percent(out, text, len);
-		return 0;
-	case ENCODE_HEADER:
-		for (size_t i = 0; i < len; i++) {
-			if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-				return refuse(t, name, "holds control characters, which no header can", err);
-			}
-		}
-		buf_add(out, text, len);
-		return 0;
-	}
-	return 0;
-}
-
-/* The text of a hole that is no parameter. */
-static int render_own(const struct pieces *t, enum hole hole, const struct filling *f, struct buf *out,
-    struct lead_error *err)
-{
-	switch (hole) {
-	case HOLE_CALL_ID:
-		return pieces_encode(t, ".call.id", f->call_id, strlen(f->call_id), out, err);
-	case HOLE_IDEMPOTENCY:
-		return pieces_encode(
-		    t, ".call.idempotency_key", f->idempotency_key, strlen(f->idempotency_key), out, err);
-	default:
-		if (f->masked) {
-			buf_add_text(out, "***");
-			return 0;
-		}
-		if (f->secret == NULL) {
-			return lead_fail(err, LEAD_EINPUT, "%s: this key has no secret", t->where);
-		}
-		return pieces_encode(t, ".key", f->secret, f->secret_len, out, err);
-	}
-}
-
-static int render_hole(const struct pieces *t, const struct piece *piece, const struct filling *f,
-    struct arena *a, struct buf *out, struct lead_error *err)
-{
-	struct value value;
-	int rc;
-
-	if (piece->hole != HOLE_PARAM) {
-		return render_own(t, piece->hole, f, out, err);
-	}
-	rc = pieces_eval(t, piece->expr, f, a, &value, err);
-	if (rc != 0) {
-		return rc;
-	}
-	switch (value.kind) {
-	case VALUE_NONE:
-	case VALUE_NULL:
-		return pieces_encode(t, expr_text(piece->expr), "", 0, out, err);
-	case VALUE_TRUE:
-		return pieces_encode(t, expr_text(piece->expr), "true", 4, out, err);
-	case VALUE_FALSE:
-		return pieces_encode(t, expr_text(piece->expr), "false", 5, out, err);
-	default:
-		return pieces_encode(t, expr_text(piece->expr), value.text, value.len, out, err);
-	}
-}
-
-static void render_comma(struct buf *out)
-{
-	char last = out->len == 0 ? '[' : out->data[out->len - 1];
-
-	if (last != '{' && last != '[') { /* values end in neither: a text ends in its quote */
-		buf_add_char(out, ',');
-	}
-}
-
-static int render_json(const struct pieces *t, const struct piece *piece, const struct filling *f,
-    struct arena *a, struct buf *out, struct lead_error *err)
-{
-	struct value value;
-	int rc = pieces_eval(t, piece->expr, f, a, &value, err);
-
-	if (rc != 0) {
-		return rc;
-	}
-	if (piece->kind == PIECE_MEMBER) {
-		if (value.kind == VALUE_NONE) {
-			return 0;
-		}
-		render_comma(out);
-		buf_add(out, piece->text, piece->len);
-	}
-	value_write_json(out, &value);
-	return 0;
-}
-
-int pieces_render(const struct pieces *t, const struct filling *f, struct arena *a, struct buf *out,
-    struct lead_error *err)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		const struct piece *piece = &t->v[i];
-		int rc = 0;
-
-		switch (piece->kind) {
-		case PIECE_BYTES:
-			buf_add(out, piece->text, piece->len);
-			break;
-		case PIECE_COMMA:
-			render_comma(out);
-			break;
-		case PIECE_HOLE:
-			rc = render_hole(t, piece, f, a, out, err);
-			break;
-		case PIECE_VALUE:
-		case PIECE_MEMBER:
-			rc = render_json(t, piece, f, a, out, err);
-			break;
-		}
-		if (rc != 0) {
-			return rc;
-		}
-	}
-	return 0;
 }

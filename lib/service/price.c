@@ -16,10 +16,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define MOST_TOKENS 1000000000.0        /* of one answer; more is nonsense */
+#define MOST_TOKENS 1000000000.0             /* of one answer; more is nonsense */
 #define MOST_PER_MILLION INT64_C(4000000000) /* 4,000 per million tokens: the product fits */
 
-static const uint32_t usual_classes = 1u << OUTCOME_OK | 1u << OUTCOME_EMPTY | 1u << OUTCOME_REFUSAL;
+static const uint32_t usual_classes =
+    1u << OUTCOME_OK | 1u << OUTCOME_EMPTY | 1u << OUTCOME_REFUSAL;
 
 /* --- compiling ------------------------------------------------------------ */
 
@@ -27,26 +28,30 @@ static const uint32_t usual_classes = 1u << OUTCOME_OK | 1u << OUTCOME_EMPTY | 1
 static bool rate_read(struct reading *r, const struct yaml_node *node, int64_t *ret_micro)
 {
 	if (node == NULL || (node->kind != YAML_INT && node->kind != YAML_FLOAT) ||
-	    !money_parse(node->text, ret_micro) || *ret_micro < 0 || *ret_micro > MOST_PER_MILLION) {
+	    !money_parse(node->text, ret_micro) || *ret_micro < 0 ||
+	    *ret_micro > MOST_PER_MILLION) {
 		return false;
 	}
 	return true;
 }
 
-static void model_read(struct reading *r, const struct yaml_node *node, const char *name, struct price *price)
+static void model_read(
+    struct reading *r, const struct yaml_node *node, const char *name, struct price *price)
 {
 	struct price_model *m = &price->models[price->n_models];
 
 	if (node->kind != YAML_LIST || node->n != 2 || !rate_read(r, node->first, &m->in_micro) ||
 	    !rate_read(r, node->first->next, &m->out_micro)) {
-		problems_add(r->p, r->y, node, "prices per million tokens are written [in, out], such as [0.15, 0.60]");
+		problems_add(r->p, r->y, node,
+		    "prices per million tokens are written [in, out], such as [0.15, 0.60]");
 		return;
 	}
 	m->name = name;
 	price->n_models++;
 }
 
-static void body_path(struct reading *r, const struct yaml_node *map, const char *key, struct look *ret)
+static void body_path(
+    struct reading *r, const struct yaml_node *map, const char *key, struct look *ret)
 {
 	const char *text;
 
@@ -79,7 +84,8 @@ static void tokens_read(struct reading *r, const struct yaml_node *node, struct 
 		return;
 	}
 	if (table->kind != YAML_MAP || price->model.expr == NULL) {
-		problems_add(r->p, r->y, table, "a table of models needs 'model', the place of the model's name");
+		problems_add(r->p, r->y, table,
+		    "a table of models needs 'model', the place of the model's name");
 		return;
 	}
 	for (const struct yaml_node *v = table->first; v != NULL; v = v->next) {
@@ -95,21 +101,25 @@ static void classes_read(struct reading *r, const struct yaml_node *node, struct
 		return;
 	}
 	price->on = 0;
-	for (const struct yaml_node *v = reading_first(on); v != NULL; v = v == on ? NULL : v->next) {
+	for (const struct yaml_node *v = reading_first(on); v != NULL;
+	     v = v == on ? NULL : v->next) {
 		enum outcome_class c = OUTCOME_OK;
 
-		while (c < OUTCOME_UNSENT && (v->text == NULL || strcmp(outcome_word(c), v->text) != 0)) {
+		while (c < OUTCOME_UNSENT &&
+		       (v->text == NULL || strcmp(outcome_word(c), v->text) != 0)) {
 			c++;
 		}
 		if (c == OUTCOME_UNSENT || c == OUTCOME_IN_DOUBT) {
-			problems_add(r->p, r->y, v, "'%s' is no outcome that can cost", v->text == NULL ? "" : v->text);
+			problems_add(r->p, r->y, v, "'%s' is no outcome that can cost",
+			    v->text == NULL ? "" : v->text);
 		} else {
 			price->on |= 1u << c;
 		}
 	}
 }
 
-static void money_read(struct reading *r, const struct yaml_node *node, const char *key, int64_t *ret)
+static void money_read(
+    struct reading *r, const struct yaml_node *node, const char *key, int64_t *ret)
 {
 	if (yaml_read_money(r->y, node, key, ret, r->p) && *ret < 0) {
 		problems_add(r->p, r->y, yaml_get(node, key), "'%s' must not be negative", key);
@@ -142,7 +152,8 @@ void price_read(struct reading *r, const struct yaml_node *node, struct price *r
 	}
 	if (ret->ceiling_micro < 0) {
 		if (ret->body.expr != NULL || ret->units.expr != NULL || tokens != NULL) {
-			problems_add(r->p, r->y, node, "a price that the answer tells needs a 'ceiling' to reserve");
+			problems_add(r->p, r->y, node,
+			    "a price that the answer tells needs a 'ceiling' to reserve");
 		}
 		ret->ceiling_micro = ret->fixed_micro;
 	}
@@ -185,7 +196,8 @@ static bool tokens_price(const struct price *p, const struct seen *seen, int64_t
 	    !count_at(&p->tokens_out, seen, MOST_TOKENS, &out)) {
 		return false;
 	}
-	*ret = ((int64_t)in * m->in_micro + (int64_t)out * m->out_micro + 999999) / 1000000; /* rounded up */
+	*ret = ((int64_t)in * m->in_micro + (int64_t)out * m->out_micro + 999999) /
+	       1000000; /* rounded up */
 	return true;
 }
 

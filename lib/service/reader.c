@@ -15,8 +15,9 @@
 
 void messages_read(struct reading *r, const struct yaml_node *node)
 {
-	static const char *const usual[] = {".error.message", ".message", ".error", ".detail", ".error_message",
-	    ".errors[0].details", ".errors[0].message", ".detail[0].msg", ".title"};
+	static const char *const usual[] = {".error.message", ".message", ".error", ".detail",
+	    ".error_message", ".errors[0].details", ".errors[0].message", ".detail[0].msg",
+	    ".title"};
 	size_t n = node == NULL ? sizeof usual / sizeof *usual : 0;
 	const char *const *texts = usual;
 
@@ -33,7 +34,8 @@ void messages_read(struct reading *r, const struct yaml_node *node)
 }
 
 /* own, then shared, in one array. */
-static void *joined(struct reading *r, const void *own, size_t n_own, const void *shared, size_t n_shared, size_t size)
+static void *joined(struct reading *r, const void *own, size_t n_own, const void *shared,
+    size_t n_shared, size_t size)
 {
 	char *all = reading_alloc(r, n_own + n_shared + 1, size);
 
@@ -47,8 +49,8 @@ static void *joined(struct reading *r, const void *own, size_t n_own, const void
 }
 
 /* Rules and hints; hints on windows in which this call does not count are left out. */
-static void joined_read(struct reading *r, const struct yaml_node *call, const struct service_call *c,
-    struct reader *reader)
+static void joined_read(struct reading *r, const struct yaml_node *call,
+    const struct service_call *c, struct reader *reader)
 {
 	struct rule *rules = NULL;
 	struct hint *hints = NULL;
@@ -85,7 +87,8 @@ static void field_read(struct reading *r, const struct yaml_node *node, struct r
 		return;
 	}
 	if (strchr(node->key, '-') != NULL) {
-		problems_add(r->p, r->y, node, "field '%s': write '_' for '-', so that .%s is a path", node->key, "name");
+		problems_add(r->p, r->y, node,
+		    "field '%s': use '_' for '-', which means minus in jq", node->key);
 		return;
 	}
 	if (node->kind == YAML_STRING) {
@@ -93,7 +96,8 @@ static void field_read(struct reading *r, const struct yaml_node *node, struct r
 	} else if (node->kind == YAML_MAP) {
 		(void)(yaml_only_keys(r->y, node, keys, "field", r->p) && look_read(r, node, look));
 	} else {
-		problems_add(r->p, r->y, node, "field '%s' needs a jq expression or {header: NAME}", node->key);
+		problems_add(r->p, r->y, node, "field '%s' needs a jq expression or {header: NAME}",
+		    node->key);
 		return;
 	}
 	reader->names[reader->n_fields++] = node->key;
@@ -106,10 +110,12 @@ static void map_read(struct reading *r, const struct yaml_node *map, struct read
 	reader->names = reading_alloc(r, n + 1, sizeof *reader->names);
 	reader->fields = reading_alloc(r, n + 1, sizeof *reader->fields);
 	if (map != NULL && map->kind != YAML_MAP) {
-		problems_add(r->p, r->y, map, "'map' must be a map of field names and jq expressions");
+		problems_add(
+		    r->p, r->y, map, "'map' must be a map of field names and jq expressions");
 		return;
 	}
-	for (const struct yaml_node *v = map == NULL ? NULL : map->first; !r->nomem && v != NULL; v = v->next) {
+	for (const struct yaml_node *v = map == NULL ? NULL : map->first; !r->nomem && v != NULL;
+	     v = v->next) {
 		field_read(r, v, reader);
 	}
 }
@@ -118,7 +124,8 @@ static void map_read(struct reading *r, const struct yaml_node *map, struct read
 
 static bool brings_fields(enum outcome_class c)
 {
-	return c == OUTCOME_OK || c == OUTCOME_EMPTY || c == OUTCOME_DUPLICATE || c == OUTCOME_PENDING;
+	return c == OUTCOME_OK || c == OUTCOME_EMPTY || c == OUTCOME_DUPLICATE ||
+	       c == OUTCOME_PENDING;
 }
 
 static void bind(struct reading *r, struct reader *reader, struct look *look, enum view view)
@@ -157,7 +164,8 @@ static void bind_view(struct reading *r, struct reader *reader, enum view view)
 	bind(r, reader, &reader->price.model, view);
 }
 
-/* Tests are shared between the calls, so each call gets its own copy before slots are written into them. */
+/* Tests are shared between the calls, so each call gets its own copy before slots are written into
+ * them. */
 static void bind_tests(struct reading *r, struct reader *reader, enum view view)
 {
 	for (size_t i = 0; i < reader->n_rules; i++) {

@@ -26,7 +26,9 @@ struct rendering {
 /* What the buffer holds, in the arena; the buffer is empty afterwards. */
 static const char *keep(struct rendering *r, size_t *ret_len)
 {
-	char *text = r->out.failed ? NULL : arena_dup(r->arena, r->out.data == NULL ? "" : r->out.data, r->out.len);
+	char *text = r->out.failed
+			 ? NULL
+			 : arena_dup(r->arena, r->out.data == NULL ? "" : r->out.data, r->out.len);
 
 	if (ret_len != NULL) {
 		*ret_len = r->out.len;
@@ -40,7 +42,8 @@ static const char *keep(struct rendering *r, size_t *ret_len)
 static int too_large(struct rendering *r)
 {
 	if (r->out.len + 1 >= MAX_REQUEST_BYTES / 2) {
-		return lead_fail(r->err, LEAD_EINPUT, "the request is larger than %u bytes", MAX_REQUEST_BYTES);
+		return lead_fail(
+		    r->err, LEAD_EINPUT, "the request is larger than %u bytes", MAX_REQUEST_BYTES);
 	}
 	return lead_fail(r->err, LEAD_ENOMEM, "out of memory");
 }
@@ -57,7 +60,8 @@ static void add_name(struct rendering *r, const char *name, char *separator)
 	buf_add_char(&r->out, '=');
 }
 
-static int add_value(struct rendering *r, const struct named *n, const struct value *v, char *separator)
+static int add_value(
+    struct rendering *r, const struct named *n, const struct value *v, char *separator)
 {
 	const char *text = v->text;
 	size_t len = v->len;
@@ -93,7 +97,8 @@ static const char *item_end(const char *p, const char *end)
 	return end;
 }
 
-static int add_list(struct rendering *r, const struct named *n, const struct value *list, char *separator)
+static int add_list(
+    struct rendering *r, const struct named *n, const struct value *list, char *separator)
 {
 	const char *p = list->text + 1, *end = list->text + list->len;
 	int rc = 0;
@@ -157,7 +162,8 @@ static int encode_basic(struct rendering *r)
 	if (base64 == NULL) {
 		return too_large(r);
 	}
-	sodium_bin2base64(base64, room, (const unsigned char *)plain, len, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(
+	    base64, room, (const unsigned char *)plain, len, sodium_base64_VARIANT_ORIGINAL);
 	buf_add_text(&r->out, "Basic ");
 	buf_add_text(&r->out, base64);
 	return 0;
@@ -213,8 +219,9 @@ static int add_body(struct rendering *r, struct request *ret)
 	if (r->plan->kind == BODY_NONE) {
 		return 0;
 	}
-	rc = r->plan->kind == BODY_FORM ? add_pairs(r, &r->plan->form, &separator)
-	                                : pieces_render(&r->plan->body, &r->filling, r->arena, &r->out, r->err);
+	rc = r->plan->kind == BODY_FORM
+		 ? add_pairs(r, &r->plan->form, &separator)
+		 : pieces_render(&r->plan->body, &r->filling, r->arena, &r->out, r->err);
 	if (rc == 0) {
 		ret->body = keep(r, &ret->body_len);
 		rc = ret->body == NULL ? too_large(r) : 0;
@@ -222,17 +229,18 @@ static int add_body(struct rendering *r, struct request *ret)
 	return rc;
 }
 
-static int render(const struct service *s, const struct service_call *c, const struct request_input *in,
-    bool masked, struct arena *a, struct request *ret, struct lead_error *err)
+static int render(const struct service *s, const struct service_call *c,
+    const struct request_input *in, bool masked, struct arena *a, struct request *ret,
+    struct lead_error *err)
 {
 	struct lead_error inner = {0};
 	struct rendering r = {.plan = c->request,
 	    .filling = {.params = in->params,
-	        .call_id = in->call_id,
-	        .idempotency_key = in->idempotency_key,
-	        .secret = in->secret,
-	        .secret_len = in->secret_len,
-	        .masked = masked},
+		.call_id = in->call_id,
+		.idempotency_key = in->idempotency_key,
+		.secret = in->secret,
+		.secret_len = in->secret_len,
+		.masked = masked},
 	    .arena = a,
 	    .out = {.max = MAX_REQUEST_BYTES},
 	    .err = &inner};
@@ -257,14 +265,14 @@ static int render(const struct service *s, const struct service_call *c, const s
 	return 0;
 }
 
-int request_render(const struct service *s, const struct service_call *c, const struct request_input *in,
-    struct arena *a, struct request *ret, struct lead_error *err)
+int request_render(const struct service *s, const struct service_call *c,
+    const struct request_input *in, struct arena *a, struct request *ret, struct lead_error *err)
 {
 	return render(s, c, in, false, a, ret, err);
 }
 
-int request_preview(const struct service *s, const struct service_call *c, const struct request_input *in,
-    struct arena *a, struct request *ret, struct lead_error *err)
+int request_preview(const struct service *s, const struct service_call *c,
+    const struct request_input *in, struct arena *a, struct request *ret, struct lead_error *err)
 {
 	return render(s, c, in, true, a, ret, err);
 }

@@ -1,10 +1,5 @@
 /*
- * lib/service/rule.c: outcome rules: what an answer means, by status, headers and body.
- *
- * All conditions of a rule must hold. A rule that looks into the body never
- * matches an answer whose body is no JSON (`text` looks at the raw bytes and
- * may). Texts are compared without regard to the case of ASCII letters and
- * numbers as they are written, because providers change both.
+ * lib/service/rule.c: outcome rules from YAML: conditions, then what they mean together.
  */
 #include "lib/service/parts.h"
 
@@ -12,17 +7,17 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-static const char *const outcome_words[] = {"ok", "empty", "pending", "throttle", "transient", "quota", "auth",
-    "refusal", "permanent", "duplicate", "in_doubt", NULL};
+static const char *const outcome_words[] = {"ok", "empty", "pending", "throttle", "transient",
+    "quota", "auth", "refusal", "permanent", "duplicate", "in_doubt", NULL};
 
 const char *outcome_word(enum outcome_class c)
 {
 	return c == OUTCOME_UNSENT ? "unsent" : outcome_words[c];
 }
 
-bool rule_word(struct reading *r, const struct yaml_node *map, const char *key, enum outcome_class *ret)
+bool rule_word(
+    struct reading *r, const struct yaml_node *map, const char *key, enum outcome_class *ret)
 {
 	int index;
 
@@ -32,8 +27,6 @@ bool rule_word(struct reading *r, const struct yaml_node *map, const char *key, 
 	*ret = (enum outcome_class)index;
 	return true;
 }
-
-/* --- compiling ------------------------------------------------------------ */
 
 /* `429`, `5xx`, `500-599`. */
 static bool range_read(struct reading *r, const struct yaml_node *node, struct status_range *ret)
@@ -66,7 +59,8 @@ static void status_read(struct reading *r, const struct yaml_node *node, struct 
 	if (rule->status == NULL) {
 		return;
 	}
-	for (const struct yaml_node *v = reading_first(node); v != NULL; v = v == node ? NULL : v->next) {
+	for (const struct yaml_node *v = reading_first(node); v != NULL;
+	     v = v == node ? NULL : v->next) {
 		rule->n_status += range_read(r, v, &rule->status[rule->n_status]);
 	}
 }
@@ -80,19 +74,20 @@ static const char **texts_read(struct reading *r, const struct yaml_node *node, 
 	for (const struct yaml_node *v = reading_first(node); texts != NULL && v != NULL;
 	     v = v == node ? NULL : v->next) {
 		if (v->kind == YAML_MAP || v->kind == YAML_LIST) {
-			problems_add(r->p, r->y, v, "must be a text, a number, true, false or null");
+			problems_add(
+			    r->p, r->y, v, "must be a text, a number, true, false or null");
 		} else {
-			texts[(*ret_n)++] = v->kind == YAML_NULL ? NULL
-			    : v->kind != YAML_BOOL               ? v->text
-			    : v->boolean                         ? "true"
-			                                         : "false";
+			texts[(*ret_n)++] = v->kind == YAML_NULL   ? NULL
+					    : v->kind != YAML_BOOL ? v->text
+					    : v->boolean           ? "true"
+								   : "false";
 		}
 	}
 	return texts;
 }
 
-static void test_add(struct reading *r, const struct yaml_node *node, const struct look *look, enum test_kind kind,
-    struct rule *rule)
+static void test_add(struct reading *r, const struct yaml_node *node, const struct look *look,
+    enum test_kind kind, struct rule *rule)
 {
 	struct test *test = &rule->tests[rule->n_tests];
 
@@ -109,7 +104,8 @@ static void test_add(struct reading *r, const struct yaml_node *node, const stru
 }
 
 /* One place and what is asked of it: a value, a list of values, or a map of tests. */
-static void tests_of(struct reading *r, const struct yaml_node *node, const struct look *look, struct rule *rule)
+static void tests_of(
+    struct reading *r, const struct yaml_node *node, const struct look *look, struct rule *rule)
 {
 	static const char *const keys[] = {"not", "contains", "starts", "present", NULL};
 	static const enum test_kind kinds[] = {TEST_NOT, TEST_CONTAINS, TEST_STARTS, TEST_PRESENT};
@@ -143,20 +139,24 @@ static void tests_read(struct reading *r, const struct yaml_node *node, struct r
 	const struct yaml_node *when = yaml_get(node, "when");
 	struct look look;
 
-	rule->tests = reading_alloc(r, tests_count(header) + tests_count(body) + 1, sizeof *rule->tests);
+	rule->tests =
+	    reading_alloc(r, tests_count(header) + tests_count(body) + 1, sizeof *rule->tests);
 	if (rule->tests == NULL) {
 		return;
 	}
-	if ((header != NULL && header->kind != YAML_MAP) || (body != NULL && body->kind != YAML_MAP)) {
+	if ((header != NULL && header->kind != YAML_MAP) ||
+	    (body != NULL && body->kind != YAML_MAP)) {
 		problems_add(r->p, r->y, node, "'header' and 'body' are maps here: {name: value}");
 		return;
 	}
-	for (const struct yaml_node *v = header == NULL ? NULL : header->first; v != NULL; v = v->next) {
+	for (const struct yaml_node *v = header == NULL ? NULL : header->first; v != NULL;
+	     v = v->next) {
 		if (look_header(r, v, v->key, &look)) {
 			tests_of(r, v, &look, rule);
 		}
 	}
-	for (const struct yaml_node *v = body == NULL ? NULL : body->first; v != NULL; v = v->next) {
+	for (const struct yaml_node *v = body == NULL ? NULL : body->first; v != NULL;
+	     v = v->next) {
 		if (look_body(r, v, v->key, &look)) {
 			tests_of(r, v, &look, rule);
 		}
@@ -181,7 +181,8 @@ static void verdict_read(struct reading *r, const struct yaml_node *node, struct
 	}
 	if (yaml_read_string(r->y, node, "reason", &rule->reason, r->p) &&
 	    (rule->reason[0] == '\0' || strlen(rule->reason) > 48 ||
-	        strspn(rule->reason, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(rule->reason))) {
+		strspn(rule->reason, "abcdefghijklmnopqrstuvwxyz0123456789-") !=
+		    strlen(rule->reason))) {
 		problems_add(r->p, r->y, yaml_get(node, "reason"),
 		    "a reason is made of small letters, digits and '-', at most 48");
 	}
@@ -189,7 +190,8 @@ static void verdict_read(struct reading *r, const struct yaml_node *node, struct
 	if (yaml_read_word(r->y, node, "until", untils, &until, r->p)) {
 		rule->until = until == 0 ? UNTIL_DAY : UNTIL_MONTH;
 		if (rule->is != OUTCOME_QUOTA && rule->is != OUTCOME_AUTH) {
-			problems_add(r->p, r->y, yaml_get(node, "until"), "'until' is for 'is: quota' and 'is: auth'");
+			problems_add(r->p, r->y, yaml_get(node, "until"),
+			    "'until' is for 'is: quota' and 'is: auth'");
 		}
 	}
 	reading_zone(r, node, &rule->zone);
@@ -197,8 +199,8 @@ static void verdict_read(struct reading *r, const struct yaml_node *node, struct
 
 static void rule_read(struct reading *r, const struct yaml_node *node, struct rule *rule)
 {
-	static const char *const keys[] = {
-	    "status", "header", "body", "text", "when", "is", "reason", "wait", "until", "zone", NULL};
+	static const char *const keys[] = {"status", "header", "body", "text", "when", "is",
+	    "reason", "wait", "until", "zone", NULL};
 	const struct yaml_node *status, *text;
 
 	if (!yaml_only_keys(r->y, node, keys, "outcome rule", r->p)) {
@@ -214,9 +216,10 @@ static void rule_read(struct reading *r, const struct yaml_node *node, struct ru
 	}
 	tests_read(r, node, rule);
 	verdict_read(r, node, rule);
-	if (status == NULL && text == NULL && yaml_get(node, "header") == NULL && yaml_get(node, "body") == NULL &&
-	    yaml_get(node, "when") == NULL) {
-		problems_add(r->p, r->y, node, "a rule needs a condition: 'status', 'header', 'body', 'text' or 'when'");
+	if (status == NULL && text == NULL && yaml_get(node, "header") == NULL &&
+	    yaml_get(node, "body") == NULL && yaml_get(node, "when") == NULL) {
+		problems_add(r->p, r->y, node,
+		    "a rule needs a condition: 'status', 'header', 'body', 'text' or 'when'");
 	}
 }
 
@@ -232,153 +235,5 @@ void rules_read(struct reading *r, const struct yaml_node *list, struct rule **r
 	*ret = reading_alloc(r, list->n, sizeof **ret);
 	for (const struct yaml_node *v = list->first; *ret != NULL && v != NULL; v = v->next) {
 		rule_read(r, v, &(*ret)[(*ret_n)++]);
-	}
-}
-
-/* --- matching ------------------------------------------------------------- */
-
-bool rule_in_view(const struct rule *rule, enum view view)
-{
-	if (rule->n_status == 0) {
-		return true;
-	}
-	for (size_t i = 0; i < rule->n_status; i++) {
-		const struct status_range *s = &rule->status[i];
-
-		if (view == VIEW_GOOD ? s->low <= 299 && s->high >= 200 : s->low < 200 || s->high > 299) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool contains(const char *text, size_t len, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (; len >= n; text++, len--) {
-		if (strncasecmp(text, word, n) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool text_fits(enum test_kind kind, const char *text, size_t len, const char *wanted)
-{
-	size_t n = strlen(wanted);
-
-	if (kind == TEST_CONTAINS) {
-		return contains(text, len, wanted);
-	}
-	return (kind == TEST_STARTS ? len >= n : len == n) && strncasecmp(text, wanted, n) == 0;
-}
-
-/* The value as the tests compare it; NULL for none and null. */
-static const char *compared(const struct value *v, size_t *ret_len)
-{
-	switch (v->kind) {
-	case VALUE_NONE:
-	case VALUE_NULL:
-		return NULL;
-	case VALUE_TRUE:
-	case VALUE_FALSE:
-		*ret_len = v->kind == VALUE_TRUE ? 4 : 5;
-		return v->kind == VALUE_TRUE ? "true" : "false";
-	default:
-		*ret_len = v->len;
-		return v->text;
-	}
-}
-
-/* There, and neither null, white space, an empty list nor an empty map. */
-static bool is_present(const struct value *v)
-{
-	size_t i = 1;
-
-	if (v->kind != VALUE_JSON) {
-		return !value_is_blank(v);
-	}
-	while (i + 1 < v->len && strchr(" \t\r\n", v->text[i]) != NULL) {
-		i++;
-	}
-	return i + 1 < v->len;
-}
-
-static bool test_holds(const struct test *t, const struct seen *seen)
-{
-	struct value value;
-	size_t len = 0;
-	const char *text;
-	bool any = false;
-
-	if (t->look.header == NULL && !seen->json) {
-		return false;
-	}
-	value = look_at(&t->look, seen);
-	switch (t->kind) {
-	case TEST_TRUE:
-		return value_is_true(&value);
-	case TEST_PRESENT:
-		return is_present(&value);
-	case TEST_ABSENT:
-		return !is_present(&value);
-	default:
-		break;
-	}
-	text = compared(&value, &len);
-	for (size_t i = 0; i < t->n && !any; i++) {
-		any = text == NULL || t->texts[i] == NULL ? text == t->texts[i]
-		                                          : text_fits(t->kind, text, len, t->texts[i]);
-	}
-	return any != (t->kind == TEST_NOT);
-}
-
-static bool status_fits(const struct rule *rule, int status)
-{
-	for (size_t i = 0; i < rule->n_status; i++) {
-		if (status >= rule->status[i].low && status <= rule->status[i].high) {
-			return true;
-		}
-	}
-	return rule->n_status == 0;
-}
-
-bool rule_matches(const struct rule *rule, const struct seen *seen)
-{
-	bool found = rule->n_texts == 0;
-
-	if (!status_fits(rule, seen->h->status)) {
-		return false;
-	}
-	for (size_t i = 0; i < rule->n_tests; i++) {
-		if (!test_holds(&rule->tests[i], seen)) {
-			return false;
-		}
-	}
-	for (size_t i = 0; i < rule->n_texts && !found; i++) {
-		found = rule->texts[i] != NULL && contains(seen->h->body, seen->h->body_len, rule->texts[i]);
-	}
-	return found;
-}
-
-enum outcome_class rule_builtin(int status)
-{
-	if (status >= 200 && status <= 299) {
-		return OUTCOME_OK;
-	}
-	switch (status) {
-	case 401:
-	case 403:
-		return OUTCOME_AUTH;
-	case 402:
-		return OUTCOME_QUOTA;
-	case 408:
-	case 425:
-		return OUTCOME_TRANSIENT;
-	case 429:
-		return OUTCOME_THROTTLE;
-	default:
-		return status >= 300 && status <= 499 ? OUTCOME_PERMANENT : OUTCOME_TRANSIENT;
 	}
 }

@@ -1,5 +1,6 @@
 /*
- * lib/service/template.c: the templates of requests, for pipelines: `with:` maps and fallback texts.
+ * lib/service/template.c: the templates of requests, for pipelines: `with:` maps and fallback
+ * texts.
  *
  * A template stands for itself: it owns its memory and its expressions. What
  * holds no placeholder is worked out at load and only handed out later.
@@ -16,7 +17,8 @@ enum shape {
 	SHAPE_TREE,   /* a map or list with placeholders: JSON */
 };
 
-struct template {
+struct template
+{
 	enum shape shape;
 	struct value fixed;
 	struct pieces pieces;
@@ -24,7 +26,8 @@ struct template {
 	struct arena arena;
 };
 
-static bool compile_text(struct template *t, struct piecework *w, const struct yaml_node *node, const char *where)
+static bool compile_text(
+    struct template *t, struct piecework *w, const struct yaml_node *node, const char *where)
 {
 	if (!pieces_text(w, node, node->text, node->len, ENCODE_PLAIN, where, &t->pieces)) {
 		return false;
@@ -41,7 +44,8 @@ static bool compile_text(struct template *t, struct piecework *w, const struct y
 	return true;
 }
 
-static bool compile_tree(struct template *t, struct piecework *w, const struct yaml_node *node, const char *where)
+static bool compile_tree(
+    struct template *t, struct piecework *w, const struct yaml_node *node, const char *where)
 {
 	if (!pieces_json(w, node, NULL, 0, where, &t->pieces)) {
 		return false;
@@ -67,14 +71,15 @@ static bool compile_scalar(struct template *t, struct piecework *w, const struct
 		return false;
 	}
 	t->fixed = value_text(text);
-	t->fixed.kind = node->kind == YAML_NULL ? VALUE_NULL
-	    : node->kind != YAML_BOOL           ? VALUE_NUMBER
-	    : node->boolean                     ? VALUE_TRUE
-	                                        : VALUE_FALSE;
+	t->fixed.kind = node->kind == YAML_NULL   ? VALUE_NULL
+			: node->kind != YAML_BOOL ? VALUE_NUMBER
+			: node->boolean           ? VALUE_TRUE
+						  : VALUE_FALSE;
 	return true;
 }
 
-struct template *template_compile(const struct yaml *y, const struct yaml_node *node, struct problems *p)
+struct template *template_compile(
+    const struct yaml *y, const struct yaml_node *node, struct problems *p)
 {
 	struct template *t = calloc(1, sizeof *t);
 	struct piecework w = {.y = y, .p = p};
@@ -118,8 +123,8 @@ void template_free(struct template *t)
 	}
 }
 
-int template_value(const struct template *t, const struct expr_source *src, struct arena *a, struct value *ret,
-    struct lead_error *err)
+int template_value(const struct template *t, const struct expr_source *src, struct arena *a,
+    struct value *ret, struct lead_error *err)
 {
 	struct filling f = {.params = src};
 	struct buf out = {0};
@@ -147,7 +152,8 @@ int template_value(const struct template *t, const struct expr_source *src, stru
 	return rc;
 }
 
-void template_reads(const struct template *t, void (*f)(void *arg, const char *name, size_t len), void *arg)
+void template_reads(
+    const struct template *t, void (*f)(void *arg, const char *name, size_t len), void *arg)
 {
 	for (size_t i = 0; i < t->pieces.n; i++) {
 		if (t->pieces.v[i].expr != NULL) {
