@@ -85,8 +85,11 @@ static const char *item_end(const char *p, const char *end)
 
 	for (; p < end; p++) {
 		if (quoted) {
-			p += *p == '\\';
-			quoted = *p != '"';
+			if (*p == '\\') {
+				p++; /* what is escaped ends nothing */
+			} else {
+				quoted = *p != '"';
+			}
 		} else if (depth == 0 && (*p == ',' || *p == ']')) {
 			return p;
 		} else {
