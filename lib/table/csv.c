@@ -393,3 +393,8 @@ void csv_reader_free(struct csv_reader *r)
 	free(r->fields);
 	free(r);
 }
+
+void csv_reader_set_arg(struct csv_reader *r, void *arg)
+{
+	r->arg = arg;
+}

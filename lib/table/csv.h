@@ -59,6 +59,8 @@ int csv_reader_feed(
 /* The end of the file: delivers the last row. LEAD_EINPUT when it ends inside a quoted field. */
 int csv_reader_finish(struct csv_reader *r, struct lead_error *err) MUST_CHECK;
 void csv_reader_free(struct csv_reader *r);
+/* Another argument for on_row: readers live longer than the place that feeds them. */
+void csv_reader_set_arg(struct csv_reader *r, void *arg);
 
 /* One cell: quoted when needed; a cell that begins with = + - @ TAB CR gets a leading ' (formula
  * injection). Plain numbers such as -1.5 stay. */

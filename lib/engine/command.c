@@ -1,0 +1,437 @@
+/*
+ * What people ask for, applied within a turn and answered after its commit. Commands that touch many items (retry,
+ * cancel, parking what is held) walk the items in slices of a turn each (tasks_step, runs_sweep).
+ */
+#include "lib/engine/state.h"
+
+#define NOT_FOUND 1
+#define WRONG_STATE 2
+#define IDEM_LIFE_US US_PER_DAY
+
+static void answer(struct engine *e, struct command *c)
+{
+	c->next = e->answered;
+	e->answered = c;
+}
+
+void command_refuse(struct engine *e, struct command *c, int rc, const char *why)
+{
+	c->rc = rc;
+	(void)lead_fail(&c->err, rc < 0 ? (enum lead_err)rc : LEAD_EINPUT, "%s", why);
+	answer(e, c);
+}
+
+/* --- runs --- */
+
+static bool start_is_known(struct engine *e, struct command *c)
+{
+	uint64_t hash = hash_keyed(e->hash_key, c->idem, strlen(c->idem));
+	struct idem_row row;
+
+	if (c->idem[0] == 0) {
+		return false;
+	}
+	if (idem_read(e->txn, hash, &row) && e->now.wall_us - row.wall_us < IDEM_LIFE_US) {
+		c->count = row.run;
+		if (row.body_hash != c->idem_body) {
+			command_refuse(e, c, WRONG_STATE, "this Idempotency-Key was used with another body");
+		} else {
+			answer(e, c);
+		}
+		return true;
+	}
+	row = (struct idem_row){.body_hash = c->idem_body, .run = run_last_id(e->txn) + 1, .wall_us = e->now.wall_us};
+	idem_write(e->txn, hash, &row);
+	return false;
+}
+
+static void run_start(struct engine *e, struct command *c)
+{
+	const struct campaign *m = config_campaign(e->config, c->start.campaign);
+	struct upload_row upload;
+	struct run *r;
+
+	if (m == NULL) {
+		command_refuse(e, c, NOT_FOUND, "there is no such campaign");
+		return;
+	}
+	if (!upload_read(e->txn, c->start.upload, &upload)) {
+		command_refuse(e, c, NOT_FOUND, "there is no such upload");
+		return;
+	}
+	if (start_is_known(e, c)) {
+		return;
+	}
+	(void)snprintf(c->start.pipeline, sizeof(c->start.pipeline), "%s", m->pipeline->name);
+	c->start.id = run_last_id(e->txn) + 1;
+	c->start.created_us = e->now.wall_us;
+	c->start.started_us = e->now.wall_us;
+	c->start.importing = true;
+	if (c->start.budget_micro < 0) {
+		c->start.budget_micro = m->run_budget_micro;
+	}
+	r = run_add(e, &c->start);
+	memset(&c->start.columns, 0, sizeof(c->start.columns));
+	if (r == NULL) {
+		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
+		return;
+	}
+	run_write(e->txn, &r->row); /* now: the next start in this turn counts from it */
+	run_touch(r);
+	c->count = r->id;
+	answer(e, c);
+}
+
+static void run_set_state(struct engine *e, struct command *c, struct run *r)
+{
+	bool ended = r->row.state == RUN_DONE || r->row.state == RUN_CANCELLED || r->row.state == RUN_FAILED;
+
+	if (ended || (c->kind == COMMAND_PAUSE && r->row.state == RUN_PAUSED)) {
+		if (!ended) {
+			answer(e, c);
+			return;
+		}
+		command_refuse(e, c, WRONG_STATE, "the run has ended");
+		return;
+	}
+	r->row.state = c->kind == COMMAND_PAUSE ? RUN_PAUSED : c->kind == COMMAND_RESUME ? RUN_RUNNING : RUN_CANCELLED;
+	if (c->kind == COMMAND_CANCEL) {
+		r->row.ended_us = e->now.wall_us;
+		r->row.importing = false;
+		import_free(r->import);
+		r->import = NULL;
+		r->sweeping = true;
+		r->sweep = 0;
+		e->more = true;
+	}
+	run_touch(r);
+	run_check_end(e, r);
+	answer(e, c);
+}
+
+static void run_retry(struct engine *e, struct command *c, struct run *r)
+{
+	struct sweep_task *t = calloc(1, sizeof(*t));
+
+	(void)r;
+	if (t == NULL) {
+		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
+		return;
+	}
+	t->command = c;
+	t->next = e->tasks;
+	e->tasks = t;
+	e->more = true;
+}
+
+static void run_written(struct engine *e, struct command *c, struct run *r)
+{
+	r->row.written = true;
+	run_touch(r);
+	answer(e, c);
+}
+
+static void run_command(struct engine *e, struct command *c)
+{
+	struct run *r = run_get(e, c->run);
+
+	if (r == NULL) {
+		command_refuse(e, c, NOT_FOUND, "there is no such run");
+	} else if (c->kind == COMMAND_RETRY) {
+		run_retry(e, c, r);
+	} else if (c->kind == COMMAND_WRITTEN) {
+		run_written(e, c, r);
+	} else {
+		run_set_state(e, c, r);
+	}
+}
+
+/* --- services --- */
+
+static void service_reset(struct engine *e, struct lane *l)
+{
+	for (size_t g = 0; g < l->def->n_groups; g++) {
+		breaker_reset(&l->groups[g].breaker, e->now);
+		quota_release(&l->groups[g].quota, e->now);
+	}
+	for (size_t k = 0; k < l->def->n_keys; k++) {
+		quota_release(&l->keys[k].auth, e->now);
+	}
+	quota_release(&l->pause, e->now);
+}
+
+/* Another number for the windows of that length, until the next reload. */
+static bool change_limit(struct lane *l, const struct command *c, struct limit *limit, const struct service_limit *def)
+{
+	struct window_spec specs[LIMIT_WINDOWS];
+	bool found = false;
+
+	for (size_t w = 0; w < def->n_windows; w++) {
+		struct window_view v;
+
+		limit_view(limit, w, (struct now){0}, &v);
+		specs[w] = v.spec;
+		if (specs[w].kind == c->window.kind && specs[w].length_us == c->window.length_us) {
+			specs[w].max = c->window.max;
+			found = true;
+		}
+	}
+	return found && limit_change(limit, specs, def->n_windows, l->def->margin_us) == 0;
+}
+
+static bool service_limit(struct lane *l, const struct command *c)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < l->def->n_limits; i++) {
+		const struct service_limit *def = &l->def->limits[i];
+
+		if (c->limit[0] != 0 && strcmp(def->label, c->limit) != 0) {
+			continue;
+		}
+		if (l->shared[i] != NULL) {
+			found = change_limit(l, c, l->shared[i], def) || found;
+		}
+		for (size_t g = 0; l->shared[i] == NULL && g < l->def->n_groups; g++) {
+			found = change_limit(l, c, l->groups[g].limits[i], def) || found;
+		}
+	}
+	return found;
+}
+
+static void service_command(struct engine *e, struct command *c)
+{
+	struct lane *l = lane_by_name(e, c->service);
+
+	if (l == NULL || l->def == NULL) {
+		command_refuse(e, c, NOT_FOUND, "there is no such service");
+		return;
+	}
+	switch (c->kind) {
+	case COMMAND_SERVICE_PAUSE:
+		quota_park(&l->pause, PARK_OPERATOR, "paused by the operator", 0, e->now);
+		l->pause.until_us = TIME_NEVER;
+		break;
+	case COMMAND_SERVICE_RESUME:
+		quota_release(&l->pause, e->now);
+		break;
+	case COMMAND_SERVICE_RESET:
+		service_reset(e, l);
+		break;
+	default:
+		if (!service_limit(l, c)) {
+			command_refuse(e, c, NOT_FOUND, "the service has no limit with a window of that length");
+			return;
+		}
+		break;
+	}
+	l->park_dirty = true;
+	answer(e, c);
+}
+
+static void reload(struct engine *e, struct command *c)
+{
+	struct config *old = e->config;
+	struct run *r, *next;
+	int rc;
+
+	e->config = c->config;
+	c->config = NULL;
+	rc = lanes_bind(e, e->config, &c->err);
+	if (rc != 0) {
+		abort(); /* out of memory half way: the restart reads the new configuration */
+	}
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		if (config_service(e->config, e->lanes[i]->name) == NULL) {
+			e->lanes[i]->share.n = 0; /* nothing is granted there any more; calls in flight end as they are */
+		}
+	}
+	HASH_ITER(hh, e->runs, r, next) {
+		run_bind(e, r);
+		run_touch(r);
+	}
+	config_unref(old);
+	answer(e, c);
+}
+
+void command_apply(struct engine *e, struct command *c)
+{
+	switch (c->kind) {
+	case COMMAND_START:
+		run_start(e, c);
+		break;
+	case COMMAND_UPLOAD:
+		upload_write(e->txn, &c->upload);
+		answer(e, c);
+		break;
+	case COMMAND_RELOAD:
+		reload(e, c);
+		break;
+	case COMMAND_SERVICE_PAUSE:
+	case COMMAND_SERVICE_RESUME:
+	case COMMAND_SERVICE_RESET:
+	case COMMAND_SERVICE_LIMIT:
+		service_command(e, c);
+		break;
+	default:
+		run_command(e, c);
+		break;
+	}
+}
+
+/* --- many items --- */
+
+struct slice_arg {
+	struct item list[TURN_ROWS];
+	size_t n;
+};
+
+static bool on_state(void *arg, struct slice key, struct slice value)
+{
+	struct slice_arg *a = arg;
+
+	if (!item_decode(key, value, &a->list[a->n])) {
+		return true;
+	}
+	return ++a->n < TURN_ROWS;
+}
+
+/* The next slice of a run's items after `cursor`; false when there are none. */
+static bool next_slice(struct engine *e, uint32_t run, uint32_t cursor, struct slice_arg *a)
+{
+	a->n = 0;
+	txn_walk(e->txn, TABLE_STATE, item_key(run, cursor + 1), run_prefix(run), on_state, a);
+	return a->n > 0;
+}
+
+static bool in_flight(struct engine *e, const struct item *i)
+{
+	struct call *c, *next;
+
+	HASH_ITER(hh, e->calls, c, next) {
+		if (c->row.parts[0].run == i->run && c->row.parts[0].number == i->number) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void reopen(struct engine *e, struct run *r, struct item *i)
+{
+	struct fact f = {.kind = FACT_OPERATOR, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us, .reason = "retry"};
+
+	r->row.outcomes[i->outcome]--;
+	r->row.outcomes[ITEM_OPEN]++;
+	i->outcome = ITEM_OPEN;
+	i->reason[0] = 0;
+	i->failures = i->doubts = i->gate_tries = i->repairs = 0;
+	i->step = 0;
+	i->phase = PHASE_CALL;
+	fact_add(e->txn, i, &f);
+	run_queue(e, r, i);
+}
+
+/* true when the task is done. */
+static bool task_slice(struct engine *e, struct sweep_task *t, struct slice_arg *a)
+{
+	struct command *c = t->command;
+	struct run *r = run_get(e, c->run);
+
+	if (r == NULL || !next_slice(e, c->run, t->cursor, a)) {
+		return true;
+	}
+	for (size_t k = 0; k < a->n; k++) {
+		struct item *i = &a->list[k];
+		bool wanted = (c->outcomes >> i->outcome & 1) != 0 && (c->lead == 0 || c->lead == i->number);
+
+		if (i->status == ITEM_HELD && wanted && r->row.state == RUN_RUNNING) {
+			continue;
+		}
+		if (i->status == ITEM_DONE && wanted && i->stage < r->row.n_stages) {
+			reopen(e, r, i);
+			c->count++;
+		}
+	}
+	t->cursor = a->list[a->n - 1].number;
+	if (c->count > 0 && r->row.state != RUN_RUNNING) {
+		r->row.state = RUN_RUNNING; /* releasing one reopens the run */
+		run_bind(e, r);
+		r->row.ended_us = 0;
+		r->row.written = false;
+		r->ended_told = false;
+	}
+	run_touch(r);
+	return a->n < TURN_ROWS;
+}
+
+void tasks_step(struct engine *e)
+{
+	struct sweep_task *t = e->tasks;
+	struct slice_arg *a;
+
+	if (t == NULL) {
+		return;
+	}
+	a = malloc(sizeof(*a));
+	if (a != NULL && task_slice(e, t, a)) {
+		e->tasks = t->next;
+		answer(e, t->command);
+		free(t);
+	}
+	free(a);
+	e->more = e->more || e->tasks != NULL;
+}
+
+/* One item of a run that ends before its items did: cancelled, failed, or nothing else can move. */
+static void sweep_item(struct engine *e, struct run *r, struct item *i)
+{
+	bool cancelling = r->row.state != RUN_RUNNING;
+
+	if (i->status == ITEM_HELD) {
+		char reason[ITEM_REASON];
+
+		run_count(r, i->stage)->held--;
+		(void)snprintf(reason, sizeof(reason), "%s", i->reason);
+		item_finish(e, r, i, ITEM_PARKED, reason);
+	} else if (cancelling && i->status == ITEM_RETRYING) {
+		later_remove(e->txn, i);
+		run_count(r, i->stage)->retrying--;
+		item_finish(e, r, i, ITEM_PARKED, "cancelled");
+	} else if (cancelling && i->status == ITEM_WAITING && !in_flight(e, i)) {
+		run_unqueue(e, r, i);
+		run_count(r, i->stage)->waiting--;
+		item_finish(e, r, i, ITEM_PARKED, "cancelled");
+	}
+}
+
+static void sweep_run(struct engine *e, struct run *r, struct slice_arg *a)
+{
+	if (!next_slice(e, r->id, r->sweep, a)) {
+		r->sweeping = false;
+		run_check_end(e, r);
+		return;
+	}
+	for (size_t k = 0; k < a->n; k++) {
+		sweep_item(e, r, &a->list[k]);
+	}
+	r->sweep = a->list[a->n - 1].number;
+	run_touch(r);
+	e->more = true;
+}
+
+void runs_sweep(struct engine *e)
+{
+	struct slice_arg *a = NULL;
+	struct run *r, *next;
+
+	HASH_ITER(hh, e->runs, r, next) {
+		if (!r->sweeping) {
+			continue;
+		}
+		a = a != NULL ? a : malloc(sizeof(*a));
+		if (a != NULL) {
+			sweep_run(e, r, a);
+		}
+	}
+	free(a);
+}

@@ -1,0 +1,72 @@
+/*
+ * lib/engine/config.h: everything the operator wrote down: leadd.yaml, services, pipelines, campaigns, lists.
+ *
+ * Read as a whole, checked as a whole, swapped as a whole: a generation. Immutable and counted.
+ */
+#pragma once
+
+#include "lib/engine/pipeline.h"
+
+struct budget {
+	int64_t total_micro, day_micro, month_micro; /* -1: none */
+};
+
+struct campaign {
+	const char *name;
+	const char *organisation;
+	struct pipeline *pipeline;
+	struct budget budget;
+	int64_t run_budget_micro;   /* default for its runs; -1: none */
+	const char *vars_json;      /* object: what `.campaign.x` reads */
+};
+
+struct secret {
+	const char *name;
+	char *text;                 /* wiped when freed */
+	size_t len;
+};
+
+struct config {
+	unsigned refs;
+	uint64_t generation;
+	const char *file;
+	const char *state_dir, *socket, *currency, *secrets_dir;
+	struct zone *zone;          /* budget days */
+	uint32_t limit_factor;      /* multiplies N of every window; demo and tests */
+	bool allow_private;         /* services on loopback and private networks */
+	const char *ca_file;
+	int64_t turn_wait_us;       /* longest wait for a turn, 5 to 20 ms */
+	int64_t drain_us;           /* SIGTERM: how long calls in flight may end */
+	size_t map_bytes;
+	uint32_t max_in_flight;
+	struct service **services;
+	struct budget *service_budgets; /* beside services */
+	size_t n_services;
+	struct pipeline **pipelines;
+	size_t n_pipelines;
+	struct campaign *campaigns;
+	size_t n_campaigns;
+	struct org { const char *name; struct budget budget; } *orgs;
+	size_t n_orgs;
+	struct gate_lists lists;
+	struct secret *secrets;
+	size_t n_secrets;
+	struct yaml *yaml;
+	struct arena arena;
+};
+
+/*
+ * Reads FILE and all it names (paths are relative to its folder). Missing credentials are no problem here (doctor tells);
+ * every mistake is one of `problems`; *ret NULL then. generation: the number this one gets.
+ */
+int config_load(const char *file, uint64_t generation, struct problems *p, struct config **ret) MUST_CHECK;
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c);
+struct service *config_service(const struct config *c, const char *name);
+const struct campaign *config_campaign(const struct config *c, const char *name);
+const struct pipeline *config_pipeline(const struct config *c, const char *name);
+const struct secret *config_secret(const struct config *c, const char *name); /* NULL when its file is missing */
+/* What differs for people, one line a change, into out. */
+void config_diff(const struct config *from, const struct config *to, struct buf *out);
+/* The order of gates and stages of a pipeline, for --check. */
+void config_describe(const struct config *c, struct buf *out);

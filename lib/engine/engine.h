@@ -1,0 +1,118 @@
+/*
+ * lib/engine/engine.h: the turn: everything that leadd decides.
+ *
+ *   gather ------------> decide ------------> commit ------------> release
+ *   engine_answered,     outcomes applied,    one LMDB write       effects: start the
+ *   engine_command,      due retries, tasks,  transaction, one     granted calls, answer the
+ *   engine_import …      then grants          fsync                commands, arm the timers
+ *
+ * Nothing is visible outside before it is on disk. Time, random numbers and the outside come in as
+ * arguments; what should happen goes out through struct effects. One engine has one store.
+ *
+ * Where to read on: turn.c (the turn), intake.c (rows become items), schedule.c (which call next, and why not),
+ * grant.c (one call is made), settle.c (what an answer does to ledger, item and queue), stage.c (where an item goes next),
+ * load.c (start and restart), command.c (what people ask for), show.c and why.c (what they get to see).
+ */
+#pragma once
+
+#include "lib/engine/config.h"
+#include "lib/store/runs.h"
+#include "lib/store/store.h"
+
+struct engine;
+struct json_object;
+
+struct effects {
+	/* The call is on disk: make it. The request lives until return. */
+	void (*start)(void *ctx, uint64_t call, const struct request *r);
+	/* Call engine_turn at that boot time for the sake of service `lane`; TIME_NEVER: no need. One timer each. */
+	void (*wake)(void *ctx, size_t lane, int64_t boot_us);
+	/* The same for retries that fall due. */
+	void (*wake_later)(void *ctx, int64_t boot_us);
+	/* Read up to `max` bytes of the upload at `offset` and hand them to engine_import. */
+	void (*read_upload)(void *ctx, uint32_t run, const char *upload, uint64_t offset, size_t max);
+	/* Something people look at has changed in the run. */
+	void (*run_changed)(void *ctx, uint32_t run);
+	/* The run has ended: write its results, then send COMMAND_WRITTEN. Called again after a restart until that came. */
+	void (*run_ended)(void *ctx, uint32_t run);
+	void *ctx;
+};
+
+struct engine_options {
+	struct store *store;
+	struct config *config;      /* counted */
+	struct effects effects;
+	const char *boot_id;        /* of the machine: stamps of another boot are converted by the wall clock */
+	uint64_t seed;
+	struct now now;
+};
+
+/* Reads the store as after a crash: windows from the ledger's tail, open calls become in doubt in the first turn. */
+int engine_new(const struct engine_options *o, struct engine **ret, struct lead_error *err) MUST_CHECK;
+void engine_free(struct engine *e);
+
+/* --- gather; cheap, no store access --- */
+
+void engine_sent(struct engine *e, uint64_t call, int64_t boot_us);
+void engine_first_byte(struct engine *e, uint64_t call, int64_t boot_us);
+/* The end of a call. Takes body (malloc'ed, may be NULL). */
+void engine_answered(struct engine *e, uint64_t call, const struct http_answer *h, char *body, struct now now);
+/* Bytes of an upload that read_upload asked for; len 0 is its end; error not NULL: it cannot be read. Copied. */
+void engine_import(struct engine *e, uint32_t run, const void *bytes, size_t len, const char *error);
+
+enum command_kind {
+	COMMAND_START,       /* run: start_* */
+	COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, /* run */
+	COMMAND_RETRY,       /* run, outcomes, lead (0: all) */
+	COMMAND_WRITTEN,     /* run: its results are on disk */
+	COMMAND_UPLOAD,      /* upload */
+	COMMAND_SERVICE_PAUSE, COMMAND_SERVICE_RESUME, COMMAND_SERVICE_RESET, /* service */
+	COMMAND_SERVICE_LIMIT, /* service, limit, window */
+	COMMAND_RELOAD,      /* config */
+};
+
+struct command {
+	enum command_kind kind;
+	uint32_t run;
+	uint32_t lead;
+	uint32_t outcomes;          /* bit per enum item_outcome */
+	struct run_row start;       /* START: campaign, source, upload, map, … */
+	char idem[129];             /* Idempotency-Key, empty for none */
+	uint64_t idem_body;         /* hash of the request's body */
+	struct upload_row upload;
+	char service[64], limit[64];
+	struct window_spec window;
+	struct config *config;      /* RELOAD: counted, taken */
+	/* results */
+	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
+	struct lead_error err;
+	uint64_t count;             /* RETRY: items put back; START: run number */
+	/* Called once, after the commit (or the refusal). Then the command is freed. May be NULL. */
+	void (*done)(void *ctx, struct command *c);
+	void *ctx;
+	struct command *next;
+};
+/* Takes a malloc'ed command. */
+void engine_command(struct engine *e, struct command *c);
+
+/* --- the turn --- */
+
+enum turn_result { TURN_IDLE = 0, TURN_MORE = 1 };
+/*
+ * Applies what was gathered, grants, commits, releases. TURN_MORE: call again soon, there is more to do.
+ * LEAD_EFULL: admission is closed, what was gathered is kept; call again in a second. LEAD_EIO, EBUG: end the process.
+ */
+int engine_turn(struct engine *e, struct now now, struct lead_error *err) MUST_CHECK;
+bool engine_pending(const struct engine *e); /* something was gathered */
+bool engine_urgent(const struct engine *e);  /* a client waits */
+
+/* Stop: no more grants; calls go on to be settled. */
+void engine_drain(struct engine *e);
+size_t engine_in_flight(const struct engine *e);
+/* Calls f for each call in flight, oldest first. */
+void engine_each_call(struct engine *e, void (*f)(void *arg, uint64_t call), void *arg);
+struct config *engine_config(struct engine *e);
+struct store *engine_store(struct engine *e);
+/* NULL while work is taken, else why not. */
+const char *engine_refuses(const struct engine *e);
+uint64_t engine_turns(const struct engine *e);

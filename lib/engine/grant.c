@@ -1,0 +1,307 @@
+/*
+ * One call is made: the item's record is read, the stage's parameters and the request are rendered, the call is written
+ * as reserved, and it counts in every window from here on. It starts after the commit (release in turn.c).
+ * An item whose inputs are missing goes no further and costs nothing (P6).
+ */
+#include "lib/engine/state.h"
+
+#include "lib/base/json.h"
+
+struct params {
+	struct fact_field list[32];
+	size_t n;
+};
+
+static struct value params_field(const void *ctx, const char *name, size_t len)
+{
+	const struct params *p = ctx;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->list[i].name_len == len && memcmp(p->list[i].name, name, len) == 0) {
+			return p->list[i].value;
+		}
+	}
+	return (struct value){0};
+}
+
+static void params_write(const void *ctx, struct buf *out)
+{
+	const struct params *p = ctx;
+
+	buf_add_char(out, '{');
+	for (size_t i = 0; i < p->n; i++) {
+		buf_add_text(out, i > 0 ? "," : "");
+		json_write_string(out, p->list[i].name, p->list[i].name_len);
+		buf_add_char(out, ':');
+		value_write_json(out, &p->list[i].value);
+	}
+	buf_add_char(out, '}');
+}
+
+static int params_eval(struct engine *e, const struct step *step, const struct view *view, struct params *ret, struct lead_error *err)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < step->n_params && i < 32; i++) {
+		struct fact_field *f = &ret->list[ret->n++];
+		int rc;
+
+		f->name = step->params[i].name;
+		f->name_len = (uint32_t)strlen(f->name);
+		rc = template_value(step->params[i].value, &view->source, &e->arena, &f->value, err);
+		if (rc != 0) {
+			return rc;
+		}
+		/* out of the store's pages: the writes below would move them */
+		f->value = value_copy(&e->arena, &f->value);
+	}
+	return 0;
+}
+
+/* The first input that is missing, NULL when all are there. */
+static const char *missing_input(const struct stage *st, const struct service_call *call, const struct view *view, const struct params *p)
+{
+	for (size_t i = 0; i < st->n_needs; i++) {
+		struct value v = view->source.field(view->source.ctx, st->needs[i], strlen(st->needs[i]));
+
+		if (value_is_blank(&v)) {
+			return st->needs[i];
+		}
+	}
+	for (size_t i = 0; call->params[i] != NULL; i++) {
+		struct value v = params_field(p, call->params[i], strlen(call->params[i]));
+
+		if (value_is_blank(&v)) {
+			return call->params[i];
+		}
+	}
+	return NULL;
+}
+
+/* A key of the group that is not refused; they take turns. */
+static size_t pick_key(struct engine *e, struct lane *l, size_t g)
+{
+	for (size_t i = 0; i < l->def->n_keys; i++) {
+		size_t k = (l->groups[g].next_key + i) % l->def->n_keys;
+
+		if (l->def->keys[k].group_index == g && quota_earliest(&l->keys[k].auth, e->now) <= e->now.boot_us) {
+			l->groups[g].next_key = k + 1;
+			return k;
+		}
+	}
+	return 0;
+}
+
+static int render(struct engine *e, struct call *c, const struct params *p, const struct item *i, struct lead_error *err)
+{
+	struct expr_source source = {.field = params_field, .write = params_write, .ctx = p};
+	const struct secret *secret = config_secret(e->config, c->def->keys[c->key].secret);
+	char id[17];
+	struct request_input in = {.params = &source, .call_id = id};
+
+	ids_write(c->id, id);
+	/* equal for every repeat of the same step of the same item, different for everything else in the world */
+	in.idempotency_key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u",
+	    (unsigned long long)hash_plain(e->hash_key, sizeof(e->hash_key)), i->run, i->number, i->stage, i->step,
+	    (unsigned)i->gate_tries + 16u * i->repairs);
+	in.secret = secret != NULL ? secret->text : NULL;
+	in.secret_len = secret != NULL ? secret->len : 0;
+	return request_render(c->def, c->call, &in, &e->arena, &c->request, err);
+}
+
+static struct call *call_new(struct engine *e, struct slot *s, const struct verdict *v)
+{
+	struct call *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		return NULL;
+	}
+	c->id = ids_next(e->last_call, e->now.wall_us);
+	c->lane = s->lane;
+	c->def = service_ref(s->lane->def);
+	c->call = s->call;
+	c->group = v->group;
+	c->key = pick_key(e, s->lane, v->group);
+	c->fresh = true;
+	return c;
+}
+
+static void fill_row(struct engine *e, struct call *c, const struct item *i)
+{
+	struct call_row *row = &c->row;
+
+	row->id = c->id;
+	row->state = CALL_RESERVED;
+	row->service = c->lane->number;
+	row->endpoint = c->lane->endpoints[c->call->index];
+	row->key = c->lane->keys[c->key].number;
+	row->boot = e->boot;
+	row->granted_us = e->now.boot_us;
+	row->granted_wall_us = e->now.wall_us;
+	row->n_parts = 1;
+	row->parts[0] = (struct call_part){
+	    .run = i->run, .number = i->number, .stage = i->stage, .step = i->step, .reserved_micro = c->call->price_micro};
+}
+
+static void reserve(struct engine *e, struct run *r, struct call *c)
+{
+	struct account *list[MAX_ACCOUNTS];
+	size_t n = accounts_for(e, r, c->lane, c->row.granted_wall_us, list);
+
+	for (size_t i = 0; i < n; i++) {
+		list[i]->bal.reserved_micro += c->call->price_micro;
+		list[i]->bal.calls[CALL_RESERVED]++;
+		list[i]->dirty = true;
+	}
+}
+
+/* Takes the call's place in windows, breaker, quota and queue. 0 or LEAD_ENOMEM. */
+static int occupy(struct engine *e, struct call *c)
+{
+	struct lane_group *g = &c->lane->groups[c->group];
+	size_t index[CALL_LIMITS];
+
+	c->n_limits = lane_limits(c->lane, c->group, c->call->index, c->limits, index);
+	for (size_t i = 0; i < c->n_limits; i++) {
+		if (limit_take(c->limits[i], &c->tickets[i], 1, e->now) != 0) {
+			c->n_limits = i;
+			return LEAD_ENOMEM;
+		}
+	}
+	breaker_granted(&g->breaker, c->id, e->now);
+	quota_granted(&g->quota, c->id, e->now);
+	quota_granted(&c->lane->keys[c->key].auth, c->id, e->now);
+	g->in_flight++;
+	c->lane->in_flight++;
+	c->lane->keys[c->key].in_flight++;
+	c->lane->next_group = (c->group + 1) % c->lane->def->n_groups;
+	return 0;
+}
+
+/* Read, render, decide; nothing is written before all of it worked. */
+static int prepare(struct engine *e, struct run *r, struct slot *s, struct item *i, struct call *c, char *reason, size_t size)
+{
+	const struct stage *st = run_stage(r, s->stage);
+	const struct step *step = &st->steps[s->step < st->n_steps ? s->step : 0];
+	struct lead_error err;
+	struct params params;
+	struct view view;
+	const char *missing;
+
+	view_open(e, e->txn, r, i->number, &view);
+	if (params_eval(e, step, &view, &params, &err) != 0) {
+		(void)snprintf(reason, size, "bad-expression");
+		return LEAD_EINPUT;
+	}
+	missing = missing_input(st, s->call, &view, &params);
+	if (missing != NULL) {
+		(void)snprintf(reason, size, "missing-%.30s", missing);
+		return LEAD_EINPUT;
+	}
+	if (render(e, c, &params, i, &err) != 0) {
+		(void)snprintf(reason, size, "bad-input");
+		return LEAD_EINPUT;
+	}
+	return 0;
+}
+
+static void refuse_item(struct engine *e, struct run *r, struct item *i, const char *reason)
+{
+	struct fact f = {.kind = FACT_GATE, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
+
+	(void)snprintf(f.reason, sizeof(f.reason), "%s", reason);
+	run_count(r, i->stage)->waiting--;
+	run_count(r, i->stage)->rejected++;
+	fact_add(e->txn, i, &f);
+	item_finish(e, r, i, ITEM_REJECTED, reason);
+	run_check_end(e, r);
+}
+
+int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v)
+{
+	uint32_t number = queue_head(e->txn, s->lane->number, r->id, s->rank, 0);
+	char reason[ITEM_REASON] = "";
+	struct item i;
+	struct call *c;
+
+	if (number == 0 || !item_read(e->txn, r->id, number, &i)) {
+		s->queued = 0; /* the store is right: nothing waits here */
+		return 0;
+	}
+	c = call_new(e, s, v);
+	if (c == NULL) {
+		s->blocked = true;
+		return 0;
+	}
+	if (prepare(e, r, s, &i, c, reason, sizeof(reason)) != 0) {
+		c->lane = NULL;
+		call_free(e, c);
+		run_unqueue(e, r, &i);
+		refuse_item(e, r, &i, reason);
+		return 0;
+	}
+	fill_row(e, c, &i);
+	if (occupy(e, c) != 0) {
+		for (size_t k = 0; k < c->n_limits; k++) {
+			limit_drop(c->limits[k], &c->tickets[k]);
+		}
+		c->lane = NULL;
+		call_free(e, c);
+		s->blocked = true;
+		return 0;
+	}
+	e->last_call = c->id;
+	reserve(e, r, c);
+	call_open(e->txn, &c->row);
+	run_unqueue(e, r, &i);
+	r->in_flight[i.stage]++;
+	r->in_flight_total++;
+	run_count(r, i.stage)->calls++;
+	run_touch(r);
+	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
+	e->fresh[e->n_fresh++] = c;
+	return 1;
+}
+
+/* Out of flight, whatever the reason. */
+static void vacate(struct call *c)
+{
+	if (c->lane == NULL || c->restarted) {
+		return;
+	}
+	c->lane->in_flight--;
+	if (c->group < c->lane->def->n_groups && c->lane->groups[c->group].in_flight > 0) {
+		c->lane->groups[c->group].in_flight--;
+	}
+	if (c->key < c->lane->def->n_keys && c->lane->keys[c->key].in_flight > 0) {
+		c->lane->keys[c->key].in_flight--;
+	}
+}
+
+/* The commit failed: what was granted in this turn never happened. Rows and balances are read anew by the caller. */
+void grants_drop(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_fresh; i++) {
+		struct call *c = e->fresh[i];
+		struct lane_group *g = &c->lane->groups[c->group];
+
+		for (size_t k = 0; k < c->n_limits; k++) {
+			limit_drop(c->limits[k], &c->tickets[k]);
+		}
+		breaker_dropped(&g->breaker, c->id);
+		quota_dropped(&g->quota, c->id, e->now);
+		quota_dropped(&c->lane->keys[c->key].auth, c->id, e->now);
+		vacate(c);
+		HASH_DEL(e->calls, c);
+		c->lane = NULL;
+		call_free(e, c);
+	}
+	e->n_fresh = 0;
+}
+
+/* Not in e->calls any more, or never was. */
+void call_free(struct engine *e, struct call *c)
+{
+	(void)e;
+	service_unref(c->def);
+	free(c);
+}

@@ -1,0 +1,409 @@
+/*
+ * Start and restart: memory is filled from rows. Windows come from the ledger's tail, queue lengths from `ready`,
+ * open calls become outcomes in doubt that the first turn settles. The same reading serves after a failed commit,
+ * when memory is thrown away (calls in flight and flow state excepted: those did not fail).
+ */
+#include "lib/engine/state.h"
+
+#include "lib/store/pack.h"
+
+#define CLOCK_KEY 'c'
+#define HASH_KEY 'h'
+#define TAIL_SLACK_US (3600 * US_PER_S)
+
+struct clocks {
+	uint32_t boot;
+	char boot_id[64];
+	int64_t boot_us, wall_us;
+};
+
+static bool clocks_read(struct engine *e, struct clocks *ret)
+{
+	struct slice value;
+	struct unpack u;
+
+	if (!txn_get(e->txn, TABLE_META, key_u8(key_of(), CLOCK_KEY), &value)) {
+		return false;
+	}
+	u = unpack_of(value);
+	ret->boot = unpack_u32(&u);
+	unpack_text(&u, ret->boot_id, sizeof(ret->boot_id));
+	ret->boot_us = unpack_i64(&u);
+	ret->wall_us = unpack_i64(&u);
+	e->turn = unpack_u64(&u);
+	return !u.bad;
+}
+
+void engine_write_clocks(struct engine *e)
+{
+	struct buf *b = txn_buf(e->txn);
+
+	pack_u32(b, e->boot);
+	pack_text(b, e->boot_id);
+	pack_i64(b, e->now.boot_us);
+	pack_i64(b, e->now.wall_us);
+	pack_u64(b, e->turn);
+	txn_put(e->txn, TABLE_META, key_u8(key_of(), CLOCK_KEY), b->data, b->len);
+}
+
+/* A key of this store's own for hashes of personal data, made at its first start. */
+static void load_hash_key(struct engine *e)
+{
+	struct key k = key_u8(key_of(), HASH_KEY);
+	struct slice value;
+
+	if (txn_get(e->txn, TABLE_META, k, &value) && value.len == sizeof(e->hash_key)) {
+		memcpy(e->hash_key, value.data, sizeof(e->hash_key));
+		return;
+	}
+	for (size_t i = 0; i < sizeof(e->hash_key); i += 8) {
+		uint64_t word = dice_roll(&e->dice);
+
+		memcpy(e->hash_key + i, &word, sizeof(word));
+	}
+	txn_put(e->txn, TABLE_META, k, e->hash_key, sizeof(e->hash_key));
+}
+
+/* --- the ledger's tail --- */
+
+struct tail {
+	struct engine *e;
+	int64_t oldest_wall_us;
+	bool failed;
+};
+
+/* A stamp of a row as boot time of now: by the wall clock when it is of another boot; from the future counts as now. */
+static int64_t to_boot(const struct engine *e, const struct call_row *c, int64_t stamp_us)
+{
+	int64_t age;
+
+	if (c->boot == e->boot) {
+		return stamp_us < e->now.boot_us ? stamp_us : e->now.boot_us;
+	}
+	age = e->now.wall_us - (c->granted_wall_us + (stamp_us - c->granted_us));
+	return e->now.boot_us - (age > 0 ? age : 0);
+}
+
+static int key_index(const struct engine *e, const struct lane *l, uint16_t number)
+{
+	(void)e;
+	for (size_t k = 0; k < l->def->n_keys; k++) {
+		if (l->keys[k].number == number) {
+			return (int)k;
+		}
+	}
+	return 0;
+}
+
+static int call_index(const struct lane *l, uint16_t number)
+{
+	for (size_t c = 0; c < l->def->n_calls; c++) {
+		if (l->endpoints[c] == number) {
+			return (int)c;
+		}
+	}
+	return -1;
+}
+
+static bool restore_row(struct tail *t, const struct call_row *c)
+{
+	struct engine *e = t->e;
+	struct lane *l = lane_by_number(e, c->service);
+	struct limit *limits[CALL_LIMITS];
+	size_t index[CALL_LIMITS], n;
+	int call, key;
+	int64_t late_us, late_wall_us;
+
+	if (l == NULL || l->def == NULL || (call = call_index(l, c->endpoint)) < 0 || (c->state != CALL_RESERVED && c->sent_us == 0)) {
+		return true;
+	}
+	key = key_index(e, l, c->key);
+	if (c->state == CALL_RESERVED) {
+		late_us = e->now.boot_us + l->def->margin_us; /* possibly on its way still */
+		late_wall_us = e->now.wall_us + l->def->margin_us;
+	} else {
+		late_us = to_boot(e, c, c->late_us != 0 ? c->late_us : c->sent_us + l->def->margin_us);
+		late_wall_us = e->now.wall_us - (e->now.boot_us - late_us);
+	}
+	n = lane_limits(l, l->def->keys[key].group_index, (size_t)call, limits, index);
+	for (size_t i = 0; i < n; i++) {
+		if (limit_restore(limits[i], 1, late_us, late_wall_us, e->now) != 0) {
+			t->failed = true;
+		}
+	}
+	return !t->failed;
+}
+
+static bool on_tail(void *arg, struct slice key, struct slice value)
+{
+	struct tail *t = arg;
+	struct call_row c;
+
+	if (!call_decode(key, value, &c)) {
+		return true;
+	}
+	if (c.granted_wall_us < t->oldest_wall_us) {
+		return false;
+	}
+	return restore_row(t, &c);
+}
+
+static int64_t horizon(struct engine *e)
+{
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < e->config->n_services; i++) {
+		const struct service *s = e->config->services[i];
+
+		for (size_t k = 0; k < s->n_limits; k++) {
+			int64_t h = limit_horizon(s->limits[k].windows, s->limits[k].n_windows, e->now);
+
+			longest = h > longest ? h : longest;
+		}
+	}
+	return longest;
+}
+
+static int load_windows(struct engine *e, struct lead_error *err)
+{
+	struct tail t = {.e = e, .oldest_wall_us = e->now.wall_us - horizon(e) - TAIL_SLACK_US};
+	struct key last = key_u64(key_of(), UINT64_MAX);
+
+	txn_walk_back(e->txn, TABLE_CALL, last, key_of(), on_tail, &t);
+	return t.failed ? lead_fail(err, LEAD_ENOMEM, "out of memory") : 0;
+}
+
+/* --- rows --- */
+
+struct loading {
+	struct engine *e;
+	bool failed;
+};
+
+static bool on_run(void *arg, struct slice key, struct slice value)
+{
+	struct loading *l = arg;
+	struct run_row row;
+
+	if (!run_decode(key, value, &row)) {
+		return true;
+	}
+	l->failed = l->failed || run_add(l->e, &row) == NULL;
+	return !l->failed;
+}
+
+static bool on_ready(void *arg, struct slice key, struct slice value)
+{
+	struct loading *l = arg;
+	struct run *r = run_get(l->e, key_get_u32(key.data + 2));
+	struct slot *s = r != NULL ? run_slot(r, key.data[6]) : NULL;
+
+	(void)value;
+	if (s != NULL) {
+		s->queued++;
+	}
+	return true;
+}
+
+struct open_calls {
+	struct engine *e;
+	uint64_t *ids;
+	size_t n, cap;
+};
+
+static bool on_open(void *arg, struct slice key, struct slice value)
+{
+	struct open_calls *o = arg;
+
+	(void)value;
+	if (o->n == o->cap) {
+		size_t cap = o->cap * 2 + 64;
+		uint64_t *ids = realloc(o->ids, cap * sizeof(*ids));
+
+		if (ids == NULL) {
+			return false;
+		}
+		o->ids = ids;
+		o->cap = cap;
+	}
+	o->ids[o->n++] = key_get_u64(key.data);
+	return true;
+}
+
+/* A call found open after a restart: the item is in flight until the first turn says what became of it. */
+static void adopt(struct engine *e, const struct call_row *row)
+{
+	struct lane *l = lane_by_number(e, row->service);
+	struct run *r = run_get(e, row->parts[0].run);
+	struct call *c = calloc(1, sizeof(*c));
+	struct outcome *o = calloc(1, sizeof(*o));
+	struct http_answer h = {.transport = TRANSPORT_BROKEN, .why = "restarted", .end_us = 0};
+	int index;
+
+	l = l != NULL ? l : lane_new(e, names_text(e->names, NAME_SERVICE, row->service)); /* gone from the configuration */
+	if (c == NULL || o == NULL || l == NULL) {
+		abort();
+	}
+	l->number = row->service;
+	index = l->def != NULL ? call_index(l, row->endpoint) : -1;
+	c->id = row->id;
+	c->row = *row;
+	c->lane = l;
+	c->def = l->def != NULL ? service_ref(l->def) : NULL;
+	c->call = index >= 0 ? &l->def->calls[index] : NULL;
+	c->ended = c->restarted = true;
+	o->call = c;
+	if (c->call == NULL || answer_read(c->def, c->call, &h, e->now, &o->arena, &o->answer) != 0) {
+		o->answer = (struct answer){.outcome = OUTCOME_IN_DOUBT, .reason = "restarted"};
+	}
+	if (r != NULL) {
+		r->in_flight[row->parts[0].stage < RUN_STAGES ? row->parts[0].stage : 0]++;
+		r->in_flight_total++;
+	}
+	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
+	*e->outcomes_end = o;
+	e->outcomes_end = &o->next;
+}
+
+static int load_open(struct engine *e, struct lead_error *err)
+{
+	struct open_calls o = {.e = e};
+	struct call *c;
+
+	txn_walk(e->txn, TABLE_OPEN, key_of(), key_of(), on_open, &o);
+	for (size_t i = 0; i < o.n; i++) {
+		struct call_row row;
+		struct run *r;
+
+		HASH_FIND(hh, e->calls, &o.ids[i], sizeof(o.ids[i]), c);
+		if (c != NULL) {
+			r = run_get(e, c->row.parts[0].run);
+			if (r != NULL) {
+				r->in_flight[c->row.parts[0].stage]++;
+				r->in_flight_total++;
+			}
+		} else if (call_read(e->txn, o.ids[i], &row)) {
+			adopt(e, &row);
+		}
+	}
+	free(o.ids);
+	return txn_error(e->txn) != 0 ? lead_fail(err, txn_error(e->txn), "cannot read the open calls") : 0;
+}
+
+/* Due times are boot time: those of another boot are moved to this one. */
+static void rebase_later(struct engine *e, const struct clocks *old)
+{
+	int64_t away_us = e->now.wall_us > old->wall_us ? e->now.wall_us - old->wall_us : 0;
+	int64_t due;
+	uint32_t run, number;
+	struct item *list = NULL;
+	size_t n = 0, cap = 0;
+
+	while (later_head(e->txn, &due, &run, &number)) {
+		struct item i;
+
+		if (n == cap) {
+			cap = cap * 2 + 64;
+			list = realloc(list, cap * sizeof(*list));
+			if (list == NULL) {
+				abort();
+			}
+		}
+		if (!item_read(e->txn, run, number, &i)) {
+			i = (struct item){.run = run, .number = number};
+		}
+		i.due_us = due;
+		later_remove(e->txn, &i);
+		list[n++] = i;
+	}
+	for (size_t k = 0; k < n; k++) {
+		int64_t left = list[k].due_us - old->boot_us - away_us;
+
+		if (list[k].status != ITEM_RETRYING) {
+			continue;
+		}
+		list[k].due_us = e->now.boot_us + (left > 0 ? left : 0);
+		later_push(e->txn, &list[k]);
+		item_write(e->txn, &list[k]);
+	}
+	free(list);
+}
+
+static int load_rows(struct engine *e, struct lead_error *err)
+{
+	struct loading l = {.e = e};
+	struct slice key, value;
+
+	txn_walk(e->txn, TABLE_RUN, key_of(), key_of(), on_run, &l);
+	txn_walk(e->txn, TABLE_READY, key_of(), key_of(), on_ready, &l);
+	if (txn_last(e->txn, TABLE_CALL, key_of(), &key, &value)) {
+		uint64_t last = key_get_u64(key.data);
+
+		e->last_call = last > e->last_call ? last : e->last_call;
+	}
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		(void)stat_read(e->txn, e->lanes[i]->number, &e->lanes[i]->stat);
+	}
+	return l.failed ? lead_fail(err, LEAD_ENOMEM, "out of memory") : load_open(e, err);
+}
+
+/* Runs that were being cancelled or parked go on with it. */
+static void resume_sweeps(struct engine *e)
+{
+	struct run *r, *next;
+
+	HASH_ITER(hh, e->runs, r, next) {
+		bool ended = r->row.state == RUN_CANCELLED || r->row.state == RUN_FAILED;
+
+		r->sweeping = ended && r->row.outcomes[ITEM_OPEN] > 0;
+		run_check_end(e, r);
+	}
+}
+
+int engine_load(struct engine *e, bool restarted, struct lead_error *err)
+{
+	struct clocks old = {0};
+	int rc = txn_begin(e->store, restarted, &e->txn, err);
+	bool known;
+
+	if (rc != 0) {
+		return rc;
+	}
+	rc = names_load(e->store, &e->names, err);
+	known = clocks_read(e, &old);
+	if (restarted) {
+		e->boot = known && strcmp(old.boot_id, e->boot_id) == 0 ? old.boot : old.boot + 1;
+		load_hash_key(e);
+		rc = rc == 0 ? lanes_bind(e, e->config, err) : rc;
+		rc = rc == 0 ? load_windows(e, err) : rc;
+		if (known && e->boot != old.boot) {
+			rebase_later(e, &old);
+		}
+	}
+	rc = rc == 0 ? load_rows(e, err) : rc;
+	if (rc == 0) {
+		resume_sweeps(e);
+	}
+	if (rc != 0 || !restarted) {
+		txn_abort(e->txn); /* a second reading writes nothing: there may be no room */
+	} else {
+		runs_write(e);
+		engine_write_clocks(e);
+		rc = txn_commit(e->txn, err);
+	}
+	e->txn = NULL;
+	return rc;
+}
+
+/* Forgets every copy of rows. */
+void engine_unload_rows(struct engine *e)
+{
+	struct run *r, *next;
+
+	HASH_ITER(hh, e->runs, r, next) {
+		run_free(e, r);
+	}
+	accounts_drop(e);
+	names_free(e->names);
+	e->names = NULL;
+}

@@ -1,0 +1,614 @@
+/*
+ * Reads a pipeline file. First every stage in order (read_stage), then the gates get the place
+ * where they are evaluated (place_gates): right behind the last stage that gives a field they read.
+ */
+#include "lib/engine/pipeline.h"
+
+#include "lib/base/ids.h"
+#include "lib/base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_STAGES 24
+
+struct reading {
+	struct pipeline *pl;
+	struct problems *problems;
+	find_service_fn find;
+	void *arg;
+	size_t max_gates;
+};
+
+static const char *const policy_words[] = {"fail", "pass", "hold", NULL};
+static const char *const gate_policy_words[] = {"reject", "hold", "pass", NULL};
+static const char *const check_words[] = {"address", "noreply", "role", "disposable", "portal", "name", "copy-words", "copy-signature",
+    "copy-placeholder", NULL};
+
+static const char *file_of(const struct reading *r)
+{
+	return r->pl->yaml->file;
+}
+
+static void *zalloc(struct reading *r, size_t n, size_t size)
+{
+	void *p = arena_zalloc(&r->pl->arena, n * size + 1);
+
+	if (p == NULL) {
+		problems_add(r->problems, r->pl->yaml, NULL, "out of memory");
+	}
+	return p;
+}
+
+/* A map of templates: `with`, `give`, `expect`. */
+static size_t read_params(struct reading *r, const struct yaml_node *map, const char *key, struct param **ret)
+{
+	const struct yaml_node *node = yaml_get(map, key);
+	size_t n = 0;
+
+	if (node == NULL) {
+		return 0;
+	}
+	if (node->kind != YAML_MAP) {
+		problems_add(r->problems, r->pl->yaml, node, "'%s' must be a map of names to values", key);
+		return 0;
+	}
+	*ret = zalloc(r, node->n, sizeof(**ret));
+	for (const struct yaml_node *c = node->first; *ret != NULL && c != NULL; c = c->next) {
+		struct template *t = template_compile(r->pl->yaml, c, r->problems);
+
+		if (t != NULL) {
+			(*ret)[n++] = (struct param){.name = c->key, .value = t};
+		}
+	}
+	return n;
+}
+
+/* Common parameters first, the step's own replace them by name. */
+static void merge_params(struct reading *r, const struct param *common, size_t n_common, struct step *s, const struct yaml_node *node)
+{
+	struct param *own = NULL;
+	size_t n_own = read_params(r, node, "with", &own);
+	struct param *all = zalloc(r, n_own + n_common, sizeof(*all));
+	size_t n = 0;
+
+	if (all == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < n_common; i++) {
+		bool replaced = false;
+
+		for (size_t k = 0; k < n_own; k++) {
+			replaced = replaced || strcmp(own[k].name, common[i].name) == 0;
+		}
+		if (!replaced) {
+			all[n++] = common[i];
+		}
+	}
+	for (size_t k = 0; k < n_own; k++) {
+		all[n++] = own[k];
+	}
+	s->params = all;
+	s->n_params = n;
+}
+
+/* `service.call` to its description. */
+static void resolve_call(struct reading *r, const struct yaml_node *node, const char *text, struct step *s)
+{
+	const char *dot = strchr(text, '.');
+	char *service = NULL;
+	const char *nearest = NULL;
+
+	if (dot == NULL) {
+		problems_add(r->problems, r->pl->yaml, node, "'%s' must be SERVICE.CALL, such as zerobounce.validate", text);
+		return;
+	}
+	service = arena_dup(&r->pl->arena, text, (size_t)(dot - text));
+	s->service = service != NULL ? r->find(r->arg, service, &nearest) : NULL;
+	if (s->service == NULL) {
+		problems_add(r->problems, r->pl->yaml, node, nearest != NULL ? "unknown service '%s', did you mean '%s'?" : "unknown service '%s'",
+		    service, nearest);
+		return;
+	}
+	s->call = service_find_call(s->service, dot + 1);
+	if (s->call == NULL) {
+		const char *names[33] = {NULL};
+
+		for (size_t i = 0; i < s->service->n_calls && i < 32; i++) {
+			names[i] = s->service->calls[i].name;
+		}
+		nearest = text_nearest(dot + 1, names);
+		problems_add(r->problems, r->pl->yaml, node,
+		    nearest != NULL ? "service '%s' has no call '%s', did you mean '%s'?" : "service '%s' has no call '%s'", service, dot + 1,
+		    nearest);
+		s->service = NULL;
+		return;
+	}
+	service_ref(s->service);
+}
+
+/* Parameters that the call does not know, and those it cannot do without. */
+static void check_params(struct reading *r, const struct yaml_node *node, const struct step *s)
+{
+	for (size_t i = 0; i < s->n_params; i++) {
+		bool known = false;
+
+		for (size_t k = 0; s->call->params[k] != NULL; k++) {
+			known = known || strcmp(s->call->params[k], s->params[i].name) == 0;
+		}
+		for (size_t k = 0; s->call->optional != NULL && s->call->optional[k] != NULL; k++) {
+			known = known || strcmp(s->call->optional[k], s->params[i].name) == 0;
+		}
+		if (!known) {
+			const char *nearest = text_nearest(s->params[i].name, s->call->params);
+
+			problems_add(r->problems, r->pl->yaml, node,
+			    nearest != NULL ? "call %s.%s takes no '%s', did you mean '%s'?" : "call %s.%s takes no '%s'", s->service->name,
+			    s->call->name, s->params[i].name, nearest);
+		}
+	}
+	for (size_t k = 0; s->call->params[k] != NULL; k++) {
+		bool given = false;
+
+		for (size_t i = 0; i < s->n_params; i++) {
+			given = given || strcmp(s->params[i].name, s->call->params[k]) == 0;
+		}
+		if (!given) {
+			problems_add(r->problems, r->pl->yaml, node, "call %s.%s needs '%s' in 'with'", s->service->name, s->call->name,
+			    s->call->params[k]);
+		}
+	}
+}
+
+static void read_call_step(struct reading *r, const struct yaml_node *node, const struct yaml_node *call, const struct param *common,
+    size_t n_common, struct step *s)
+{
+	if (call->kind != YAML_STRING) {
+		problems_add(r->problems, r->pl->yaml, call, "must be SERVICE.CALL");
+		return;
+	}
+	resolve_call(r, call, call->text, s);
+	if (s->service != NULL) {
+		merge_params(r, common, n_common, s, node);
+		check_params(r, call, s);
+	}
+}
+
+static const struct yaml_node *single_call(const struct yaml_node *node, enum stage_kind *kind)
+{
+	static const char *const keys[] = {"call", "push", "confirm"};
+
+	for (int i = 0; i < 3; i++) {
+		const struct yaml_node *c = yaml_get(node, keys[i]);
+
+		if (c != NULL) {
+			*kind = (enum stage_kind)(STAGE_CALL + i);
+			return c;
+		}
+	}
+	return NULL;
+}
+
+/* `call:`, `push:`, `confirm:` alone, or `chain:` of steps. */
+static void read_steps(struct reading *r, const struct yaml_node *node, struct stage *st)
+{
+	static const char *const step_keys[] = {"call", "with", "template", NULL};
+	const struct yaml_node *chain = yaml_get(node, "chain");
+	const struct yaml_node *single = single_call(node, &st->kind);
+	struct param *common = NULL;
+	size_t n_common;
+
+	if (single != NULL) {
+		st->steps = zalloc(r, 1, sizeof(*st->steps));
+		st->n_steps = st->steps != NULL ? 1 : 0;
+		if (st->n_steps == 1) {
+			read_call_step(r, node, single, NULL, 0, &st->steps[0]);
+		}
+		return;
+	}
+	if (chain == NULL) {
+		return; /* gates only */
+	}
+	st->kind = STAGE_CALL;
+	n_common = read_params(r, node, "with", &common);
+	st->steps = zalloc(r, chain->n, sizeof(*st->steps));
+	for (const struct yaml_node *c = chain->first; st->steps != NULL && c != NULL; c = c->next) {
+		struct step *s = &st->steps[st->n_steps++];
+		const struct yaml_node *call = yaml_get(c, "call");
+		const struct yaml_node *text = yaml_get(c, "template");
+
+		if (!yaml_only_keys(r->pl->yaml, c, step_keys, "chain step", r->problems)) {
+			continue;
+		}
+		if (call != NULL) {
+			read_call_step(r, c, call, common, n_common, s);
+		} else if (text != NULL) {
+			s->fallback = template_compile(r->pl->yaml, text, r->problems);
+		} else {
+			problems_add(r->problems, r->pl->yaml, c, "a chain step needs 'call' or 'template'");
+		}
+	}
+}
+
+static void read_gate_check(struct reading *r, const struct yaml_node *node, struct gate *g)
+{
+	struct yaml *y = r->pl->yaml;
+	int word = 0;
+	int64_t n;
+
+	if (yaml_read_word(y, node, "check", check_words, &word, r->problems)) {
+		g->check = (enum gate_check)word;
+		g->text = check_words[word];
+	}
+	if (g->check == CHECK_COPY_WORDS) {
+		n = 1;
+		(void)yaml_read_int(y, node, "min", 0, 10000, &n, r->problems);
+		g->min = (unsigned)n;
+		n = 10000;
+		(void)yaml_read_int(y, node, "max", 1, 10000, &n, r->problems);
+		g->max = (unsigned)n;
+		g->text = arena_printf(&r->pl->arena, "copy-words %u to %u", g->min, g->max);
+	}
+	if (g->check >= CHECK_COPY_WORDS && g->field == NULL) {
+		g->field = "copy";
+	}
+	if (g->check < CHECK_COPY_WORDS && g->field == NULL) {
+		g->field = g->check == CHECK_NAME ? "full_name" : "email";
+	}
+}
+
+static void read_gate(struct reading *r, const struct yaml_node *node, int stage)
+{
+	static const char *const keys[] = {"check", "field", "in", "not_in", "present", "when", "else", "reason", "min", "max", NULL};
+	struct yaml *y = r->pl->yaml;
+	struct gate *g = &r->pl->gates[r->pl->n_gates];
+	struct lead_error err;
+	const char *when = NULL;
+	int policy = GATE_REJECT;
+
+	if (!yaml_only_keys(y, node, keys, "gate", r->problems)) {
+		return;
+	}
+	g->listed = stage;
+	(void)yaml_read_string(y, node, "field", &g->field, r->problems);
+	(void)yaml_read_string(y, node, "reason", &g->reason, r->problems);
+	(void)yaml_read_word(y, node, "else", gate_policy_words, &policy, r->problems);
+	g->policy = (enum gate_policy)policy;
+	if (yaml_get(node, "check") != NULL) {
+		read_gate_check(r, node, g);
+	} else if (yaml_read_string(y, node, "when", &when, r->problems)) {
+		g->check = CHECK_WHEN;
+		g->text = when;
+		if (expr_compile(when, &g->when, &err) != 0) {
+			problems_add(r->problems, y, yaml_get(node, "when"), "%s", err.text);
+		}
+	} else if (yaml_get(node, "in") != NULL || yaml_get(node, "not_in") != NULL) {
+		bool in = yaml_get(node, "in") != NULL;
+
+		g->check = in ? CHECK_IN : CHECK_NOT_IN;
+		g->n_words = yaml_read_strings(y, node, in ? "in" : "not_in", &g->words, r->problems);
+		g->text = arena_printf(&r->pl->arena, "%s %s a list of %zu", g->field != NULL ? g->field : "?", in ? "in" : "not in", g->n_words);
+	} else if (yaml_read_string(y, node, "present", &g->field, r->problems)) {
+		g->check = CHECK_PRESENT;
+		g->text = arena_printf(&r->pl->arena, "%s present", g->field);
+	} else {
+		problems_add(r->problems, y, node, "a gate needs one of: check, when, field with in or not_in, present");
+		return;
+	}
+	if (g->check != CHECK_WHEN && g->field == NULL) {
+		problems_add(r->problems, y, node, "this gate needs 'field'");
+		return;
+	}
+	if (g->check >= CHECK_IN && g->reason == NULL) {
+		problems_add(r->problems, y, node, "this gate needs a 'reason' (a short code such as undeliverable)");
+	}
+	r->pl->n_gates++;
+}
+
+static void read_missing(struct reading *r, const struct yaml_node *node, struct stage *st)
+{
+	static const char *const keys[] = {"wait", "looks", "repair", "repairs", NULL};
+	const struct yaml_node *m = yaml_get(node, "missing");
+	const char *repair = NULL;
+	int64_t n;
+
+	st->wait_us = 2 * US_PER_S;
+	st->looks = 3;
+	st->repair = -1;
+	if (m == NULL || !yaml_only_keys(r->pl->yaml, m, keys, "missing", r->problems)) {
+		return;
+	}
+	(void)yaml_read_duration(r->pl->yaml, m, "wait", 0, US_PER_DAY, &st->wait_us, r->problems);
+	n = st->looks;
+	(void)yaml_read_int(r->pl->yaml, m, "looks", 1, 100, &n, r->problems);
+	st->looks = (uint32_t)n;
+	n = 1;
+	(void)yaml_read_int(r->pl->yaml, m, "repairs", 0, 10, &n, r->problems);
+	st->repairs = (uint32_t)n;
+	if (yaml_read_string(r->pl->yaml, m, "repair", &repair, r->problems)) {
+		st->repair = pipeline_stage(r->pl, repair);
+		if (st->repair < 0 || r->pl->stages[st->repair].kind != STAGE_PUSH) {
+			problems_add(r->problems, r->pl->yaml, yaml_get(m, "repair"), "'%s' is no push stage before this one", repair);
+			st->repair = -1;
+		}
+	}
+}
+
+static void read_stage(struct reading *r, const struct yaml_node *node)
+{
+	static const char *const keys[] = {"stage", "call", "push", "confirm", "chain", "with", "needs", "give", "gates", "gate_retries", "on_fail",
+	    "on_empty", "on_quota", "expect", "missing", NULL};
+	static const char *const quota_words[] = {"wait", "next", NULL};
+	struct yaml *y = r->pl->yaml;
+	struct stage *st = &r->pl->stages[r->pl->n_stages];
+	const struct yaml_node *gates;
+	int policy = POLICY_FAIL, empty = POLICY_FAIL, quota = 0;
+	int64_t tries = 0;
+
+	if (!yaml_only_keys(y, node, keys, "stage", r->problems)) {
+		return;
+	}
+	if (!yaml_read_string(y, node, "stage", &st->name, r->problems) || st->name[0] == 0 || strlen(st->name) > 40) {
+		problems_add(r->problems, y, node, "a stage needs a name: 'stage: NAME' of 1 to 40 characters");
+		return;
+	}
+	if (pipeline_stage(r->pl, st->name) >= 0) {
+		problems_add(r->problems, y, node, "stage '%s' stands twice", st->name);
+		return;
+	}
+	read_steps(r, node, st);
+	st->n_needs = yaml_read_strings(y, node, "needs", &st->needs, r->problems);
+	st->n_gives = read_params(r, node, "give", &st->gives);
+	st->n_expect = read_params(r, node, "expect", &st->expect);
+	(void)yaml_read_int(y, node, "gate_retries", 0, 5, &tries, r->problems);
+	st->gate_tries = (uint32_t)tries;
+	(void)yaml_read_word(y, node, "on_fail", policy_words, &policy, r->problems);
+	(void)yaml_read_word(y, node, "on_empty", policy_words, &empty, r->problems);
+	(void)yaml_read_word(y, node, "on_quota", quota_words, &quota, r->problems);
+	st->on_fail = (enum stage_policy)policy;
+	st->on_empty = (enum stage_policy)empty;
+	st->on_quota_next = quota == 1;
+	read_missing(r, node, st);
+	gates = yaml_get(node, "gates");
+	if (gates != NULL && gates->kind != YAML_LIST) {
+		problems_add(r->problems, y, gates, "'gates' must be a list");
+	} else if (gates != NULL) {
+		for (const struct yaml_node *g = gates->first; g != NULL; g = g->next) {
+			read_gate(r, g, (int)r->pl->n_stages);
+		}
+	}
+	if (st->n_steps == 0 && gates == NULL) {
+		problems_add(r->problems, y, node, "stage '%s' does nothing: it needs call, push, confirm, chain or gates", st->name);
+	}
+	r->pl->n_stages++;
+}
+
+/* --- where each gate is evaluated --- */
+
+/* The last stage that gives the field: AFTER_INTAKE when the import does. */
+static int given_by(const struct pipeline *pl, const char *field, size_t len)
+{
+	for (int s = (int)pl->n_stages - 1; s >= 0; s--) {
+		const struct stage *st = &pl->stages[s];
+
+		for (size_t i = 0; i < st->n_gives; i++) {
+			if (strlen(st->gives[i].name) == len && memcmp(st->gives[i].name, field, len) == 0) {
+				return s;
+			}
+		}
+		for (size_t i = 0; st->n_gives == 0 && i < st->n_steps; i++) {
+			const char *const *names = st->steps[i].call != NULL ? answer_names(st->steps[i].call) : NULL;
+
+			for (size_t n = 0; names != NULL && names[n] != NULL; n++) {
+				if (strlen(names[n]) == len && memcmp(names[n], field, len) == 0) {
+					return s;
+				}
+			}
+		}
+	}
+	return AFTER_INTAKE;
+}
+
+struct placing {
+	const struct pipeline *pl;
+	int after;
+};
+
+static void on_reads(void *arg, const char *name, size_t len)
+{
+	struct placing *p = arg;
+	int s = given_by(p->pl, name, len);
+
+	p->after = s > p->after ? s : p->after;
+}
+
+static int gate_order(const void *a, const void *b)
+{
+	const struct gate *x = a, *y = b;
+
+	/* equal place: as listed; qsort on an array filled in order needs the address as last word */
+	return x->after != y->after ? (x->after < y->after ? -1 : 1) : x->listed != y->listed ? (x->listed < y->listed ? -1 : 1) : 0;
+}
+
+static void place_gates(struct pipeline *pl)
+{
+	for (size_t i = 0; i < pl->n_gates; i++) {
+		struct gate *g = &pl->gates[i];
+		struct placing p = {.pl = pl, .after = AFTER_INTAKE};
+
+		if (g->check == CHECK_WHEN && g->when != NULL) {
+			expr_reads(g->when, on_reads, &p);
+		} else if (g->field != NULL) {
+			on_reads(&p, g->field, strlen(g->field));
+		}
+		g->after = p.after;
+	}
+	/* stable: insertion sort of a dozen */
+	for (size_t i = 1; i < pl->n_gates; i++) {
+		struct gate g = pl->gates[i];
+		size_t k = i;
+
+		while (k > 0 && gate_order(&pl->gates[k - 1], &g) > 0) {
+			pl->gates[k] = pl->gates[k - 1];
+			k--;
+		}
+		pl->gates[k] = g;
+	}
+}
+
+static size_t count_gates(const struct yaml_node *stages)
+{
+	size_t n = 0;
+
+	for (const struct yaml_node *s = stages->first; s != NULL; s = s->next) {
+		const struct yaml_node *gates = s->kind == YAML_MAP ? yaml_get(s, "gates") : NULL;
+
+		n += gates != NULL ? gates->n : 0;
+	}
+	return n;
+}
+
+static void read_pipeline(struct reading *r)
+{
+	static const char *const keys[] = {"pipeline", "about", "stages", NULL};
+	struct yaml *y = r->pl->yaml;
+	const struct yaml_node *stages;
+	const char *about = NULL;
+
+	if (y->root == NULL || !yaml_only_keys(y, y->root, keys, "pipeline file", r->problems)) {
+		return;
+	}
+	if (!yaml_read_string(y, y->root, "pipeline", &r->pl->name, r->problems)) {
+		problems_add(r->problems, y, NULL, "the file needs 'pipeline: NAME'");
+	}
+	(void)yaml_read_string(y, y->root, "about", &about, r->problems);
+	stages = yaml_get(y->root, "stages");
+	if (stages == NULL || stages->kind != YAML_LIST || stages->n == 0 || stages->n > MAX_STAGES) {
+		problems_add(r->problems, y, stages, "the file needs 'stages', a list of 1 to %d", MAX_STAGES);
+		return;
+	}
+	r->pl->stages = zalloc(r, stages->n, sizeof(*r->pl->stages));
+	r->pl->gates = zalloc(r, count_gates(stages), sizeof(*r->pl->gates));
+	for (const struct yaml_node *s = stages->first; r->pl->stages != NULL && r->pl->gates != NULL && s != NULL; s = s->next) {
+		read_stage(r, s);
+	}
+	place_gates(r->pl);
+}
+
+int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, struct problems *p, struct pipeline **ret)
+{
+	struct reading r = {.problems = p, .find = find, .arg = arg};
+	struct lead_error err;
+	size_t before = p->count;
+	int rc;
+
+	*ret = NULL;
+	r.pl = calloc(1, sizeof(*r.pl));
+	if (r.pl == NULL) {
+		return LEAD_ENOMEM;
+	}
+	r.pl->refs = 1;
+	r.pl->text_hash = hash_plain(text, len);
+	rc = yaml_parse(file, text, len, &r.pl->yaml, &err);
+	if (rc != 0) {
+		problems_add(p, NULL, NULL, "%s", err.text);
+		pipeline_unref(r.pl);
+		return rc == LEAD_ENOMEM ? rc : 0;
+	}
+	r.pl->file = file_of(&r);
+	read_pipeline(&r);
+	if (p->count > before) {
+		pipeline_unref(r.pl);
+		return 0;
+	}
+	*ret = r.pl;
+	return 0;
+}
+
+int pipeline_load(const char *file, find_service_fn find, void *arg, struct problems *p, struct pipeline **ret)
+{
+	struct buf b = {.max = 1 << 20};
+	FILE *f = fopen(file, "re");
+	char part[4096];
+	size_t n;
+	int rc;
+
+	*ret = NULL;
+	if (f == NULL) {
+		problems_add(p, NULL, NULL, "%s: %s", file, strerror(errno));
+		return 0;
+	}
+	while ((n = fread(part, 1, sizeof(part), f)) > 0) {
+		buf_add(&b, part, n);
+	}
+	fclose(f);
+	rc = pipeline_parse(file, b.data != NULL ? b.data : "", b.len, find, arg, p, ret);
+	buf_free(&b);
+	return rc;
+}
+
+static void params_free(struct param *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		template_free(list[i].value);
+	}
+}
+
+/* Common `with:` templates stand in every step of a chain: freed with the first that has them. */
+static void steps_free(struct stage *st)
+{
+	for (size_t s = 0; s < st->n_steps; s++) {
+		struct step *step = &st->steps[s];
+
+		for (size_t i = 0; i < step->n_params; i++) {
+			struct template *t = step->params[i].value;
+
+			for (size_t k = s + 1; k < st->n_steps; k++) {
+				for (size_t j = 0; j < st->steps[k].n_params; j++) {
+					if (st->steps[k].params[j].value == t) {
+						st->steps[k].params[j].value = NULL;
+					}
+				}
+			}
+			template_free(t);
+		}
+		template_free(step->fallback);
+		service_unref(step->service);
+	}
+}
+
+struct pipeline *pipeline_ref(struct pipeline *p)
+{
+	p->refs++;
+	return p;
+}
+
+void pipeline_unref(struct pipeline *p)
+{
+	if (p == NULL || --p->refs > 0) {
+		return;
+	}
+	for (size_t i = 0; i < p->n_stages; i++) {
+		steps_free(&p->stages[i]);
+		params_free(p->stages[i].gives, p->stages[i].n_gives);
+		params_free(p->stages[i].expect, p->stages[i].n_expect);
+	}
+	for (size_t i = 0; i < p->n_gates; i++) {
+		expr_free(p->gates[i].when);
+	}
+	yaml_free(p->yaml);
+	arena_free(&p->arena);
+	free(p);
+}
+
+int pipeline_stage(const struct pipeline *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_stages; i++) {
+		if (strcmp(p->stages[i].name, name) == 0) {
+			return (int)i;
+		}
+	}
+	return -1;
+}

@@ -1,0 +1,106 @@
+/*
+ * lib/engine/pipeline.h: a pipeline description (etc/pipelines/NAME.yaml), read and checked.
+ *
+ * Stages in order; each is a chain of steps (calls, at last perhaps a fallback text), with the parameters it
+ * gives, the fields it keeps and the gates that look at them. Gates are evaluated as soon as
+ * the fields they read exist, wherever the file lists them: free checks come before the first paid call (P6).
+ * Immutable and counted, like services. The format is documented in leadd.yaml(5).
+ */
+#pragma once
+
+#include "lib/lead/gates.h"
+#include "lib/service/answer.h"
+#include "lib/service/request.h"
+
+struct config;
+
+enum gate_check {
+	CHECK_ADDRESS, CHECK_NOREPLY, CHECK_ROLE, CHECK_DISPOSABLE, CHECK_PORTAL, CHECK_NAME,
+	CHECK_COPY_WORDS, CHECK_COPY_SIGNATURE, CHECK_COPY_PLACEHOLDER,
+	CHECK_IN,      /* field is one of words */
+	CHECK_NOT_IN,
+	CHECK_PRESENT, /* field is not blank */
+	CHECK_WHEN,    /* jq over the record is true */
+};
+
+enum gate_policy { GATE_REJECT, GATE_HOLD, GATE_PASS };
+
+#define AFTER_INTAKE (-1)
+
+struct gate {
+	enum gate_check check;
+	const char *field;         /* what it reads; copy checks and IN, NOT_IN, PRESENT */
+	const char **words;        /* IN, NOT_IN; n_words of them */
+	size_t n_words;
+	unsigned min, max;         /* COPY_WORDS */
+	struct expr *when;
+	enum gate_policy policy;   /* what a refusal does to the item */
+	const char *reason;        /* NULL: the check's own */
+	int listed;                /* index of the stage that lists it */
+	int after;                 /* evaluated when this stage is done, or AFTER_INTAKE */
+	const char *text;          /* for --check and people: `address`, `field verify_status in valid, catch-all` */
+};
+
+struct param {
+	const char *name;
+	struct template *value;
+};
+
+struct step {
+	struct service *service;         /* counted; NULL for a fallback text */
+	const struct service_call *call;
+	struct param *params;
+	size_t n_params;
+	struct template *fallback;       /* gives field `text`, and `source: template` */
+};
+
+enum stage_kind { STAGE_GATES, STAGE_CALL, STAGE_PUSH, STAGE_CONFIRM };
+enum stage_policy { POLICY_FAIL, POLICY_PASS, POLICY_HOLD };
+
+struct stage {
+	const char *name;
+	enum stage_kind kind;
+	struct step *steps;
+	size_t n_steps;
+	const char **needs;              /* fields that must not be blank before it may run (P6) */
+	size_t n_needs;
+	struct param *gives;             /* kept fields: templates over the answer's; none: all as they are */
+	size_t n_gives;
+	uint32_t gate_tries;             /* times the step is repeated when a gate of this stage refuses what it gave */
+	enum stage_policy on_fail;       /* permanent, refusal, attempts used up, at the end of the chain */
+	enum stage_policy on_empty;
+	bool on_quota_next;              /* quota and throttle also move on in the chain */
+	/* confirm */
+	struct param *expect;            /* field of the answer must equal the template over the record */
+	size_t n_expect;
+	int64_t wait_us;                 /* before looking again */
+	uint32_t looks;                  /* in all, before it counts as missing */
+	int repair;                      /* stage to go back to, -1 none */
+	uint32_t repairs;
+};
+
+struct pipeline {
+	const char *name, *file;
+	unsigned refs;
+	struct stage *stages;
+	size_t n_stages;
+	struct gate *gates;              /* in the order of their evaluation: by `after`, then as listed */
+	size_t n_gates;
+	uint64_t text_hash;
+	struct yaml *yaml;
+	struct arena arena;
+};
+
+/* find_service resolves `zerobounce.validate`; every mistake goes to problems; *ret NULL then. */
+typedef struct service *(*find_service_fn)(void *arg, const char *name, const char **ret_nearest);
+int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, struct problems *p,
+    struct pipeline **ret) MUST_CHECK;
+int pipeline_load(const char *file, find_service_fn find, void *arg, struct problems *p, struct pipeline **ret) MUST_CHECK;
+struct pipeline *pipeline_ref(struct pipeline *p);
+void pipeline_unref(struct pipeline *p);
+/* Index by name, -1 when there is none. */
+int pipeline_stage(const struct pipeline *p, const char *name);
+
+/* NULL: passes. Else the reason. Fields come from the record; `after` picks which gates run; *ret_gate the one that refused. */
+const char *pipeline_gates(const struct pipeline *p, int after, const struct expr_source *record, const struct gate_lists *lists,
+    struct arena *a, const struct gate **ret_gate);

@@ -1,0 +1,254 @@
+/*
+ * Runs at work: their counters, and the slots that tie each place in their queue to a call of a service.
+ *
+ * Rank orders the queue of a run: the stage nearest the end first, so that begun leads are finished before
+ * new ones are started; within a stage one rank per step of the chain and one for looking calls in doubt up.
+ */
+#include "lib/engine/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define RANK_TOP 249
+#define RANK_STAGE 10
+#define RANK_LOOKUP 9
+
+static uint8_t rank_of(uint8_t stage, uint8_t step, enum item_phase phase)
+{
+	unsigned place = phase == PHASE_LOOKUP ? RANK_LOOKUP : step < RANK_LOOKUP ? step : RANK_LOOKUP - 1;
+
+	return (uint8_t)(RANK_TOP - (stage * RANK_STAGE + place));
+}
+
+struct run *run_get(struct engine *e, uint32_t id)
+{
+	struct run *r = NULL;
+
+	HASH_FIND(hh, e->runs, &id, sizeof(id), r);
+	return r;
+}
+
+void run_touch(struct run *r)
+{
+	r->dirty = true;
+	r->changed = true;
+}
+
+struct slot *run_slot(struct run *r, uint8_t rank)
+{
+	for (size_t i = 0; i < r->n_slots; i++) {
+		if (r->slots[i].rank == rank) {
+			return &r->slots[i];
+		}
+	}
+	return NULL;
+}
+
+struct stage_count *run_count(struct run *r, uint8_t stage)
+{
+	return &r->row.stages[stage < r->row.n_stages ? stage : 0].count;
+}
+
+const struct stage *run_stage(const struct run *r, uint8_t stage)
+{
+	if (r->pipeline == NULL || stage >= r->row.n_stages || r->stage_of[stage] < 0) {
+		return NULL;
+	}
+	return &r->pipeline->stages[r->stage_of[stage]];
+}
+
+static void add_slot(struct engine *e, struct run *r, uint8_t stage, uint8_t step, enum item_phase phase, struct service *s,
+    const struct service_call *c)
+{
+	struct slot slot = {.rank = rank_of(stage, step, phase), .stage = stage, .step = step, .phase = phase, .call = c};
+	size_t i = r->n_slots;
+
+	slot.lane = lane_by_name(e, s->name);
+	if (slot.lane == NULL || r->n_slots == SLOTS) {
+		return;
+	}
+	while (i > 0 && r->slots[i - 1].rank > slot.rank) {
+		r->slots[i] = r->slots[i - 1];
+		i--;
+	}
+	r->slots[i] = slot;
+	r->n_slots++;
+}
+
+/* The run's own list of stages grows at its end when a new pipeline has more; names tie the two together. */
+static void bind_stages(struct run *r)
+{
+	for (size_t s = 0; s < RUN_STAGES; s++) {
+		r->stage_of[s] = -1;
+		r->run_stage_of[s] = -1;
+	}
+	for (size_t p = 0; r->pipeline != NULL && p < r->pipeline->n_stages; p++) {
+		size_t s = 0;
+
+		while (s < r->row.n_stages && strcmp(r->row.stages[s].name, r->pipeline->stages[p].name) != 0) {
+			s++;
+		}
+		if (s == RUN_STAGES) {
+			continue;
+		}
+		if (s == r->row.n_stages) {
+			(void)snprintf(r->row.stages[s].name, sizeof(r->row.stages[s].name), "%s", r->pipeline->stages[p].name);
+			r->row.n_stages++;
+			r->dirty = true;
+		}
+		r->stage_of[s] = (int)p;
+		r->run_stage_of[p] = (int)s;
+	}
+}
+
+static void bind_numbers(struct engine *e, struct run *r)
+{
+	if (names_number(e->names, e->txn, NAME_OWNER, r->row.campaign, &r->campaign_no, NULL) != 0) {
+		r->campaign_no = 0;
+	}
+	if (r->campaign != NULL) {
+		char org[RUN_TEXT];
+
+		/* campaigns and organisations share the kind: a prefix keeps them apart */
+		(void)snprintf(org, sizeof(org), "@%s", r->campaign->organisation);
+		if (names_number(e->names, e->txn, NAME_OWNER, org, &r->org_no, NULL) != 0) {
+			r->org_no = 0;
+		}
+	}
+}
+
+void run_bind(struct engine *e, struct run *r)
+{
+	uint32_t queued[256] = {0};
+
+	for (size_t i = 0; i < r->n_slots; i++) {
+		queued[r->slots[i].rank] = r->slots[i].queued;
+		share_remove(&r->slots[i].lane->share, r->id);
+	}
+	r->n_slots = 0;
+	r->campaign = config_campaign(e->config, r->row.campaign);
+	r->pipeline = config_pipeline(e->config, r->row.pipeline);
+	bind_stages(r);
+	bind_numbers(e, r);
+	for (uint8_t s = 0; s < r->row.n_stages; s++) {
+		const struct stage *st = run_stage(r, s);
+
+		for (size_t k = 0; st != NULL && k < st->n_steps; k++) {
+			if (st->steps[k].call == NULL) {
+				continue;
+			}
+			add_slot(e, r, s, (uint8_t)k, PHASE_CALL, st->steps[k].service, st->steps[k].call);
+			if (k == 0 && st->steps[k].call->doubt == DOUBT_LOOKUP) {
+				add_slot(e, r, s, 0, PHASE_LOOKUP, st->steps[k].service, st->steps[k].call->doubt_lookup);
+			}
+		}
+	}
+	for (size_t i = 0; i < r->n_slots; i++) {
+		struct share_member *m = share_member(&r->slots[i].lane->share, r->id);
+
+		r->slots[i].queued = queued[r->slots[i].rank];
+		if (m != NULL) {
+			m->priority = r->row.priority;
+			m->weight = r->row.share;
+		}
+	}
+}
+
+struct run *run_add(struct engine *e, struct run_row *row)
+{
+	struct run *r = calloc(1, sizeof(*r));
+
+	if (r == NULL) {
+		return NULL;
+	}
+	r->row = *row;
+	r->id = row->id;
+	r->has_columns = row->columns.len > 0 && columns_read(row->columns.data, row->columns.len, &r->columns) == 0;
+	HASH_ADD(hh, e->runs, id, sizeof(r->id), r);
+	run_bind(e, r);
+	return r;
+}
+
+void run_free(struct engine *e, struct run *r)
+{
+	for (size_t i = 0; i < r->n_slots; i++) {
+		share_remove(&r->slots[i].lane->share, r->id);
+	}
+	HASH_DEL(e->runs, r);
+	import_free(r->import);
+	if (r->has_columns) {
+		columns_fini(&r->columns);
+	}
+	run_row_fini(&r->row);
+	free(r);
+}
+
+void runs_write(struct engine *e)
+{
+	struct run *r, *next;
+
+	HASH_ITER(hh, e->runs, r, next) {
+		if (r->dirty) {
+			run_write(e->txn, &r->row);
+			r->dirty = false;
+		}
+	}
+}
+
+void run_queue(struct engine *e, struct run *r, struct item *i)
+{
+	struct slot *slot = run_slot(r, rank_of(i->stage, i->step, i->phase));
+
+	if (slot == NULL) {
+		item_hold(e, r, i, "stage-gone");
+		return;
+	}
+	i->status = ITEM_WAITING;
+	i->rank = slot->rank;
+	i->service = slot->lane->number;
+	i->due_us = 0;
+	queue_push(e->txn, i);
+	slot->queued++;
+	run_count(r, i->stage)->waiting++;
+	item_write(e->txn, i);
+}
+
+void run_unqueue(struct engine *e, struct run *r, struct item *i)
+{
+	struct slot *slot = run_slot(r, i->rank);
+
+	queue_remove(e->txn, i);
+	if (slot != NULL && slot->queued > 0) {
+		slot->queued--;
+	}
+}
+
+/* Done when every item has an outcome; items held when nothing else can move are parked first (a sweep). */
+void run_check_end(struct engine *e, struct run *r)
+{
+	uint64_t moving = 0, held = 0;
+
+	if (r->row.state != RUN_RUNNING || r->row.importing || r->sweeping) {
+		return;
+	}
+	for (size_t s = 0; s < r->row.n_stages; s++) {
+		moving += r->row.stages[s].count.waiting + r->row.stages[s].count.retrying;
+		held += r->row.stages[s].count.held;
+	}
+	if (moving > 0) {
+		return;
+	}
+	if (held > 0) {
+		r->sweeping = true;
+		r->sweep = 0;
+		e->more = true;
+		return;
+	}
+	r->row.state = RUN_DONE;
+	r->row.ended_us = e->now.wall_us;
+	r->row.written = false;
+	for (size_t i = 0; i < r->n_slots; i++) {
+		share_remove(&r->slots[i].lane->share, r->id); /* run_bind brings it back when an item is released */
+	}
+	run_touch(r);
+}

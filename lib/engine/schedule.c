@@ -1,0 +1,220 @@
+/*
+ * Which call next, and why not: gate_call asks every condition of one place in the queue and returns the binding one
+ * with its earliest time. The scheduler grants when that time is now; `why` prints what the same function says.
+ */
+#include "lib/engine/state.h"
+
+#include "lib/base/money.h"
+
+static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "paused", "concurrency", "key", "breaker", "quota", "window",
+    "budget"};
+
+const char *condition_word(enum condition c)
+{
+	return words[c];
+}
+
+struct asking {
+	struct engine *e;
+	struct verdict v;
+	condition_fn all;
+	void *arg;
+};
+
+/* One condition looked at: the latest earliest time binds. text is only built when somebody listens. */
+static void ask(struct asking *q, enum condition c, int64_t earliest_us, const char *format, ...) PRINTF(4, 5);
+static void ask(struct asking *q, enum condition c, int64_t earliest_us, const char *format, ...)
+{
+	char text[200];
+	va_list ap;
+
+	if (q->all != NULL) {
+		va_start(ap, format);
+		(void)vsnprintf(text, sizeof(text), format, ap);
+		va_end(ap);
+		q->all(q->arg, c, earliest_us, text);
+	}
+	if (earliest_us > q->e->now.boot_us && earliest_us > q->v.earliest_us) {
+		q->v.earliest_us = earliest_us;
+		q->v.binding = c;
+	}
+}
+
+static void ask_run(struct asking *q, struct run *r, struct slot *s)
+{
+	int64_t now = q->e->now.boot_us;
+	int64_t limit = 0;
+	struct account *a;
+
+	ask(q, COND_RUN, r->row.state == RUN_RUNNING ? now : TIME_NEVER, "run %u is %s", r->id, run_state_word(r->row.state));
+	if (r->campaign == NULL || r->pipeline == NULL) {
+		ask(q, COND_PIPELINE, TIME_NEVER, "campaign %s or pipeline %s is gone from the configuration", r->row.campaign, r->row.pipeline);
+	}
+	a = accounts_short(q->e, r, s->lane, s->call->price_micro, &limit);
+	q->v.account = a;
+	if (a != NULL) {
+		static const char *const kinds[] = {"run", "campaign", "organisation", "service"};
+		static const char *const periods[] = {"", " of the day", " of the month"};
+		char text[32];
+
+		money_write(limit, text);
+		ask(q, COND_BUDGET, TIME_NEVER, "the budget of the %s%s (%s) does not hold another call", kinds[a->id.kind], periods[a->id.period], text);
+	} else {
+		ask(q, COND_BUDGET, now, "budget ok");
+	}
+}
+
+static int64_t group_keys(struct lane *l, size_t g, struct now now)
+{
+	int64_t earliest = TIME_NEVER;
+
+	for (size_t k = 0; k < l->def->n_keys; k++) {
+		if (l->def->keys[k].group_index == g) {
+			int64_t at = quota_earliest(&l->keys[k].auth, now);
+
+			earliest = at < earliest ? at : earliest;
+		}
+	}
+	return earliest;
+}
+
+/* Everything about one group of keys: its keys, breaker, quota, windows. */
+static void ask_group(struct asking *q, struct lane *l, size_t g, size_t call)
+{
+	struct lane_group *grp = &l->groups[g];
+	struct now now = q->e->now;
+	struct limit *limits[CALL_LIMITS];
+	size_t index[CALL_LIMITS];
+	size_t n = lane_limits(l, g, call, limits, index);
+
+	ask(q, COND_KEY, group_keys(l, g, now), "key accepted");
+	ask(q, COND_BREAKER, breaker_earliest(&grp->breaker, now), "breaker %s", breaker_word(grp->breaker.state));
+	ask(q, COND_QUOTA, quota_earliest(&grp->quota, now), "quota: %s%s%s", quota_word(grp->quota.cause),
+	    grp->quota.why[0] != 0 ? ", " : "", grp->quota.why);
+	for (size_t i = 0; i < n; i++) {
+		size_t window = 0;
+		int64_t at = limit_earliest(limits[i], 1, now, &window);
+		char text[48] = "";
+
+		if (q->all != NULL) {
+			window_write(&l->def->limits[index[i]].windows[window < l->def->limits[index[i]].n_windows ? window : 0], text);
+		}
+		if (at > now.boot_us && at > q->v.earliest_us) {
+			q->v.limit = index[i];
+			q->v.window = window;
+		}
+		ask(q, COND_WINDOW, at, "%s window %s", l->name, text);
+	}
+	q->v.group = g;
+}
+
+/* The group that may go first; among those that may go now they take turns. */
+static void ask_groups(struct asking *q, struct lane *l, size_t call)
+{
+	struct asking best = *q;
+
+	if (l->def->n_groups == 1) {
+		ask_group(q, l, 0, call);
+		return;
+	}
+	for (size_t i = 0; i < l->def->n_groups; i++) {
+		struct asking one = *q;
+
+		ask_group(&one, l, (l->next_group + i) % l->def->n_groups, call);
+		if (i == 0 || one.v.earliest_us < best.v.earliest_us) {
+			best = one;
+		}
+		if (best.v.binding == COND_NONE) {
+			break;
+		}
+	}
+	*q = best;
+}
+
+struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condition_fn all, void *arg)
+{
+	struct asking q = {.e = e, .v = {.earliest_us = e->now.boot_us}, .all = all, .arg = arg};
+	struct lane *l = s->lane;
+
+	if (e->full) {
+		ask(&q, COND_STORE, TIME_NEVER, "%s", e->full_why);
+	}
+	if (e->draining) {
+		ask(&q, COND_DRAIN, TIME_NEVER, "leadd is stopping");
+	}
+	ask(&q, COND_PAUSED, quota_earliest(&l->pause, e->now), "service %s %s", l->name, l->pause.cause != PARK_NONE ? "paused" : "not paused");
+	ask(&q, COND_CONCURRENCY, l->in_flight < l->def->concurrency ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight", l->in_flight,
+	    l->def->concurrency);
+	ask_run(&q, r, s);
+	ask_groups(&q, l, s->call->index);
+	return q.v;
+}
+
+/* --- the pass over one service --- */
+
+static void lane_begin(struct engine *e, struct lane *l)
+{
+	l->wake_us = TIME_NEVER;
+	for (size_t i = 0; i < l->share.n; i++) {
+		struct share_member *m = &l->share.members[i];
+		struct run *r = run_get(e, m->id);
+
+		m->ready = r != NULL && r->row.state == RUN_RUNNING;
+		for (size_t s = 0; r != NULL && s < r->n_slots; s++) {
+			r->slots[s].blocked = false;
+		}
+	}
+}
+
+static struct slot *next_slot(struct run *r, struct lane *l)
+{
+	for (size_t s = 0; s < r->n_slots; s++) {
+		if (r->slots[s].lane == l && r->slots[s].queued > 0 && !r->slots[s].blocked) {
+			return &r->slots[s];
+		}
+	}
+	return NULL;
+}
+
+/* Grants until nothing of this service may go, or the turn is full. */
+static void lane_pass(struct engine *e, struct lane *l)
+{
+	struct share_member *m;
+
+	lane_begin(e, l);
+	while ((m = share_next(&l->share)) != NULL) {
+		struct run *r = run_get(e, m->id);
+		struct slot *s = next_slot(r, l);
+		struct verdict v;
+
+		if (s == NULL) {
+			m->ready = false;
+			continue;
+		}
+		if (e->n_fresh == TURN_GRANTS || txn_error(e->txn) != 0) {
+			e->more = true;
+			return;
+		}
+		v = gate_call(e, r, s, NULL, NULL);
+		if (v.binding != COND_NONE) {
+			s->blocked = true;
+			l->wake_us = v.earliest_us < l->wake_us ? v.earliest_us : l->wake_us;
+			continue;
+		}
+		if (grant(e, r, s, &v) == 1) {
+			share_charge(&l->share, m, 1);
+		}
+	}
+}
+
+void schedule(struct engine *e)
+{
+	/* start with another service each turn, so that a full turn starves nobody */
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		struct lane *l = e->lanes[(i + e->turn) % e->n_lanes];
+
+		if (l->def != NULL && l->share.n > 0) {
+			lane_pass(e, l);
+		}
+	}
+}

@@ -1,0 +1,256 @@
+/*
+ * What an answer does. At once, when it is gathered (engine_answered): it leaves its windows' open calls, feeds breaker
+ * and quota, frees its place. In its turn (settle): the ledger row ends, balances move, statistics count, and the
+ * item goes where its stage says, all in one transaction.
+ */
+#include "lib/engine/state.h"
+
+static void arrived(struct call *c, int64_t at_us, struct now now)
+{
+	for (size_t i = 0; i < c->n_limits; i++) {
+		if (c->tickets[i].state == TICKET_SENT) {
+			limit_arrived(c->limits[i], &c->tickets[i], now, at_us);
+		}
+	}
+}
+
+static struct call *find_call(struct engine *e, uint64_t id)
+{
+	struct call *c = NULL;
+
+	HASH_FIND(hh, e->calls, &id, sizeof(id), c);
+	return c;
+}
+
+void engine_sent(struct engine *e, uint64_t id, int64_t boot_us)
+{
+	struct call *c = find_call(e, id);
+
+	if (c == NULL || c->row.sent_us != 0) {
+		return;
+	}
+	c->row.sent_us = boot_us;
+	for (size_t i = 0; i < c->n_limits; i++) {
+		limit_sent(c->limits[i], &c->tickets[i], boot_us);
+	}
+}
+
+void engine_first_byte(struct engine *e, uint64_t id, int64_t boot_us)
+{
+	struct call *c = find_call(e, id);
+	struct now now = {.boot_us = boot_us, .wall_us = e->now.wall_us + (boot_us - e->now.boot_us)};
+
+	if (c != NULL && c->row.late_us == 0) {
+		int64_t margin_end = c->row.sent_us + c->def->margin_us;
+
+		c->row.late_us = c->row.sent_us != 0 && margin_end < boot_us ? margin_end : boot_us;
+		arrived(c, boot_us, now);
+	}
+}
+
+/* Windows: what the end of the call says about when it had arrived. */
+static void end_in_windows(struct call *c, const struct http_answer *h, struct now now)
+{
+	int64_t end_us = h->end_us != 0 ? h->end_us : now.boot_us;
+
+	if (c->row.sent_us == 0) {
+		for (size_t i = 0; i < c->n_limits; i++) {
+			limit_drop(c->limits[i], &c->tickets[i]);
+		}
+		return;
+	}
+	if (c->row.late_us == 0) {
+		int64_t margin_end = c->row.sent_us + c->def->margin_us;
+
+		c->row.late_us = margin_end < end_us ? margin_end : end_us;
+	}
+	arrived(c, end_us, now);
+}
+
+static void feed_breaker(struct call *c, const struct http_answer *h, const struct answer *a, struct now now)
+{
+	struct breaker *b = &c->lane->groups[c->group].breaker;
+
+	if (h->transport == TRANSPORT_CANCELLED) {
+		breaker_dropped(b, c->id);
+	} else {
+		breaker_result(b, c->id, a->readable && a->outcome != OUTCOME_TRANSIENT, now);
+	}
+}
+
+static void feed_quota(struct call *c, const struct answer *a, struct now now)
+{
+	struct quota *q = &c->lane->groups[c->group].quota, *auth = &c->lane->keys[c->key].auth;
+	enum park_cause before = q->cause, auth_before = auth->cause;
+
+	switch (a->outcome) {
+	case OUTCOME_QUOTA:
+		quota_park(q, PARK_QUOTA, a->detail != NULL ? a->detail : a->reason, a->reset_wall_us, now);
+		quota_dropped(auth, c->id, now);
+		break;
+	case OUTCOME_AUTH:
+		quota_park(auth, PARK_AUTH, a->detail != NULL ? a->detail : a->reason, 0, now);
+		quota_dropped(q, c->id, now);
+		break;
+	case OUTCOME_IN_DOUBT:
+	case OUTCOME_UNSENT:
+	case OUTCOME_TRANSIENT:
+	case OUTCOME_THROTTLE:
+		quota_dropped(q, c->id, now);
+		quota_dropped(auth, c->id, now);
+		break;
+	default:
+		quota_answered(q, c->id, now);
+		quota_answered(auth, c->id, now);
+		break;
+	}
+	c->lane->park_dirty = c->lane->park_dirty || before != q->cause || auth_before != auth->cause || a->outcome == OUTCOME_QUOTA;
+}
+
+static void feed_hints(struct call *c, const struct answer *a, struct now now)
+{
+	for (size_t i = 0; i < a->n_hints; i++) {
+		const struct answer_hint *h = &a->hints[i];
+		struct lane *l = c->lane;
+		struct limit *limit;
+
+		if (c->def != l->def || h->limit >= l->def->n_limits || h->reset_us < 0 || h->remaining == UINT64_MAX) {
+			continue; /* another generation's indexes, or nothing to hold on to */
+		}
+		limit = l->shared[h->limit] != NULL ? l->shared[h->limit] : l->groups[c->group].limits[h->limit];
+		limit_observe(limit, h->window, h->remaining, now.boot_us + h->reset_us, now);
+	}
+}
+
+static void free_place(struct call *c)
+{
+	struct lane *l = c->lane;
+
+	l->in_flight--;
+	if (l->groups[c->group].in_flight > 0) {
+		l->groups[c->group].in_flight--;
+	}
+	if (l->keys[c->key].in_flight > 0) {
+		l->keys[c->key].in_flight--;
+	}
+}
+
+void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h, char *body, struct now now)
+{
+	struct call *c = find_call(e, id);
+	struct outcome *o = c != NULL && !c->ended ? calloc(1, sizeof(*o)) : NULL;
+
+	if (o == NULL) {
+		free(body);
+		return;
+	}
+	o->call = c;
+	o->body = body;
+	c->ended = true;
+	c->row.end_us = h->end_us != 0 ? h->end_us : now.boot_us;
+	c->row.http_status = (uint16_t)(h->status > 0 && h->status < 1000 ? h->status : 0);
+	if (answer_read(c->def, c->call, h, now, &o->arena, &o->answer) != 0) {
+		abort(); /* out of memory: the restart finds the call open and in doubt */
+	}
+	/* indexes of another generation of keys and groups are not valid any more */
+	if (c->lane->def == c->def || (c->group < c->lane->def->n_groups && c->key < c->lane->def->n_keys)) {
+		end_in_windows(c, h, now);
+		feed_breaker(c, h, &o->answer, now);
+		feed_quota(c, &o->answer, now);
+		feed_hints(c, &o->answer, now);
+		free_place(c);
+	} else {
+		end_in_windows(c, h, now);
+		c->lane->in_flight--;
+	}
+	*e->outcomes_end = o;
+	e->outcomes_end = &o->next;
+}
+
+/* --- in the turn --- */
+
+static enum call_state end_state(const struct call *c, const struct answer *a, int64_t *ret_price)
+{
+	int64_t reserved = c->row.parts[0].reserved_micro;
+
+	switch (a->outcome) {
+	case OUTCOME_IN_DOUBT:
+		*ret_price = reserved; /* counts as paid */
+		return CALL_IN_DOUBT;
+	case OUTCOME_UNSENT:
+		*ret_price = 0;
+		return CALL_REFUNDED;
+	default:
+		*ret_price = a->price_micro;
+		return a->price_micro == 0 && reserved > 0 ? CALL_REFUNDED : CALL_SETTLED;
+	}
+}
+
+static void move_balances(struct engine *e, struct run *r, struct call *c)
+{
+	struct account *list[MAX_ACCOUNTS];
+	size_t n = accounts_for(e, r, c->lane, c->row.granted_wall_us, list);
+	const struct call_part *p = &c->row.parts[0];
+
+	for (size_t i = 0; i < n; i++) {
+		struct balance *b = &list[i]->bal;
+
+		b->reserved_micro -= p->reserved_micro;
+		b->settled_micro += c->row.state == CALL_SETTLED ? p->settled_micro : 0;
+		b->in_doubt_micro += c->row.state == CALL_IN_DOUBT ? p->settled_micro : 0;
+		b->refunded_micro += c->row.state == CALL_REFUNDED ? p->reserved_micro : 0;
+		b->calls[CALL_RESERVED] -= b->calls[CALL_RESERVED] > 0 ? 1 : 0;
+		b->calls[c->row.state]++;
+		list[i]->dirty = true;
+	}
+}
+
+static void end_row(struct engine *e, struct call *c, const struct answer *a)
+{
+	int64_t price;
+
+	c->row.state = end_state(c, a, &price);
+	c->row.outcome = (uint8_t)a->outcome;
+	c->row.parts[0].settled_micro = price;
+	if (a->reason != NULL && a->outcome != OUTCOME_OK) {
+		(void)snprintf(c->row.reason, sizeof(c->row.reason), "%s", a->reason);
+	}
+	call_close(e->txn, &c->row);
+	/* billed above what was reserved: settled in full, and nobody calls this service until a person looked */
+	if (price > c->row.parts[0].reserved_micro && c->lane->def != NULL && c->group < c->lane->def->n_groups) {
+		quota_park(&c->lane->groups[c->group].quota, PARK_OVERBILLED, "a call was billed above its price ceiling", 0, e->now);
+		c->lane->groups[c->group].quota.until_us = TIME_NEVER;
+		c->lane->park_dirty = true;
+	}
+}
+
+void settle(struct engine *e, struct outcome *o)
+{
+	struct call *c = o->call;
+	struct run *r = run_get(e, c->row.parts[0].run);
+	struct item i;
+
+	end_row(e, c, &o->answer);
+	move_balances(e, r, c);
+	c->lane->stat.outcomes[o->answer.outcome]++;
+	c->lane->stat.settled_micro += c->row.state == CALL_SETTLED ? c->row.parts[0].settled_micro : 0;
+	if (c->row.end_us != 0 && c->row.sent_us != 0) {
+		stat_count_latency(&c->lane->stat, c->row.end_us - c->row.sent_us);
+	}
+	c->lane->stat_dirty = true;
+	if (r == NULL || !item_read(e->txn, r->id, c->row.parts[0].number, &i)) {
+		return;
+	}
+	if (r->in_flight[i.stage] > 0) {
+		r->in_flight[i.stage]--;
+	}
+	r->in_flight_total -= r->in_flight_total > 0 ? 1 : 0;
+	run_count(r, i.stage)->waiting--; /* stage_outcome counts it where it goes */
+	if (c->row.state != CALL_REFUNDED) {
+		i.spent_micro += c->row.parts[0].settled_micro;
+		run_count(r, i.stage)->settled_micro += c->row.state == CALL_SETTLED ? c->row.parts[0].settled_micro : 0;
+	}
+	stage_outcome(e, r, &i, c, &o->answer);
+	run_touch(r);
+	run_check_end(e, r);
+}

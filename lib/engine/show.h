@@ -1,0 +1,57 @@
+/*
+ * lib/engine/show.h: what people and programs get to see: the objects of the API, as json-c trees.
+ *
+ * Shapes are those of daemon/API.md. Each returns an owned object, NULL when there is no such thing (or no memory).
+ * `t` is a read transaction of the engine's store, begun by the caller and ended by it.
+ */
+#pragma once
+
+#include "lib/engine/engine.h"
+#include "lib/store/items.h"
+#include "lib/store/ledger.h"
+
+struct json_object;
+
+struct json_object *show_run(struct engine *e, struct txn *t, uint32_t run, struct now now);
+/* Newest first, ids below `before` (0: all). */
+struct json_object *show_runs(struct engine *e, struct txn *t, uint32_t before, unsigned limit, struct now now);
+
+struct lead_filter {
+	uint32_t outcomes;     /* bits; 0: all */
+	const char *stage;     /* NULL: all */
+	uint32_t after;        /* number */
+	unsigned limit;
+};
+struct json_object *show_leads(struct engine *e, struct txn *t, uint32_t run, const struct lead_filter *f);
+struct json_object *show_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number);
+
+struct call_filter {
+	uint32_t run;          /* 0: all */
+	uint32_t states;       /* bits; 0: all */
+	const char *service;   /* NULL: all */
+	uint64_t before;       /* call id; 0: newest */
+	unsigned limit;
+};
+struct json_object *show_ledger(struct engine *e, struct txn *t, const struct call_filter *f);
+struct json_object *show_ledger_summary(struct engine *e, struct txn *t, uint32_t run);
+
+struct json_object *show_service(struct engine *e, const char *name, struct now now);
+struct json_object *show_services(struct engine *e, struct now now);
+/* {"taking_work","why_not","in_flight","turns","runs":{…},"services":[…]}: the engine's part of /v1/status. */
+struct json_object *show_status(struct engine *e, struct txn *t, struct now now);
+/* Largest count of every window, from the ledger rows of the last since_us. */
+struct json_object *show_audit(struct engine *e, struct txn *t, int64_t since_us, struct now now);
+
+struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number, struct now now);
+struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struct now now);
+struct json_object *why_service(struct engine *e, struct txn *t, const char *name, struct now now);
+
+/* Where a run stands, for files and streams: borrowed until the next turn. NULL: no such run. */
+const struct run_row *show_run_row(struct engine *e, uint32_t run);
+
+/*
+ * An item's exported fields for the results: calls f per column in order: the imported columns, then what the
+ * stages gave (their names in pipeline order). The header is the same call with number 0: values are the names.
+ */
+typedef void (*column_fn)(void *arg, const char *name, const struct value *v);
+void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number, uint64_t before_turn, column_fn f, void *arg);

@@ -1,0 +1,533 @@
+/*
+ * Where an item goes next. An item comes here when a call of its ended (stage_outcome) or when it enters a stage
+ * (stage_enter); at that moment no counter holds it. It leaves by exactly one of four ways, each of which counts and writes it:
+ *
+ *   run_queue    waits for the next call        item_hold    waits for a person
+ *   stage_retry  waits until due                item_finish  has an outcome
+ *
+ *   ok, duplicate -> keep fields -> gates -> next stage      empty -> look again | next step | on_empty
+ *   throttle, transient, pending -> retry | next step | on_fail        refusal, permanent -> next step | on_fail
+ *   quota, auth -> wait (or next step)                       in doubt -> repeat | look up | hold
+ */
+#include "lib/engine/state.h"
+
+#include "lib/base/json.h"
+
+#include <stdarg.h>
+
+void item_reason(struct item *i, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(i->reason, sizeof(i->reason), format, ap);
+	va_end(ap);
+}
+
+void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outcome o, const char *reason)
+{
+	i->status = ITEM_DONE;
+	i->outcome = o;
+	i->due_us = 0;
+	item_reason(i, "%s", reason != NULL ? reason : "");
+	r->row.outcomes[ITEM_OPEN]--;
+	r->row.outcomes[o]++;
+	run_touch(r);
+	item_write(e->txn, i);
+}
+
+void item_hold(struct engine *e, struct run *r, struct item *i, const char *reason)
+{
+	i->status = ITEM_HELD;
+	item_reason(i, "%s", reason);
+	run_count(r, i->stage)->held++;
+	run_touch(r);
+	item_write(e->txn, i);
+}
+
+void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us)
+{
+	i->status = ITEM_RETRYING;
+	i->due_us = due_us;
+	later_push(e->txn, i);
+	run_count(r, i->stage)->retrying++;
+	run_touch(r);
+	item_write(e->txn, i);
+}
+
+static void cancelled(struct engine *e, struct run *r, struct item *i)
+{
+	item_finish(e, r, i, ITEM_PARKED, "cancelled");
+}
+
+/* --- what a stage keeps --- */
+
+struct kept {
+	const struct answer *answer; /* NULL: a fallback text, in `extra` */
+	struct fact_field extra[2];
+	struct view *view;
+};
+
+static struct value kept_field(const void *ctx, const char *name, size_t len)
+{
+	const struct kept *k = ctx;
+
+	for (size_t i = 0; k->answer != NULL && i < k->answer->n_fields; i++) {
+		if (strlen(k->answer->fields[i].name) == len && memcmp(k->answer->fields[i].name, name, len) == 0) {
+			return k->answer->fields[i].value;
+		}
+	}
+	for (size_t i = 0; k->answer == NULL && i < 2; i++) {
+		if (k->extra[i].name_len == len && memcmp(k->extra[i].name, name, len) == 0) {
+			return k->extra[i].value;
+		}
+	}
+	return k->view->source.field(k->view->source.ctx, name, len);
+}
+
+/* The record with the answer's fields laid over it: the last of two equal names wins. */
+static void kept_write(const void *ctx, struct buf *out)
+{
+	const struct kept *k = ctx;
+
+	k->view->source.write(k->view->source.ctx, out);
+	if (out->failed || out->len == 0) {
+		return;
+	}
+	out->len--; /* the closing brace */
+	for (size_t i = 0; k->answer != NULL && i < k->answer->n_fields; i++) {
+		buf_add_text(out, out->data[out->len - 1] == '{' ? "" : ",");
+		json_write_string(out, k->answer->fields[i].name, strlen(k->answer->fields[i].name));
+		buf_add_char(out, ':');
+		value_write_json(out, &k->answer->fields[i].value);
+	}
+	buf_add_char(out, '}');
+}
+
+static void keep_answer(const struct answer *a, struct fact *f)
+{
+	for (size_t i = 0; i < a->n_fields && f->n_fields < FACT_FIELDS; i++) {
+		if (a->fields[i].value.kind != VALUE_NONE) {
+			f->fields[f->n_fields++] = (struct fact_field){
+			    .name = a->fields[i].name, .name_len = (uint32_t)strlen(a->fields[i].name), .value = a->fields[i].value};
+		}
+	}
+}
+
+/* The fields a stage keeps, by its `give:` or as they came; texts in the turn's arena or the answer. */
+static void keep_fields(struct engine *e, const struct stage *st, struct kept *k, struct fact *f)
+{
+	struct expr_source source = {.field = kept_field, .write = kept_write, .ctx = k};
+	struct lead_error err;
+
+	if (st->n_gives == 0 && k->answer != NULL) {
+		keep_answer(k->answer, f);
+		return;
+	}
+	for (size_t i = 0; i < st->n_gives && f->n_fields < FACT_FIELDS; i++) {
+		struct fact_field *field = &f->fields[f->n_fields];
+
+		if (template_value(st->gives[i].value, &source, &e->arena, &field->value, &err) != 0 || field->value.kind == VALUE_NONE) {
+			continue;
+		}
+		field->value = value_copy(&e->arena, &field->value);
+		field->name = st->gives[i].name;
+		field->name_len = (uint32_t)strlen(field->name);
+		f->n_fields++;
+	}
+}
+
+static struct fact call_fact(struct engine *e, const struct item *i, const struct call *c, const struct answer *a)
+{
+	struct fact f = {.kind = FACT_CALL,
+	    .stage = i->stage,
+	    .step = i->step,
+	    .outcome = (uint8_t)a->outcome,
+	    .service = c->lane->number,
+	    .call = c->id,
+	    .turn = e->turn,
+	    .wall_us = e->now.wall_us,
+	    .price_micro = c->row.state == CALL_REFUNDED ? 0 : c->row.parts[0].settled_micro};
+
+	if (c->row.sent_us != 0 && c->row.end_us > c->row.sent_us) {
+		f.ms = (uint32_t)((c->row.end_us - c->row.sent_us) / US_PER_MS);
+	}
+	if (a->outcome != OUTCOME_OK && a->reason != NULL) {
+		(void)snprintf(f.reason, sizeof(f.reason), "%s", a->reason);
+	}
+	return f;
+}
+
+static void gate_fact(struct engine *e, struct item *i, const char *reason)
+{
+	struct fact f = {.kind = FACT_GATE, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
+
+	(void)snprintf(f.reason, sizeof(f.reason), "%s", reason);
+	fact_add(e->txn, i, &f);
+}
+
+static bool has_gates(const struct pipeline *p, int after)
+{
+	for (size_t i = 0; i < p->n_gates; i++) {
+		if (p->gates[i].after == after) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- ways through a chain --- */
+
+static void step_reset(struct item *i)
+{
+	i->phase = PHASE_CALL;
+	i->failures = 0;
+	i->doubts = 0;
+	i->gate_tries = 0;
+}
+
+static void finish_pipeline(struct engine *e, struct run *r, struct item *i)
+{
+	const struct stage *st = run_stage(r, i->stage);
+	enum item_outcome o = i->pushed ? ITEM_DELIVERED : ITEM_READY;
+
+	if (st != NULL && st->kind == STAGE_CONFIRM && i->pushed) {
+		o = ITEM_CONFIRMED;
+	}
+	item_finish(e, r, i, o, NULL);
+}
+
+static void stage_passed(struct engine *e, struct run *r, struct item *i, int p);
+static void gate_refused(struct engine *e, struct run *r, struct item *i, const struct gate *g, const char *reason);
+
+/* A chain's last resort: text from a template, marked as such; its gates count like any other's. */
+static void fallback_text(struct engine *e, struct run *r, struct item *i, const struct stage *st)
+{
+	struct fact f = {.kind = FACT_TEMPLATE, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
+	int p = r->stage_of[i->stage];
+	struct kept kept = {0};
+	const struct gate *g = NULL;
+	const char *reason = NULL;
+	struct lead_error err;
+	struct value text;
+	struct view view;
+
+	view_open(e, e->txn, r, i->number, &view);
+	kept.view = &view;
+	if (template_value(st->steps[i->step].fallback, &view.source, &e->arena, &text, &err) != 0) {
+		run_count(r, i->stage)->failed++;
+		item_finish(e, r, i, ITEM_FAILED, "bad-expression");
+		return;
+	}
+	kept.extra[0] = (struct fact_field){.name = "text", .name_len = 4, .value = text};
+	kept.extra[1] = (struct fact_field){.name = "model", .name_len = 5, .value = value_text("template")};
+	keep_fields(e, st, &kept, &f);
+	for (size_t k = 0; k < f.n_fields; k++) {
+		view_add(&view, &f.fields[k]);
+	}
+	reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
+	fact_add(e->txn, i, &f);
+	if (reason != NULL) {
+		gate_refused(e, r, i, g, reason);
+	} else {
+		run_count(r, i->stage)->ok++;
+		stage_passed(e, r, i, p);
+	}
+}
+
+static bool next_step(struct engine *e, struct run *r, struct item *i)
+{
+	const struct stage *st = run_stage(r, i->stage);
+
+	if (st == NULL || i->step + 1u >= st->n_steps) {
+		return false;
+	}
+	i->step++;
+	step_reset(i);
+	if (st->steps[i->step].fallback != NULL) {
+		fallback_text(e, r, i, st);
+	} else {
+		run_queue(e, r, i);
+	}
+	return true;
+}
+
+static void stage_passed(struct engine *e, struct run *r, struct item *i, int p)
+{
+	const struct stage *st = &r->pipeline->stages[p];
+
+	i->pushed = i->pushed || st->kind == STAGE_PUSH;
+	if (r->row.state == RUN_CANCELLED) {
+		cancelled(e, r, i);
+		return;
+	}
+	stage_enter(e, r, i, p + 1);
+}
+
+void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_stage)
+{
+	const struct pipeline *p = r->pipeline;
+	size_t s = (size_t)pipeline_stage;
+
+	while (s < p->n_stages && p->stages[s].n_steps == 0) {
+		s++; /* gates only: they ran where their inputs came to be */
+	}
+	if (s >= p->n_stages || r->run_stage_of[s] < 0) {
+		finish_pipeline(e, r, i);
+		return;
+	}
+	i->stage = (uint8_t)r->run_stage_of[s];
+	i->step = 0;
+	step_reset(i);
+	if (p->stages[s].steps[0].fallback != NULL) {
+		fallback_text(e, r, i, &p->stages[s]);
+	} else {
+		run_queue(e, r, i);
+	}
+}
+
+/* The chain is at its end without success. */
+static void stage_failed(struct engine *e, struct run *r, struct item *i, enum stage_policy policy, enum item_outcome o, const char *reason)
+{
+	struct stage_count *count = run_count(r, i->stage);
+
+	if (policy == POLICY_HOLD) {
+		item_hold(e, r, i, reason);
+		return;
+	}
+	if (policy == POLICY_PASS) {
+		stage_passed(e, r, i, r->stage_of[i->stage]);
+		return;
+	}
+	count->failed += o == ITEM_FAILED ? 1 : 0;
+	count->rejected += o == ITEM_REJECTED ? 1 : 0;
+	item_finish(e, r, i, o, reason);
+}
+
+static void gate_refused(struct engine *e, struct run *r, struct item *i, const struct gate *g, const char *reason)
+{
+	const struct stage *st = run_stage(r, i->stage);
+	bool own = g->listed == r->stage_of[i->stage];
+
+	gate_fact(e, i, reason);
+	if (r->row.state == RUN_CANCELLED) {
+		cancelled(e, r, i);
+		return;
+	}
+	if (own && i->gate_tries < st->gate_tries && st->steps[i->step].call != NULL) {
+		i->gate_tries++;
+		i->doubts = 0;
+		run_queue(e, r, i);
+		return;
+	}
+	if (own && next_step(e, r, i)) {
+		return;
+	}
+	stage_failed(e, r, i, g->policy == GATE_HOLD ? POLICY_HOLD : POLICY_FAIL, ITEM_REJECTED, reason);
+}
+
+/* --- by class of answer --- */
+
+/* Does what was read back carry what it should? */
+static bool expected(struct engine *e, const struct stage *st, const struct answer *a, const struct view *view)
+{
+	for (size_t i = 0; i < st->n_expect; i++) {
+		struct lead_error err;
+		struct value want, got = {0};
+
+		for (size_t k = 0; k < a->n_fields; k++) {
+			if (strcmp(a->fields[k].name, st->expect[i].name) == 0) {
+				got = a->fields[k].value;
+			}
+		}
+		if (template_value(st->expect[i].value, &view->source, &e->arena, &want, &err) != 0 || got.len != want.len ||
+		    (got.len > 0 && memcmp(got.text, want.text, got.len) != 0)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Nothing was read back: look again, push again, or leave it as delivered. */
+static void confirm_missing(struct engine *e, struct run *r, struct item *i, const struct stage *st, const char *reason)
+{
+	i->failures++;
+	if (i->failures < st->looks) {
+		stage_retry(e, r, i, e->now.boot_us + st->wait_us);
+		return;
+	}
+	run_count(r, i->stage)->empty++;
+	if (st->repair >= 0 && i->repairs < st->repairs) {
+		i->repairs++;
+		stage_enter(e, r, i, st->repair);
+		return;
+	}
+	item_finish(e, r, i, ITEM_DELIVERED, reason);
+}
+
+static void on_empty(struct engine *e, struct run *r, struct item *i, const struct stage *st, const char *reason)
+{
+	if (st->kind == STAGE_CONFIRM) {
+		confirm_missing(e, r, i, st, reason);
+		return;
+	}
+	run_count(r, i->stage)->empty++;
+	if (!next_step(e, r, i)) {
+		stage_failed(e, r, i, st->on_empty, ITEM_REJECTED, reason);
+	}
+}
+
+static void on_success(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
+{
+	struct fact f = call_fact(e, i, c, a);
+	int p = r->stage_of[i->stage];
+	struct kept kept = {.answer = a};
+	const struct gate *g = NULL;
+	const char *reason = NULL;
+	bool seen = true;
+	struct view view = {0};
+
+	/* everything is read before anything is written: the store's pages move under a write */
+	if (st->n_gives > 0 || st->n_expect > 0 || has_gates(r->pipeline, p)) {
+		view_open(e, e->txn, r, i->number, &view);
+		kept.view = &view;
+		seen = st->kind != STAGE_CONFIRM || expected(e, st, a, &view);
+	}
+	keep_fields(e, st, &kept, &f);
+	for (size_t k = 0; k < f.n_fields && kept.view != NULL; k++) {
+		view_add(&view, &f.fields[k]);
+	}
+	if (seen) {
+		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
+	}
+	fact_add(e->txn, i, &f);
+	if (!seen) {
+		on_empty(e, r, i, st, "not-as-pushed");
+	} else if (reason != NULL) {
+		gate_refused(e, r, i, g, reason);
+	} else {
+		run_count(r, i->stage)->ok++;
+		stage_passed(e, r, i, p);
+	}
+}
+
+/* Throttle, transient, pending, unsent: the same request later, as often as the class allows. */
+static void on_later(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
+{
+	enum outcome_class class = a->outcome == OUTCOME_UNSENT ? OUTCOME_TRANSIENT : a->outcome;
+	const struct retry_spec *retry = &c->call->retry[class];
+
+	if (i->failure_class != (uint8_t)class) {
+		i->failures = 0;
+		i->failure_class = (uint8_t)class;
+	}
+	i->failures += i->failures < UINT8_MAX ? 1 : 0;
+	if (class == OUTCOME_THROTTLE && st->on_quota_next && next_step(e, r, i)) {
+		return;
+	}
+	if (retry->attempts == 0 || i->failures < retry->attempts) {
+		stage_retry(e, r, i, e->now.boot_us + retry_wait_us(retry, i->failures, a->retry_after_us, dice_roll(&e->dice)));
+		return;
+	}
+	if (!next_step(e, r, i)) {
+		stage_failed(e, r, i, st->on_fail, ITEM_FAILED, a->reason);
+	}
+}
+
+static void on_doubt(struct engine *e, struct run *r, struct item *i, const struct call *c)
+{
+	uint32_t times = c->call->doubt_times != 0 ? c->call->doubt_times : 1;
+
+	i->doubts++;
+	if (c->call->doubt == DOUBT_LOOKUP) {
+		i->phase = PHASE_LOOKUP;
+		times = c->call->doubt_times != 0 ? c->call->doubt_times : 3;
+	}
+	if (c->call->doubt == DOUBT_HOLD || i->doubts > times) {
+		i->phase = PHASE_CALL;
+		item_hold(e, r, i, "in-doubt");
+		return;
+	}
+	run_queue(e, r, i);
+}
+
+/* A call in doubt was looked up: there it is, or it is made again. */
+static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
+{
+	struct fact f = call_fact(e, i, c, a);
+	struct view view;
+
+	if (a->outcome == OUTCOME_OK || a->outcome == OUTCOME_DUPLICATE) {
+		view_open(e, e->txn, r, i->number, &view);
+		keep_answer(a, &f);
+		fact_add(e->txn, i, &f);
+		i->phase = PHASE_CALL;
+		run_count(r, i->stage)->ok++;
+		stage_passed(e, r, i, r->stage_of[i->stage]);
+		return true;
+	}
+	if (a->outcome == OUTCOME_EMPTY) {
+		fact_add(e->txn, i, &f);
+		i->phase = PHASE_CALL;
+		run_queue(e, r, i);
+		return true;
+	}
+	(void)st;
+	return false;
+}
+
+static void by_class(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
+{
+	switch (a->outcome) {
+	case OUTCOME_EMPTY:
+		on_empty(e, r, i, st, a->reason != NULL ? a->reason : "empty");
+		break;
+	case OUTCOME_PENDING:
+	case OUTCOME_THROTTLE:
+	case OUTCOME_TRANSIENT:
+	case OUTCOME_UNSENT:
+		on_later(e, r, i, st, c, a);
+		break;
+	case OUTCOME_QUOTA:
+	case OUTCOME_AUTH:
+		if (!st->on_quota_next || !next_step(e, r, i)) {
+			run_queue(e, r, i); /* the key is parked: the item waits for it */
+		}
+		break;
+	case OUTCOME_IN_DOUBT:
+		on_doubt(e, r, i, c);
+		break;
+	default: /* refusal, permanent */
+		if (!next_step(e, r, i)) {
+			stage_failed(e, r, i, st->on_fail, ITEM_FAILED, a->reason);
+		}
+		break;
+	}
+}
+
+void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a)
+{
+	const struct stage *st = run_stage(r, i->stage);
+	struct fact f;
+
+	if (st == NULL || c->call == NULL) {
+		f = call_fact(e, i, c, a);
+		fact_add(e->txn, i, &f);
+		item_hold(e, r, i, "stage-gone");
+		return;
+	}
+	if (i->phase == PHASE_LOOKUP && lookup_outcome(e, r, i, st, c, a)) {
+		return;
+	}
+	if (i->phase == PHASE_CALL && (a->outcome == OUTCOME_OK || a->outcome == OUTCOME_DUPLICATE)) {
+		on_success(e, r, i, st, c, a);
+		return;
+	}
+	f = call_fact(e, i, c, a);
+	fact_add(e->txn, i, &f);
+	if (r->row.state == RUN_CANCELLED && a->outcome != OUTCOME_IN_DOUBT) {
+		cancelled(e, r, i);
+		return;
+	}
+	by_class(e, r, i, st, c, a);
+}

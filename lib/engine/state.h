@@ -1,0 +1,287 @@
+/*
+ * lib/engine/state.h: what the engine holds in memory, for its own files only.
+ *
+ * Bounded by calls in flight, services, runs and windows: never by the number of leads. Everything but the flow state
+ * (limits, breakers, quotas) is a copy of rows; after a failed commit it is thrown away and read again.
+ */
+#pragma once
+
+#include "lib/base/ids.h"
+#include "lib/engine/engine.h"
+#include "lib/flow/share.h"
+#include "lib/lead/identity.h"
+#include "lib/store/ledger.h"
+#include "lib/store/names.h"
+#include "lib/store/queue.h"
+
+#define uthash_fatal(msg) abort()
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#define TURN_GRANTS 256
+#define TURN_OUTCOMES 256
+#define TURN_ROWS 1000
+#define MAX_ACCOUNTS 12
+#define SLOTS 64
+#define REFUSE_PERCENT 85
+
+struct account {
+	struct account_id id;
+	struct balance bal;
+	bool dirty;
+	char key[24];
+	size_t key_len;
+	UT_hash_handle hh;
+};
+
+struct lane_key {
+	uint16_t number;
+	struct quota auth;      /* PARK_AUTH only: a refused key parks alone */
+	unsigned in_flight;
+};
+
+/* Keys that share one allowance. */
+struct lane_group {
+	struct limit **limits;  /* by index of service->limits; NULL for PER_SERVICE ones */
+	struct quota quota;
+	struct breaker breaker;
+	unsigned in_flight;
+	size_t next_key;        /* rotation */
+};
+
+/* A service at work. Lanes live as long as the engine; their description changes at reload. */
+struct lane {
+	struct service *def;    /* counted; NULL: gone from the configuration */
+	char name[64];
+	uint16_t number;
+	size_t index;
+	uint16_t endpoints[32]; /* numbers of the calls' names */
+	struct lane_key *keys;
+	struct lane_group *groups;
+	struct limit **shared;  /* by index; NULL for PER_KEY ones */
+	struct share share;     /* runs with work here */
+	unsigned in_flight;
+	struct quota pause;     /* the operator's */
+	struct stat_row stat;
+	bool stat_dirty, park_dirty;
+	int64_t wake_us;
+	size_t next_group;
+	const struct budget *budget;
+};
+
+/* One place in the queue of a run: a stage's step, or its look-up. */
+struct slot {
+	uint8_t rank;
+	uint8_t stage, step;    /* stage: index into the run's stages */
+	enum item_phase phase;
+	struct lane *lane;
+	const struct service_call *call;
+	uint32_t queued;        /* entries in `ready` */
+	bool blocked;           /* this pass: its gate is shut */
+};
+
+enum import_phase { IMPORT_SNIFF, IMPORT_ROWS };
+
+struct import {
+	enum import_phase phase;
+	struct csv_sniff *sniff;
+	struct csv_reader *reader;
+	uint64_t offset;        /* next byte to ask for */
+	uint64_t skip;          /* rows already taken before a restart */
+	bool asked, failed;
+	char error[200];
+};
+
+struct run {
+	uint32_t id;
+	struct run_row row;
+	const struct campaign *campaign;     /* of the present configuration; NULL: gone, nothing is granted */
+	const struct pipeline *pipeline;
+	int stage_of[RUN_STAGES];            /* the run's stage -> pipeline stage, -1 gone */
+	int run_stage_of[RUN_STAGES];        /* pipeline stage -> the run's */
+	struct slot slots[SLOTS];
+	size_t n_slots;                      /* by rank */
+	uint32_t in_flight[RUN_STAGES];
+	uint32_t in_flight_total;
+	struct columns columns;
+	bool has_columns;
+	struct import *import;
+	uint32_t sweep;                      /* parking or cancelling: last number looked at */
+	bool dirty, changed, sweeping, ended_told;
+	uint16_t campaign_no, org_no;
+	UT_hash_handle hh;
+};
+
+struct call {
+	uint64_t id;
+	struct lane *lane;
+	struct service *def;                 /* counted: the generation it was granted under */
+	const struct service_call *call;     /* NULL: gone from the configuration before a restart */
+	size_t key, group;
+	struct limit *limits[CALL_LIMITS];
+	struct limit_ticket tickets[CALL_LIMITS];
+	size_t n_limits;
+	struct call_row row;
+	struct request request;              /* until release */
+	bool fresh;                          /* granted in this turn, not yet released */
+	bool ended, restarted;
+	UT_hash_handle hh;
+};
+
+/* The end of a call, waiting for its turn. */
+struct outcome {
+	struct call *call;
+	struct answer answer;
+	char *body;
+	struct arena arena;
+	struct outcome *next;
+};
+
+struct import_part {
+	uint32_t run;
+	char *bytes;
+	size_t len;
+	char error[160];
+	struct import_part *next;
+};
+
+/* Work on many items for a command. */
+struct sweep_task {
+	struct command *command;
+	uint32_t cursor;
+	struct sweep_task *next;
+};
+
+struct engine {
+	struct store *store;
+	struct config *config;
+	struct effects effects;
+	struct names *names;
+	struct dice dice;
+	uint8_t hash_key[16];                /* of this store: keyed hashes of personal data */
+	struct now now;
+	uint32_t boot;
+	char boot_id[64];
+	uint64_t turn, last_call;
+
+	struct lane **lanes;
+	size_t n_lanes;
+	struct run *runs;
+	struct account *accounts;
+	struct call *calls;
+	size_t n_fresh;
+	struct call *fresh[TURN_GRANTS];
+
+	struct outcome *outcomes, **outcomes_end;
+	struct command *commands, **commands_end;
+	struct import_part *parts, **parts_end;
+	struct sweep_task *tasks;
+	struct command *answered;            /* to be told after the commit */
+
+	struct txn *txn;                     /* within a turn */
+	struct arena arena;                  /* of the turn */
+	bool draining, full, more;
+	char full_why[160];
+	int64_t later_us;                    /* what was last told to wake_later */
+};
+
+/* accounts.c */
+size_t accounts_for(struct engine *e, struct run *r, struct lane *l, int64_t wall_us, struct account *ret[MAX_ACCOUNTS]);
+struct account *account_get(struct engine *e, enum account_kind kind, uint32_t owner, enum account_period period, int64_t wall_us);
+/* The account whose budget does not hold `price` more, NULL when all do. */
+struct account *accounts_short(struct engine *e, struct run *r, struct lane *l, int64_t price, int64_t *ret_limit);
+int64_t account_limit(struct engine *e, const struct account *a, const struct run *r, const struct lane *l);
+void accounts_write(struct engine *e);
+void accounts_drop(struct engine *e);
+
+/* lane.c */
+int lanes_bind(struct engine *e, struct config *c, struct lead_error *err) MUST_CHECK;
+/* Without a description: one that is gone, or about to get its own. */
+struct lane *lane_new(struct engine *e, const char *name);
+struct lane *lane_by_name(struct engine *e, const char *name);
+struct lane *lane_by_number(struct engine *e, uint16_t number);
+void lanes_write(struct engine *e);
+void lane_free(struct lane *l);
+size_t lane_limits(struct lane *l, size_t group, size_t call, struct limit *ret[CALL_LIMITS], size_t ret_index[CALL_LIMITS]);
+
+/* run.c */
+struct run *run_get(struct engine *e, uint32_t id);
+struct run *run_add(struct engine *e, struct run_row *row);
+void run_bind(struct engine *e, struct run *r);
+void run_free(struct engine *e, struct run *r);
+void runs_write(struct engine *e);
+void run_touch(struct run *r);
+struct slot *run_slot(struct run *r, uint8_t rank);
+struct stage_count *run_count(struct run *r, uint8_t stage);
+void run_queue(struct engine *e, struct run *r, struct item *i);   /* WAITING, into `ready` at its stage, step and phase; counted and written */
+void run_unqueue(struct engine *e, struct run *r, struct item *i); /* out of `ready`; still counted as waiting */
+void run_check_end(struct engine *e, struct run *r);
+const struct stage *run_stage(const struct run *r, uint8_t stage); /* NULL: gone */
+
+/* record view (view.c): an item's fields: facts laid over the row */
+#define VIEW_FIELDS 128
+struct view {
+	const struct run *run;
+	struct record row;
+	bool has_row;
+	struct fact_field fields[VIEW_FIELDS];
+	size_t n;
+	const char *campaign_json;
+	struct expr_source source;
+};
+void view_open(struct engine *e, struct txn *t, const struct run *r, uint32_t number, struct view *v);
+void view_add(struct view *v, const struct fact_field *f);
+
+/* intake.c */
+void intake_apply(struct engine *e, struct import_part *p);
+void intake_ask(struct engine *e, struct run *r);
+void import_free(struct import *i);
+
+/* schedule.c */
+enum condition {
+	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_QUOTA,
+	COND_WINDOW, COND_BUDGET
+};
+struct verdict {
+	enum condition binding;
+	int64_t earliest_us;    /* boot; now: granted */
+	size_t group;
+	size_t limit, window;   /* COND_WINDOW */
+	const struct account *account;
+};
+/* The one function that grants and explains. *all (may be NULL) is called for every condition looked at. */
+typedef void (*condition_fn)(void *arg, enum condition c, int64_t earliest_us, const char *text);
+struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condition_fn all, void *arg);
+const char *condition_word(enum condition c);
+void schedule(struct engine *e);
+
+/* grant.c */
+/* 1: a call was granted; 0: the item went elsewhere without one. */
+int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v);
+void grants_drop(struct engine *e);
+void call_free(struct engine *e, struct call *c);
+
+/* settle.c */
+void settle(struct engine *e, struct outcome *o);
+
+/* stage.c */
+void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_stage);
+void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
+/* The four ways on: each counts the item where it goes and writes it. */
+void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us);
+void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outcome o, const char *reason);
+void item_hold(struct engine *e, struct run *r, struct item *i, const char *reason);
+void item_reason(struct item *i, const char *format, ...) PRINTF(2, 3);
+
+/* command.c */
+void command_apply(struct engine *e, struct command *c);
+void command_refuse(struct engine *e, struct command *c, int rc, const char *why);
+void tasks_step(struct engine *e);
+void runs_sweep(struct engine *e);
+
+/* load.c */
+void engine_write_clocks(struct engine *e);
+int engine_load(struct engine *e, bool restarted, struct lead_error *err) MUST_CHECK;
+void engine_unload_rows(struct engine *e);

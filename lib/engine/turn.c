@@ -1,0 +1,444 @@
+/*
+ * The turn, top to bottom: engine_turn. See engine.h for the picture.
+ *
+ * A commit that fails is undone in one way only: what this turn granted is taken back, memory is read anew from the store,
+ * and the outcomes that were gathered are applied again with admission closed, now or a second later.
+ */
+#include "lib/engine/state.h"
+
+int engine_new(const struct engine_options *o, struct engine **ret, struct lead_error *err)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int rc;
+
+	if (e == NULL) {
+		return lead_fail(err, LEAD_ENOMEM, "out of memory");
+	}
+	e->store = o->store;
+	e->config = config_ref(o->config);
+	e->effects = o->effects;
+	e->now = o->now;
+	e->outcomes_end = &e->outcomes;
+	e->commands_end = &e->commands;
+	e->parts_end = &e->parts;
+	e->later_us = -1;
+	(void)snprintf(e->boot_id, sizeof(e->boot_id), "%s", o->boot_id);
+	dice_seed(&e->dice, o->seed);
+	rc = engine_load(e, true, err);
+	if (rc != 0) {
+		engine_free(e);
+		return rc;
+	}
+	*ret = e;
+	return 0;
+}
+
+/* --- gather --- */
+
+void engine_command(struct engine *e, struct command *c)
+{
+	c->next = NULL;
+	*e->commands_end = c;
+	e->commands_end = &c->next;
+}
+
+void engine_import(struct engine *e, uint32_t run, const void *bytes, size_t len, const char *error)
+{
+	struct import_part *p = calloc(1, sizeof(*p));
+
+	if (p == NULL || (len > 0 && (p->bytes = malloc(len)) == NULL)) {
+		abort();
+	}
+	p->run = run;
+	p->len = len;
+	if (len > 0) {
+		memcpy(p->bytes, bytes, len);
+	}
+	(void)snprintf(p->error, sizeof(p->error), "%s", error != NULL ? error : "");
+	*e->parts_end = p;
+	e->parts_end = &p->next;
+}
+
+bool engine_pending(const struct engine *e)
+{
+	return e->outcomes != NULL || e->commands != NULL || e->parts != NULL;
+}
+
+bool engine_urgent(const struct engine *e)
+{
+	return e->commands != NULL;
+}
+
+/* --- decide --- */
+
+/* The outcomes of this turn; they stay in the list until the commit. Returns the first one left for the next turn. */
+static struct outcome *apply_outcomes(struct engine *e)
+{
+	struct outcome *o = e->outcomes;
+	unsigned n = 0;
+
+	for (; o != NULL && n < TURN_OUTCOMES && txn_error(e->txn) == 0; o = o->next, n++) {
+		settle(e, o);
+	}
+	e->more = e->more || o != NULL;
+	return o;
+}
+
+static void apply_due(struct engine *e)
+{
+	uint32_t run, number;
+	int64_t due;
+
+	for (unsigned n = 0; n < TURN_ROWS && later_head(e->txn, &due, &run, &number) && due <= e->now.boot_us; n++) {
+		struct run *r = run_get(e, run);
+		struct item i;
+
+		if (!item_read(e->txn, run, number, &i) || r == NULL || i.due_us != due) {
+			i = (struct item){.run = run, .number = number, .due_us = due};
+			later_remove(e->txn, &i);
+			continue;
+		}
+		later_remove(e->txn, &i);
+		run_count(r, i.stage)->retrying--;
+		run_touch(r);
+		run_queue(e, r, &i);
+	}
+}
+
+static void apply_commands(struct engine *e)
+{
+	struct command *list = e->commands;
+
+	e->commands = NULL;
+	e->commands_end = &e->commands;
+	while (list != NULL) {
+		struct command *c = list;
+
+		list = c->next;
+		command_apply(e, c);
+	}
+}
+
+static void refuse_commands(struct engine *e)
+{
+	struct command *list = e->commands;
+
+	e->commands = NULL;
+	e->commands_end = &e->commands;
+	while (list != NULL) {
+		struct command *c = list;
+
+		list = c->next;
+		command_refuse(e, c, LEAD_EFULL, e->full_why);
+	}
+}
+
+static void apply_parts(struct engine *e)
+{
+	struct import_part *p = e->parts;
+
+	/* one slice a turn: it is what bounds the turn */
+	if (p != NULL) {
+		e->parts = p->next;
+		if (e->parts == NULL) {
+			e->parts_end = &e->parts;
+		}
+		intake_apply(e, p);
+		free(p->bytes);
+		free(p);
+		e->more = e->more || e->parts != NULL;
+	}
+}
+
+/* The store is so full that only what is in flight may still be written. */
+static bool check_room(struct engine *e)
+{
+	struct store_room room;
+
+	store_room(e->store, &room);
+	if (room.used_bytes * 100 < room.map_bytes * REFUSE_PERCENT) {
+		return true;
+	}
+	(void)snprintf(e->full_why, sizeof(e->full_why), "the store is %u %% full (store: map in the configuration): no new work is taken",
+	    (unsigned)(room.used_bytes * 100 / room.map_bytes));
+	return false;
+}
+
+/* --- release --- */
+
+static void release_calls(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_fresh; i++) {
+		struct call *c = e->fresh[i];
+
+		c->fresh = false;
+		e->effects.start(e->effects.ctx, c->id, &c->request);
+		memset(&c->request, 0, sizeof(c->request));
+	}
+	e->n_fresh = 0;
+}
+
+static void release_outcomes(struct engine *e, struct outcome *left)
+{
+	while (e->outcomes != left) {
+		struct outcome *o = e->outcomes;
+
+		e->outcomes = o->next;
+		HASH_DEL(e->calls, o->call);
+		call_free(e, o->call);
+		arena_free(&o->arena);
+		free(o->body);
+		free(o);
+	}
+	if (e->outcomes == NULL) {
+		e->outcomes_end = &e->outcomes;
+	}
+}
+
+static void release_answers(struct engine *e)
+{
+	while (e->answered != NULL) {
+		struct command *c = e->answered;
+
+		e->answered = c->next;
+		if (c->done != NULL) {
+			c->done(c->ctx, c);
+		}
+		run_row_fini(&c->start);
+		config_unref(c->config);
+		free(c);
+	}
+}
+
+static void release_timers(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		e->effects.wake(e->effects.ctx, i, e->lanes[i]->wake_us);
+	}
+	if (e->later_us >= 0) {
+		e->effects.wake_later(e->effects.ctx, e->later_us);
+	}
+}
+
+static void release_runs(struct engine *e)
+{
+	struct run *r, *next;
+
+	HASH_ITER(hh, e->runs, r, next) {
+		bool ended = (r->row.state == RUN_DONE || r->row.state == RUN_CANCELLED || r->row.state == RUN_FAILED) && !r->sweeping &&
+			     r->in_flight_total == 0;
+
+		if (r->changed) {
+			r->changed = false;
+			e->effects.run_changed(e->effects.ctx, r->id);
+		}
+		intake_ask(e, r);
+		if (ended && !r->row.written && !r->ended_told) {
+			r->ended_told = true;
+			e->effects.run_ended(e->effects.ctx, r->id);
+		}
+	}
+}
+
+/* --- the turn --- */
+
+static struct outcome *decide(struct engine *e)
+{
+	struct outcome *left;
+	uint32_t run, number;
+
+	left = apply_outcomes(e);
+	if (e->full) {
+		refuse_commands(e);
+	} else {
+		apply_due(e);
+		apply_commands(e);
+		apply_parts(e);
+		tasks_step(e);
+		runs_sweep(e);
+		schedule(e);
+	}
+	if (!later_head(e->txn, &e->later_us, &run, &number)) {
+		e->later_us = TIME_NEVER;
+	}
+	runs_write(e);
+	accounts_write(e);
+	lanes_write(e);
+	engine_write_clocks(e);
+	return left;
+}
+
+/* Memory as the store has it. Import readers start their files anew. */
+static int recover(struct engine *e, struct lead_error *err)
+{
+	struct import_part *p;
+
+	grants_drop(e);
+	while ((p = e->parts) != NULL) {
+		e->parts = p->next;
+		free(p->bytes);
+		free(p);
+	}
+	e->parts_end = &e->parts;
+	while (e->tasks != NULL) {
+		struct sweep_task *t = e->tasks;
+
+		e->tasks = t->next;
+		command_refuse(e, t->command, LEAD_EFULL, e->full_why);
+		free(t);
+	}
+	engine_unload_rows(e);
+	return engine_load(e, false, err);
+}
+
+static int turn_once(struct engine *e, struct lead_error *err)
+{
+	struct outcome *left;
+	int rc = txn_begin(e->store, true, &e->txn, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	e->turn++;
+	left = decide(e);
+	rc = txn_commit(e->txn, err);
+	e->txn = NULL;
+	if (rc != 0) {
+		return rc;
+	}
+	release_calls(e);
+	release_outcomes(e, left);
+	release_answers(e);
+	arena_reset(&e->arena);
+	release_timers(e);
+	release_runs(e);
+	return 0;
+}
+
+/* Commands applied in a turn that did not commit were not carried out: say so. */
+static void refuse_answered(struct engine *e, const char *why)
+{
+	for (struct command *c = e->answered; c != NULL; c = c->next) {
+		c->rc = LEAD_EFULL;
+		(void)lead_fail(&c->err, LEAD_EFULL, "%s", why);
+	}
+	release_answers(e);
+}
+
+int engine_turn(struct engine *e, struct now now, struct lead_error *err)
+{
+	struct lead_error local;
+	int rc;
+
+	err = err != NULL ? err : &local;
+	e->now = now;
+	e->more = false;
+	e->full = !check_room(e);
+	rc = turn_once(e, err);
+	if (rc == LEAD_EFULL || rc == LEAD_ESTORE || rc == LEAD_ENOMEM) {
+		struct lead_error again;
+
+		(void)snprintf(e->full_why, sizeof(e->full_why), "%.*s", (int)sizeof(e->full_why) - 1, err->text);
+		e->full = true;
+		refuse_answered(e, e->full_why);
+		arena_reset(&e->arena);
+		if (recover(e, &again) != 0 || turn_once(e, &again) != 0) {
+			grants_drop(e);
+			refuse_answered(e, e->full_why);
+			return LEAD_EFULL; /* what was gathered is still there: the next turn tries again */
+		}
+		return LEAD_EFULL;
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	return e->more ? TURN_MORE : TURN_IDLE;
+}
+
+/* --- the rest of engine.h --- */
+
+void engine_drain(struct engine *e)
+{
+	e->draining = true;
+}
+
+size_t engine_in_flight(const struct engine *e)
+{
+	return HASH_COUNT(e->calls);
+}
+
+void engine_each_call(struct engine *e, void (*f)(void *arg, uint64_t call), void *arg)
+{
+	struct call *c, *next;
+
+	HASH_ITER(hh, e->calls, c, next) {
+		if (!c->ended) {
+			f(arg, c->id);
+		}
+	}
+}
+
+struct config *engine_config(struct engine *e)
+{
+	return e->config;
+}
+
+struct store *engine_store(struct engine *e)
+{
+	return e->store;
+}
+
+const char *engine_refuses(const struct engine *e)
+{
+	return e->full ? e->full_why : e->draining ? "leadd is stopping" : NULL;
+}
+
+uint64_t engine_turns(const struct engine *e)
+{
+	return e->turn;
+}
+
+static void free_gathered(struct engine *e)
+{
+	while (e->outcomes != NULL) {
+		struct outcome *o = e->outcomes;
+
+		e->outcomes = o->next;
+		arena_free(&o->arena);
+		free(o->body);
+		free(o);
+	}
+	while (e->parts != NULL) {
+		struct import_part *p = e->parts;
+
+		e->parts = p->next;
+		free(p->bytes);
+		free(p);
+	}
+	e->full = true;
+	(void)snprintf(e->full_why, sizeof(e->full_why), "leadd has stopped");
+	refuse_commands(e);
+	release_answers(e);
+}
+
+void engine_free(struct engine *e)
+{
+	struct call *c, *next;
+
+	if (e == NULL) {
+		return;
+	}
+	free_gathered(e);
+	HASH_ITER(hh, e->calls, c, next) {
+		HASH_DEL(e->calls, c);
+		call_free(e, c);
+	}
+	engine_unload_rows(e);
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		lane_free(e->lanes[i]);
+	}
+	free(e->lanes);
+	config_unref(e->config);
+	arena_free(&e->arena);
+	free(e);
+}
