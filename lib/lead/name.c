@@ -225,12 +225,32 @@ static struct name_part span(const struct name_token *const *words, size_t from,
 	    .len = (size_t)(words[to - 1]->text + words[to - 1]->len - words[from]->text)};
 }
 
+/* Index of the word that the last name begins with; n is at least 2. */
+static size_t last_begins(const struct name_token *const *words, size_t n)
+{
+	size_t last = n - 1;
+
+	for (size_t i = n - 2; i > 0; i--) {
+		if (words[i]->kind == NAME_INITIAL) {
+			return i + 1; /* `Luis R. Vega Ramos` */
+		}
+	}
+	while (last > 1 && words[last - 1]->kind == NAME_PARTICLE) {
+		last--;
+	}
+	/* `Ortiz y Pino`: the particle joins two names */
+	if (last > 1 && words[last]->kind == NAME_PARTICLE && words[last]->len == 1) {
+		last--;
+	}
+	return last;
+}
+
 void name_split(
     const char *text, size_t len, struct name_part *ret_first, struct name_part *ret_last)
 {
 	struct name_token tokens[NAME_TOKENS_MAX];
 	const struct name_token *words[NAME_TOKENS_MAX];
-	size_t n = 0, comma = 0, last, all = name_tokens(text, len, tokens);
+	size_t n = 0, comma = 0, first, last, all = name_tokens(text, len, tokens);
 	bool title = false;
 
 	for (size_t i = 0; i < all; i++) {
@@ -258,14 +278,9 @@ void name_split(
 		*(title ? ret_last : ret_first) = span(words, 0, 1);
 		return;
 	}
-	last = n - 1;
-	while (last > 1 && words[last - 1]->kind == NAME_PARTICLE) {
-		last--;
-	}
-	/* `Ortiz y Pino`: the particle joins two names */
-	if (last > 1 && words[last]->kind == NAME_PARTICLE && words[last]->len == 1) {
-		last--;
-	}
-	*ret_first = span(words, 0, 1);
+	last = last_begins(words, n);
 	*ret_last = span(words, last, n);
+	/* `J. Robert Oppenheimer` goes by Robert */
+	first = words[0]->kind == NAME_INITIAL && last > 1 && words[1]->kind == NAME_WORD ? 1 : 0;
+	*ret_first = span(words, first, first + 1);
 }

@@ -40,8 +40,8 @@ struct name_part {
 /*
  * First and last name out of a full one: `Ludwig von Beethoven`, `Diaz, Manny Jr.`, `Dr. Anna "Ann"
  * Lee`. Titles, suffixes and asides are in neither. Particles belong to the last name; names in the
- * middle to none. Measured on 13,750 people of openstates/people with both: see
- * tests/unit/test_record.c.
+ * middle to none. 98 % of first and of last names of 13,750 people
+ * (openstates/people) come out as the source has them: tests/unit/test_record.c.
  */
 void name_split(
     const char *text, size_t len, struct name_part *ret_first, struct name_part *ret_last);
