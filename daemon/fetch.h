@@ -34,7 +34,8 @@ struct fetch_options {
 	const char *ca_file;      /* NULL: the system's bundle */
 	bool allow_private;       /* destinations on loopback and private networks: for tests and the demo; else refused (SSRF) */
 	unsigned max_in_flight;   /* backstop, default 2000 */
-	int64_t dns_ttl_us;       /* default 5 min; failures are kept 30 s */
+	int64_t dns_ttl_us;       /* default 5 min; names that do not exist are kept 30 s */
+	const char *dns_servers;  /* `127.0.0.1:5353`: for tests; NULL: those of resolv.conf */
 };
 
 int fetch_new(struct event_base *base, const struct fetch_options *o, const struct fetch_events *events,
