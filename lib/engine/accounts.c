@@ -16,6 +16,20 @@ static int64_t period_start(struct engine *e, enum account_period period, int64_
 	return start;
 }
 
+/* Outside a turn (why, show) there is no transaction yet: a short one of its own. */
+static void read_balance(struct engine *e, struct account *a)
+{
+	struct txn *t = e->txn;
+
+	if (t == NULL && txn_begin(e->store, false, &t, NULL) != 0) {
+		abort();
+	}
+	(void)account_read(t, a->id, &a->bal);
+	if (e->txn == NULL) {
+		txn_abort(t);
+	}
+}
+
 struct account *account_get(struct engine *e, enum account_kind kind, uint32_t owner, enum account_period period, int64_t wall_us)
 {
 	struct account_id id = {.kind = kind, .owner = owner, .period = period, .start_us = period_start(e, period, wall_us)};
@@ -31,7 +45,7 @@ struct account *account_get(struct engine *e, enum account_kind kind, uint32_t o
 		a->id = id;
 		memcpy(a->key, k.bytes, k.len);
 		a->key_len = k.len;
-		(void)account_read(e->txn, id, &a->bal);
+		read_balance(e, a);
 		HASH_ADD_KEYPTR(hh, e->accounts, a->key, a->key_len, a);
 	}
 	return a;

@@ -1,0 +1,401 @@
+/* Runs, leads and their timelines as JSON; and an item's columns for the results. See show.h. */
+#include "lib/engine/show.h"
+#include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
+
+/* --- runs --- */
+
+static void put_outcomes(struct json_object *o, const struct run_row *row)
+{
+	struct json_object *counts = json_object_new_object();
+
+	for (int i = ITEM_READY; i < ITEM_OUTCOMES; i++) {
+		put_int(counts, item_outcome_word((enum item_outcome)i), (int64_t)row->outcomes[i]);
+	}
+	json_object_object_add(o, "outcomes", counts);
+	put_int(o, "open", (int64_t)row->outcomes[ITEM_OPEN]);
+}
+
+static void put_money(struct engine *e, struct txn *t, struct json_object *o, uint32_t run)
+{
+	struct balance b;
+
+	(void)account_read(t, (struct account_id){.kind = ACCOUNT_RUN, .owner = run}, &b);
+	put_int(o, "settled_micro", b.settled_micro);
+	put_int(o, "reserved_micro", b.reserved_micro);
+	put_int(o, "in_doubt_micro", b.in_doubt_micro);
+	put_word(o, "currency", e->config->currency);
+}
+
+static const char *kind_word(const struct run *r, uint8_t stage)
+{
+	static const char *const kinds[] = {"gates", "call", "push", "confirm"};
+	const struct stage *st = r != NULL ? run_stage(r, stage) : NULL;
+
+	return st == NULL ? "gone" : kinds[st->kind];
+}
+
+static struct json_object *show_stage(const struct run *r, const struct run_row *row, uint8_t s)
+{
+	const struct stage_count *c = &row->stages[s].count;
+	struct json_object *o = json_object_new_object();
+	int64_t in_flight = r != NULL ? r->in_flight[s] : 0;
+
+	put_word(o, "stage", row->stages[s].name);
+	put_word(o, "kind", kind_word(r, s));
+	put_int(o, "waiting", (int64_t)c->waiting - in_flight);
+	put_int(o, "in_flight", in_flight);
+	put_int(o, "retrying", (int64_t)c->retrying);
+	put_int(o, "held", (int64_t)c->held);
+	put_int(o, "ok", (int64_t)c->ok);
+	put_int(o, "empty", (int64_t)c->empty);
+	put_int(o, "rejected", (int64_t)c->rejected);
+	put_int(o, "failed", (int64_t)c->failed);
+	put_int(o, "calls", (int64_t)c->calls);
+	put_int(o, "settled_micro", c->settled_micro);
+	return o;
+}
+
+/* What holds the run up most: the fullest place in its queue and its binding condition. */
+static void put_waiting_for(struct engine *e, struct json_object *o, struct run *r, struct now now)
+{
+	struct slot *worst = NULL;
+	char text[200];
+
+	for (size_t i = 0; r != NULL && i < r->n_slots; i++) {
+		if (r->slots[i].queued > 0 && (worst == NULL || r->slots[i].queued > worst->queued)) {
+			worst = &r->slots[i];
+		}
+	}
+	put_text(o, "waiting_for", NULL);
+	put_wall(o, "eta", 0);
+	if (worst != NULL && r->row.state == RUN_RUNNING) {
+		struct verdict v;
+
+		e->now = now;
+		v = gate_call(e, r, worst, NULL, NULL);
+		(void)snprintf(text, sizeof(text), "%s: %s %s", r->row.stages[worst->stage].name, worst->lane->name, condition_word(v.binding));
+		if (v.binding == COND_WINDOW) {
+			char window[48];
+
+			window_write(&worst->lane->def->limits[v.limit].windows[v.window], window);
+			(void)snprintf(text, sizeof(text), "%s: %s window %s", r->row.stages[worst->stage].name, worst->lane->name, window);
+		}
+		put_text(o, "waiting_for", v.binding == COND_NONE ? NULL : text);
+	}
+}
+
+static struct json_object *run_object(struct engine *e, struct txn *t, const struct run_row *row, struct now now)
+{
+	struct run *r = run_get(e, row->id);
+	struct json_object *o = json_object_new_object();
+	struct json_object *stages = json_object_new_array();
+	char results[32];
+
+	put_int(o, "run", row->id);
+	put_word(o, "campaign", row->campaign);
+	put_word(o, "pipeline", row->pipeline);
+	put_word(o, "state", run_state_word(row->state));
+	put_text(o, "why", row->why);
+	put_word(o, "source", row->source);
+	put_wall(o, "created", row->created_us);
+	put_wall(o, "started", row->started_us);
+	put_wall(o, "ended", row->ended_us);
+	put_int(o, "priority", row->priority);
+	put_int(o, "share", row->share);
+	json_object_object_add(o, "budget_micro", row->budget_micro < 0 ? NULL : json_object_new_int64(row->budget_micro));
+	put_wall(o, "by", 0);
+	put_int(o, "total", (int64_t)row->rows);
+	put_int(o, "imported", (int64_t)row->rows);
+	put_bool(o, "importing", row->importing);
+	put_int(o, "import_bytes", (int64_t)row->bytes);
+	put_int(o, "import_bytes_total", (int64_t)row->bytes_total);
+	put_outcomes(o, row);
+	put_money(e, t, o, row->id);
+	put_waiting_for(e, o, r, now);
+	(void)snprintf(results, sizeof(results), "runs/%u", row->id);
+	put_text(o, "results", row->written ? results : NULL);
+	for (uint8_t s = 0; s < row->n_stages; s++) {
+		const struct stage *st = r != NULL ? run_stage(r, s) : NULL;
+
+		if (st == NULL || st->n_steps > 0) {
+			json_object_array_add(stages, show_stage(r, row, s));
+		}
+	}
+	json_object_object_add(o, "stages", stages);
+	return o;
+}
+
+struct json_object *show_run(struct engine *e, struct txn *t, uint32_t run, struct now now)
+{
+	struct run *r = run_get(e, run);
+
+	return r != NULL ? run_object(e, t, &r->row, now) : NULL;
+}
+
+struct json_object *show_runs(struct engine *e, struct txn *t, uint32_t before, unsigned limit, struct now now)
+{
+	struct json_object *o = json_object_new_object(), *items = json_object_new_array();
+	uint32_t id = before != 0 ? before - 1 : run_last_id(t);
+	unsigned n = 0;
+
+	for (; id > 0 && n < limit; id--) {
+		struct run *r = run_get(e, id);
+
+		if (r != NULL) {
+			json_object_array_add(items, run_object(e, t, &r->row, now));
+			n++;
+		}
+	}
+	json_object_object_add(o, "items", items);
+	json_object_object_add(o, "next", NULL);
+	if (id > 0) {
+		char cursor[16];
+
+		(void)snprintf(cursor, sizeof(cursor), "%u", id + 1);
+		put_word(o, "next", cursor);
+	}
+	return o;
+}
+
+const struct run_row *show_run_row(struct engine *e, uint32_t run)
+{
+	struct run *r = run_get(e, run);
+
+	return r != NULL ? &r->row : NULL;
+}
+
+/* --- leads --- */
+
+static const struct call *open_call(struct engine *e, uint32_t run, uint32_t number)
+{
+	struct call *c, *next;
+
+	HASH_ITER(hh, e->calls, c, next) {
+		if (c->row.parts[0].run == run && c->row.parts[0].number == number) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static const char *stage_name(const struct run *r, uint8_t stage)
+{
+	return stage == STAGE_INTAKE ? "intake" : stage < r->row.n_stages ? r->row.stages[stage].name : "?";
+}
+
+static struct json_object *lead_object(struct engine *e, const struct run *r, const struct item *i)
+{
+	struct json_object *o = json_object_new_object();
+	const struct call *c = i->status == ITEM_WAITING ? open_call(e, i->run, i->number) : NULL;
+
+	put_int(o, "run", i->run);
+	put_int(o, "lead", i->number);
+	put_int(o, "row", (int64_t)i->number + 1);
+	put_word(o, "stage", stage_name(r, i->stage));
+	put_word(o, "status", c != NULL ? "in-flight" : item_status_word(i->status));
+	put_text(o, "outcome", i->outcome == ITEM_OPEN ? NULL : item_outcome_word(i->outcome));
+	put_text(o, "reason", i->reason);
+	put_int(o, "spent_micro", i->spent_micro);
+	put_boot(o, "due", i->status == ITEM_RETRYING ? i->due_us : 0, e->now);
+	put_call_id(o, "call", c != NULL ? c->id : 0);
+	return o;
+}
+
+struct leads_arg {
+	struct engine *e;
+	struct run *r;
+	const struct lead_filter *f;
+	struct json_object *items;
+	unsigned n, looked;
+	uint32_t last;
+	bool more;
+};
+
+static bool on_lead(void *arg, struct slice key, struct slice value)
+{
+	struct leads_arg *a = arg;
+	struct item i;
+
+	if (a->n == a->f->limit || a->looked++ == 20000) {
+		a->more = true;
+		return false;
+	}
+	if (!item_decode(key, value, &i)) {
+		return true;
+	}
+	a->last = i.number;
+	if ((a->f->outcomes == 0 || (a->f->outcomes >> i.outcome & 1) != 0) &&
+	    (a->f->stage == NULL || strcmp(a->f->stage, stage_name(a->r, i.stage)) == 0)) {
+		json_object_array_add(a->items, lead_object(a->e, a->r, &i));
+		a->n++;
+	}
+	return true;
+}
+
+struct json_object *show_leads(struct engine *e, struct txn *t, uint32_t run, const struct lead_filter *f)
+{
+	struct leads_arg a = {.e = e, .r = run_get(e, run), .f = f};
+	struct json_object *o;
+
+	if (a.r == NULL) {
+		return NULL;
+	}
+	o = json_object_new_object();
+	a.items = json_object_new_array();
+	txn_walk(t, TABLE_STATE, item_key(run, f->after + 1), run_prefix(run), on_lead, &a);
+	json_object_object_add(o, "items", a.items);
+	json_object_object_add(o, "next", NULL);
+	if (a.more) {
+		char cursor[16];
+
+		(void)snprintf(cursor, sizeof(cursor), "%u", a.last);
+		put_word(o, "next", cursor);
+	}
+	return o;
+}
+
+struct timeline_arg {
+	struct engine *e;
+	const struct run *r;
+	struct json_object *list;
+};
+
+static bool on_fact(void *arg, const struct fact *f)
+{
+	static const char *const kinds[] = {"call", "gate", "template", "operator"};
+	struct timeline_arg *a = arg;
+	struct json_object *o = json_object_new_object(), *fields = json_object_new_object();
+
+	put_wall(o, "at", f->wall_us);
+	put_word(o, "stage", stage_name(a->r, f->stage));
+	put_int(o, "step", f->step);
+	put_word(o, "kind", kinds[f->kind & 3]);
+	put_text(o, "outcome", f->kind == FACT_CALL ? outcome_word((enum outcome_class)f->outcome) : NULL);
+	put_text(o, "reason", f->reason);
+	put_text(o, "service", f->service != 0 ? names_text(a->e->names, NAME_SERVICE, f->service) : NULL);
+	put_call_id(o, "call", f->call);
+	put_int(o, "price_micro", f->price_micro);
+	put_int(o, "ms", f->ms);
+	for (size_t i = 0; i < f->n_fields; i++) {
+		put_value(fields, f->fields[i].name, f->fields[i].name_len, &f->fields[i].value);
+	}
+	json_object_object_add(o, "fields", fields);
+	json_object_array_add(a->list, o);
+	return true;
+}
+
+static void on_column(void *arg, const char *name, const struct value *v)
+{
+	put_value(arg, name, strlen(name), v);
+}
+
+struct json_object *show_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number)
+{
+	struct timeline_arg a = {.e = e, .r = run_get(e, run)};
+	struct json_object *o, *fields;
+	struct item i;
+
+	if (a.r == NULL || !item_read(t, run, number, &i)) {
+		return NULL;
+	}
+	o = lead_object(e, a.r, &i);
+	fields = json_object_new_object();
+	show_columns(e, t, run, number, UINT64_MAX, on_column, fields);
+	json_object_object_add(o, "fields", fields);
+	a.list = json_object_new_array();
+	fact_walk(t, run, number, on_fact, &a);
+	json_object_object_add(o, "timeline", a.list);
+	return o;
+}
+
+/* --- columns of the results --- */
+
+struct columns_arg {
+	struct view *view;
+	uint64_t before_turn;
+};
+
+static bool on_column_fact(void *arg, const struct fact *f)
+{
+	struct columns_arg *a = arg;
+
+	for (size_t i = 0; f->turn < a->before_turn && i < f->n_fields; i++) {
+		view_add(a->view, &f->fields[i]);
+	}
+	return true;
+}
+
+/* Names that a stage gives, in order; an imported column of the same name comes first and is not repeated. */
+static size_t given_names(const struct run *r, const char *names[], size_t max)
+{
+	size_t n = 0;
+
+	for (size_t s = 0; r->pipeline != NULL && s < r->pipeline->n_stages; s++) {
+		const struct stage *st = &r->pipeline->stages[s];
+
+		for (size_t i = 0; i < st->n_gives && n < max; i++) {
+			names[n++] = st->gives[i].name;
+		}
+		for (size_t k = 0; st->n_gives == 0 && k < st->n_steps; k++) {
+			const char *const *list = st->steps[k].call != NULL ? answer_names(st->steps[k].call) : NULL;
+
+			for (size_t i = 0; list != NULL && list[i] != NULL && n < max; i++) {
+				names[n++] = list[i];
+			}
+		}
+	}
+	return n;
+}
+
+static bool seen_before(const char *const names[], size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(names[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number, uint64_t before_turn, column_fn f, void *arg)
+{
+	struct run *r = run_get(e, run);
+	const char *names[VIEW_FIELDS];
+	struct view view;
+	struct columns_arg a = {.view = &view, .before_turn = before_turn};
+	size_t n;
+
+	if (r == NULL) {
+		return;
+	}
+	view_open(e, t, r, 0, &view);
+	if (number != 0) {
+		struct slice row;
+
+		view.has_row = r->has_columns && item_row(t, run, number, &row) && record_open(&view.row, &r->columns, row.data, row.len);
+		fact_walk(t, run, number, on_column_fact, &a);
+	}
+	for (size_t i = 0; r->has_columns && i < r->columns.n; i++) {
+		struct value v = number == 0 ? value_text(r->columns.list[i].header) : view.has_row ? record_cell(&view.row, i) : (struct value){0};
+
+		f(arg, r->columns.list[i].header, &v);
+	}
+	n = given_names(r, names, VIEW_FIELDS);
+	for (size_t i = 0; i < n; i++) {
+		struct value v = value_text(names[i]);
+
+		if (seen_before(names, i, names[i])) {
+			continue;
+		}
+		if (number != 0) {
+			v = (struct value){0};
+			for (size_t k = 0; k < view.n; k++) {
+				if (view.fields[k].name_len == strlen(names[i]) && memcmp(view.fields[k].name, names[i], view.fields[k].name_len) == 0) {
+					v = view.fields[k].value;
+				}
+			}
+		}
+		f(arg, names[i], &v);
+	}
+}
