@@ -1,0 +1,66 @@
+/* lib/sim/internal.h: the inside of a world, for world.c, fault.c and report.c. */
+#pragma once
+
+#include "lib/sim/arrivals.h"
+#include "lib/sim/model.h"
+
+#define KEY_SLOTS                                                                                  \
+	32 /* keys told apart when any key is accepted; those past it share the last slot */
+
+/* What became of a call, for the report. */
+enum answered {
+	ANSWERED_OK,
+	ANSWERED_EMPTY,
+	ANSWERED_PERMANENT,
+	ANSWERED_DUPLICATE,
+	ANSWERED_THROTTLE,
+	ANSWERED_QUOTA,
+	ANSWERED_AUTH,
+	ANSWERED_FAILURE, /* 5xx, or an error inside a 200 */
+	ANSWERED_SPOILED, /* done, but the answer was reset, cut, garbage or huge */
+	ANSWERED_NOTHING, /* not done, no answer */
+	ANSWERED_N,
+};
+extern const char *const answered_words[ANSWERED_N];
+
+struct key_slot {
+	uint64_t hash;
+	uint64_t used;    /* calls done on its quota */
+	int64_t spent_us; /* when the quota ran out; 0: it did not */
+	struct arrivals windows[SCENARIO_LIMITS];
+};
+
+struct service_state {
+	uint64_t calls, answered[ANSWERED_N], faults[FAULT_N];
+	struct key_slot keys[KEY_SLOTS];
+	size_t n_keys;
+	struct arrivals shared[SCENARIO_LIMITS]; /* used where the limit is per service */
+	struct script_state {
+		uint64_t hits;
+		int64_t since_us;
+	} scripts[SCENARIO_SCRIPTS];
+};
+
+struct world {
+	struct scenario s;
+	struct service_state services[WORLD_SERVICES];
+	struct account *account;
+	struct leads leads;
+	struct chat_paths *paths;
+	struct now last;
+	struct arena arena; /* of the present call */
+	struct buf body;
+};
+
+/* What goes wrong with this call, if anything: scripts in their order, then chance. Counts the hit.
+ */
+enum world_fault fault_choose(struct world *w, struct ask *q);
+/* Whether the call is carried out under this fault. */
+bool fault_is_done(enum world_fault f);
+/* The answer (or silence) to a call that is not carried out. */
+void fault_refuse(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p);
+/* Turns a right answer into what the fault makes of it. */
+void fault_spoil(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p);
+int64_t fault_latency(struct world *w, struct ask *q);
+enum answered fault_answered(enum world_fault f);
+const struct model *model_of(enum world_service s);

@@ -1,0 +1,139 @@
+/*
+ * lib/sim/scenario.h: what kind of world it is: a YAML file, or nothing for the everyday one.
+ *
+ * A plain value without pointers: assign it to copy it. The format is described in leadsim(1).
+ */
+#pragma once
+
+#include "lib/base/yaml.h"
+#include "lib/sim/world.h"
+
+#define SCENARIO_KEYS 16
+#define SCENARIO_LIMITS 8
+#define SCENARIO_SCRIPTS 16
+#define SCENARIO_CAMPAIGNS 8
+#define PPM 1000000 /* shares are parts per million */
+
+struct scenario_key {
+	char text[128];
+	uint64_t quota;   /* calls it pays for; 0: no end */
+	int64_t reset_us; /* the quota is whole again so long after it ran out; 0: never */
+};
+
+struct scenario_limit {
+	char text[48];      /* as written */
+	uint64_t max;       /* before the limit factor */
+	int64_t length_us;  /* sliding; 0: calendar day, UTC */
+	bool per_service;   /* all keys together; else each key of its own */
+	bool tokens;        /* counts tokens instead of requests (OpenAI) */
+	uint32_t endpoints; /* bit per enum world_endpoint */
+};
+
+/* A fault that begins with call number `from` and lasts `calls` hits, `for_us` after the first hit,
+ * or for ever. */
+struct scenario_script {
+	enum world_fault fault;
+	uint64_t from;      /* 1: the first call; counted per service */
+	uint64_t calls;     /* 0: no bound */
+	int64_t for_us;     /* 0: no bound */
+	uint32_t share_ppm; /* of the calls in its reach */
+	uint32_t endpoints; /* bit per enum world_endpoint */
+};
+
+struct scenario_service {
+	struct scenario_key keys[SCENARIO_KEYS];
+	size_t n_keys; /* 0: any key that is not empty */
+	struct scenario_limit limits[SCENARIO_LIMITS];
+	size_t n_limits;
+	struct scenario_script scripts[SCENARIO_SCRIPTS];
+	size_t n_scripts;
+	uint64_t expected;     /* calls of a whole run: what `from: 30%` is a share of */
+	uint32_t random_ppm;   /* share of calls that fail at random */
+	uint32_t random_kinds; /* bit per enum world_fault */
+	int64_t min_us, median_us, p95_us; /* latency */
+};
+
+enum verdict {
+	VERDICT_VALID,
+	VERDICT_INVALID,
+	VERDICT_CATCH_ALL,
+	VERDICT_UNKNOWN,
+	VERDICT_DO_NOT_MAIL,
+	VERDICT_SPAMTRAP,
+	VERDICT_ABUSE,
+	VERDICT_N
+};
+extern const char
+    *const verdict_words[VERDICT_N + 1]; /* as ZeroBounce writes them; ends with NULL */
+
+enum copy_flaw {
+	COPY_GOOD,
+	COPY_SHORT,
+	COPY_LONG,
+	COPY_SIGNED,
+	COPY_PLACEHOLDER,
+	COPY_REFUSED,
+	COPY_N
+};
+extern const char *const copy_words[COPY_N + 1];
+
+/* What OpenAI says when the money is gone. */
+enum quota_code {
+	QUOTA_INSUFFICIENT,
+	QUOTA_NO_CODE,
+	QUOTA_CREDIT,
+	QUOTA_ORG_SPEND,
+	QUOTA_PROJECT_SPEND,
+	QUOTA_ORG_USAGE,
+	QUOTA_ANY, /* one of the above, drawn */
+};
+extern const char *const quota_words[QUOTA_ANY + 2];
+
+struct scenario {
+	uint64_t seed;
+	uint64_t limit_factor; /* multiplies the max of every limit; at least 1 */
+	int64_t doubt_us;      /* an answer whose connection the client ends so soon after it is in
+				  doubt; 0: never */
+	int64_t retry_after_us, slow_us, drip_us;
+	size_t drip_bytes, huge_bytes;
+	struct scenario_service services[WORLD_SERVICES];
+	int64_t validate_micro;          /* price of one ZeroBounce validation */
+	uint32_t verdict_ppm[VERDICT_N]; /* VALID takes what is left */
+	uint32_t no_facts_ppm;           /* research that finds nothing */
+	uint32_t copy_ppm[COPY_N];       /* GOOD takes what is left */
+	int quota_code;                  /* enum quota_code */
+	bool duplicate_conflict; /* a skip flag that hits: 409; else 200 with the lead that is there
+				  */
+	char campaigns[SCENARIO_CAMPAIGNS][64]; /* ids that exist; none: any id does */
+	size_t n_campaigns;
+};
+
+/* Which calls of a provider the world knows. The words are in scenario.c. */
+enum world_endpoint {
+	EP_VALIDATE,
+	EP_GETCREDITS,
+	EP_RESEARCH,
+	EP_COPY,
+	EP_MODELS,
+	EP_CREATE_LEAD,
+	EP_LIST_LEADS,
+	EP_GET_LEAD,
+	EP_DELETE_LEAD,
+	EP_LIST_CAMPAIGNS,
+	EP_CREATE_CAMPAIGN,
+	EP_GET_CAMPAIGN,
+	EP_ACTIVATE_CAMPAIGN,
+	EP_N, /* as a result: no such path */
+};
+extern const char *const endpoint_words[EP_N + 1];
+enum world_service endpoint_service(enum world_endpoint ep);
+
+/* The everyday world: documented limits, plausible latencies, no faults. */
+void scenario_default(struct scenario *ret);
+/*
+ * Reads the text over what *s holds already; keys that the file does not name stay. running: only
+ * what world_swap takes may be named. LEAD_EINPUT: the first mistake with its place, and how many
+ * more; *s is undefined then.
+ */
+int scenario_parse(const char *file, const char *text, size_t len, bool running, struct scenario *s,
+    struct lead_error *err) MUST_CHECK;

@@ -1,0 +1,419 @@
+/*
+ * lib/sim/world.c: one request's way through the world.
+ *
+ *   whose service? -> which call? -> key -> taken apart -> counted in every window
+ *     -> key refused | over a limit | quota used up -> the provider's own words for it
+ *     -> fault_choose -> not done: fault_refuse
+ *                     '-> done: the model's answer -> account line -> fault_spoil
+ *
+ * An arrival counts in its windows whatever becomes of it.
+ */
+#include "lib/sim/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "lib/base/ids.h"
+
+static const struct model *const models[WORLD_SERVICES] = {
+    &model_zerobounce, &model_perplexity, &model_openai, &model_instantly};
+
+const struct model *model_of(enum world_service s)
+{
+	return models[s];
+}
+
+static int set_up(struct world *w)
+{
+	struct campaign *c;
+
+	w->account = account_new();
+	if (w->account == NULL) {
+		return LEAD_ENOMEM;
+	}
+	for (size_t i = 0; i < w->s.n_campaigns; i++) {
+		int rc = leads_add_campaign(&w->leads, w->s.campaigns[i], w->s.campaigns[i], 0, &c);
+
+		if (rc != 0) {
+			return rc;
+		}
+		c->status = 1;
+	}
+	return 0;
+}
+
+static void tear_down(struct world *w)
+{
+	for (size_t s = 0; s < WORLD_SERVICES; s++) {
+		for (size_t i = 0; i < SCENARIO_LIMITS; i++) {
+			arrivals_fini(&w->services[s].shared[i]);
+			for (size_t k = 0; k < KEY_SLOTS; k++) {
+				arrivals_fini(&w->services[s].keys[k].windows[i]);
+			}
+		}
+	}
+	memset(w->services, 0, sizeof(w->services));
+	account_free(w->account);
+	w->account = NULL;
+	leads_fini(&w->leads);
+}
+
+struct world *world_new(const struct scenario *s)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	if (w == NULL) {
+		return NULL;
+	}
+	w->s = *s;
+	w->paths = chat_paths_new();
+	if (w->paths == NULL || set_up(w) != 0) {
+		world_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void world_free(struct world *w)
+{
+	if (w != NULL) {
+		tear_down(w);
+		chat_paths_free(w->paths);
+		arena_free(&w->arena);
+		buf_free(&w->body);
+		free(w);
+	}
+}
+
+int world_reset(struct world *w)
+{
+	tear_down(w);
+	return set_up(w);
+}
+
+void world_swap(struct world *w, const struct scenario *s)
+{
+	const struct scenario old = w->s;
+
+	w->s = *s;
+	w->s.seed = old.seed;
+	w->s.limit_factor = old.limit_factor;
+	for (size_t i = 0; i < WORLD_SERVICES; i++) {
+		memcpy(w->s.services[i].keys, old.services[i].keys, sizeof(old.services[i].keys));
+		w->s.services[i].n_keys = old.services[i].n_keys;
+		memcpy(w->s.services[i].limits, old.services[i].limits,
+		    sizeof(old.services[i].limits));
+		w->s.services[i].n_limits = old.services[i].n_limits;
+		memset(w->services[i].scripts, 0, sizeof(w->services[i].scripts));
+	}
+}
+
+const struct scenario *world_scenario(const struct world *w)
+{
+	return &w->s;
+}
+
+/* By the first part of the path, else by the host. *ret_path: the rest. */
+static enum world_service service_of(const struct world_request *r, const char **ret_path)
+{
+	size_t host = r->host != NULL ? strcspn(r->host, ":") : 0;
+
+	for (enum world_service s = 0; s < WORLD_SERVICES; s++) {
+		size_t len = strlen(world_service_word(s)), end = strlen(models[s]->host);
+
+		if (r->path[0] == '/' && strncmp(r->path + 1, world_service_word(s), len) == 0 &&
+		    r->path[len + 1] == '/') {
+			*ret_path = r->path + len + 1;
+			return s;
+		}
+		if (host >= end && strncmp(r->host + host - end, models[s]->host, end) == 0 &&
+		    (host == end || r->host[host - end - 1] == '.')) {
+			*ret_path = r->path;
+			return s;
+		}
+	}
+	return WORLD_SERVICES;
+}
+
+/* The state of the client's key; NULL when it is refused. */
+static struct key_slot *slot_of(
+    struct world *w, struct ask *q, const struct scenario_key **ret_declared)
+{
+	const struct scenario_service *s = &w->s.services[q->service];
+	struct service_state *st = &w->services[q->service];
+	uint64_t hash;
+	size_t i;
+
+	*ret_declared = NULL;
+	if (q->key == NULL || *q->key == '\0') {
+		return NULL;
+	}
+	for (i = 0; i < s->n_keys && strcmp(s->keys[i].text, q->key) != 0; i++) {
+	}
+	if (s->n_keys > 0) {
+		*ret_declared = i < s->n_keys ? &s->keys[i] : NULL;
+		return i < s->n_keys ? &st->keys[i] : NULL;
+	}
+	hash = hash_plain(q->key, strlen(q->key));
+	for (i = 0; i < st->n_keys && st->keys[i].hash != hash; i++) {
+	}
+	if (i == st->n_keys && i < KEY_SLOTS) {
+		st->keys[st->n_keys++].hash = hash;
+	}
+	return &st->keys[i < KEY_SLOTS ? i : KEY_SLOTS - 1];
+}
+
+static struct arrivals *window_of(
+    struct world *w, enum world_service s, struct key_slot *slot, size_t i)
+{
+	const struct scenario_limit *l = &w->s.services[s].limits[i];
+	struct arrivals *a = l->per_service ? &w->services[s].shared[i]
+			     : slot != NULL ? &slot->windows[i]
+					    : NULL;
+
+	if (a != NULL && a->max == 0) {
+		a->max = l->max * w->s.limit_factor;
+		a->length_us = l->length_us;
+	}
+	return a;
+}
+
+struct over {
+	bool any, tokens;
+	int64_t wait_us;
+};
+
+/* Counts the arrival in all its windows and looks which of them are over. */
+static int arrive(struct world *w, struct ask *q, struct key_slot *slot, struct over *ret)
+{
+	const struct scenario_service *s = &w->s.services[q->service];
+
+	*ret = (struct over){0};
+	for (size_t i = 0; i < s->n_limits; i++) {
+		const struct scenario_limit *l = &s->limits[i];
+		struct ask_window *shown = l->tokens ? &q->tokens : &q->requests;
+		uint32_t weight = l->tokens ? (uint32_t)q->tokens_asked : 1;
+		struct arrivals *a = (l->endpoints >> q->endpoint & 1) != 0
+					 ? window_of(w, q->service, slot, i)
+					 : NULL;
+		int64_t wait;
+
+		if (a == NULL) {
+			continue;
+		}
+		if (arrivals_add(a, q->now, weight) != 0) {
+			return LEAD_ENOMEM;
+		}
+		if (!shown->known) {
+			*shown = (struct ask_window){.known = true, .max = a->max};
+			arrivals_shown(a, q->now, &shown->left, &shown->reset_us);
+		}
+		if (a->weight > a->max) {
+			wait = arrivals_wait(a, q->now, weight);
+			ret->tokens = !ret->any || wait > ret->wait_us ? l->tokens : ret->tokens;
+			ret->wait_us = wait > ret->wait_us ? wait : ret->wait_us;
+			ret->any = true;
+		}
+	}
+	return 0;
+}
+
+/* Calls that tell about the account and take nothing from it. */
+static bool is_free(enum world_endpoint ep)
+{
+	return ep == EP_GETCREDITS || ep == EP_MODELS;
+}
+
+/* Whether the key still pays; a quota that ran out comes back after its time. */
+static bool has_quota(struct ask *q, struct key_slot *slot, const struct scenario_key *declared)
+{
+	if (declared == NULL || declared->quota == 0) {
+		q->key_left = UINT64_MAX;
+		return true;
+	}
+	if (slot->spent_us != 0 && declared->reset_us > 0 &&
+	    q->now.boot_us - slot->spent_us >= declared->reset_us) {
+		slot->used = 0;
+		slot->spent_us = 0;
+	}
+	q->key_left = slot->used < declared->quota ? declared->quota - slot->used : 0;
+	if (q->key_left == 0 && slot->spent_us == 0) {
+		slot->spent_us = q->now.boot_us > 0 ? q->now.boot_us : 1;
+	}
+	return q->key_left > 0 || is_free(q->endpoint);
+}
+
+/* The line for what was done. */
+static int write_line(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p)
+{
+	struct account_line line = {.meaning = q->meaning,
+	    .at_us = q->now.wall_us,
+	    .price_micro = q->price_micro,
+	    .service = (uint8_t)q->service,
+	    .endpoint = (uint8_t)q->endpoint,
+	    .outcome = (uint8_t)q->outcome,
+	    .again = (uint8_t)q->again,
+	    .billed = q->service != WORLD_INSTANTLY && q->outcome != ACCOUNT_PERMANENT,
+	    .whole = f == FAULT_NONE || f == FAULT_DRIP || f == FAULT_SLOW || f == FAULT_LOST_PUSH};
+	const char *call = ask_header(q, "X-Request-Id");
+
+	call =
+	    call != NULL ? call : ask_header(q, "X-Client-Request-Id"); /* OpenAI's name for it */
+	if (call != NULL) {
+		memcpy(line.call, call, strnlen(call, sizeof(line.call) - 1));
+	}
+	return account_add(w->account, &line, &p->token);
+}
+
+/* The request is carried out. */
+static int perform(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p)
+{
+	static const enum answered answers[ACCOUNT_N] = {
+	    ANSWERED_OK, ANSWERED_EMPTY, ANSWERED_PERMANENT, ANSWERED_DUPLICATE};
+	int rc = 0;
+
+	q->lost = f == FAULT_LOST_PUSH;
+	if (q->bad != NULL) {
+		q->ledger = q->endpoint == EP_VALIDATE || q->endpoint == EP_RESEARCH ||
+			    q->endpoint == EP_COPY || q->endpoint == EP_CREATE_LEAD;
+		q->outcome = ACCOUNT_PERMANENT;
+		models[q->service]->refuse(q, REFUSAL_BAD, false, 0, p);
+	} else {
+		rc = models[q->service]->answer(q, p);
+		q->outcome = rc == 0 && p->status >= 400 && p->status != 409 ? ACCOUNT_PERMANENT
+									     : q->outcome;
+	}
+	if (rc == 0 && q->ledger) {
+		rc = write_line(w, q, f, p);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	fault_spoil(w, q, f, p);
+	w->services[q->service]
+	    .answered[fault_answered(f) == ANSWERED_SPOILED ? ANSWERED_SPOILED
+							    : answers[q->outcome]]++;
+	return 0;
+}
+
+static void refuse(struct world *w, struct ask *q, enum refusal why, const struct over *over,
+    enum answered kind, struct world_plan *p)
+{
+	w->services[q->service].answered[kind]++;
+	p->delay_us = w->s.services[q->service].min_us;
+	models[q->service]->refuse(q, why, over->tokens, over->wait_us, p);
+}
+
+/* Everything behind "whose service is it". */
+static int take(struct world *w, struct ask *q, struct world_plan *p)
+{
+	struct service_state *st = &w->services[q->service];
+	const struct scenario_key *declared;
+	struct key_slot *slot;
+	struct over over = {0};
+	int rc;
+
+	st->calls++;
+	q->endpoint = models[q->service]->route(q->r->method, q->path);
+	if (q->endpoint == EP_N) {
+		refuse(w, q, REFUSAL_PATH, &over, ANSWERED_PERMANENT, p);
+		return 0;
+	}
+	q->key = models[q->service]->credential(q);
+	slot = slot_of(w, q, &declared);
+	rc = models[q->service]->read(q);
+	if (rc == 0) {
+		rc = arrive(w, q, slot, &over);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	if (slot == NULL) {
+		refuse(w, q, REFUSAL_AUTH, &(struct over){0}, ANSWERED_AUTH, p);
+		return 0;
+	}
+	if (over.any) {
+		/* only OpenAI says when to come back */
+		over.wait_us = q->service == WORLD_OPENAI ? over.wait_us : 0;
+		refuse(w, q, REFUSAL_THROTTLE, &over, ANSWERED_THROTTLE, p);
+		return 0;
+	}
+	if (!has_quota(q, slot, declared)) {
+		refuse(w, q, REFUSAL_QUOTA, &over, ANSWERED_QUOTA, p);
+		return 0;
+	}
+	rc = account_attempt(w->account, q->meaning, &q->attempt);
+	if (rc != 0) {
+		return rc;
+	}
+	p->delay_us = fault_latency(w, q);
+	p->fault = fault_choose(w, q);
+	st->faults[p->fault]++;
+	if (fault_is_done(p->fault)) {
+		slot->used += !is_free(q->endpoint);
+		return perform(w, q, p->fault, p);
+	}
+	st->answered[fault_answered(p->fault)]++;
+	fault_refuse(w, q, p->fault, p);
+	return 0;
+}
+
+/* RFC 9110 section 5.6.7. */
+static const char *http_date(struct arena *a, int64_t wall_us)
+{
+	static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"},
+				 *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
+				     "Aug", "Sep", "Oct", "Nov", "Dec"};
+	char utc[25];
+
+	time_write_utc(wall_us, utc);
+	return arena_printf(a, "%s, %.2s %s %.4s %.8s GMT", days[wall_us / US_PER_DAY % 7], utc + 8,
+	    months[(utc[5] - '0') * 10 + utc[6] - '1'], utc, utc + 11);
+}
+
+void world_handle(
+    struct world *w, const struct world_request *r, struct now now, struct world_plan *ret)
+{
+	struct ask q = {.s = &w->s,
+	    .r = r,
+	    .leads = &w->leads,
+	    .account = w->account,
+	    .paths = w->paths,
+	    .a = &w->arena,
+	    .body = &w->body};
+
+	now.boot_us = now.boot_us > w->last.boot_us ? now.boot_us : w->last.boot_us;
+	w->last = now;
+	arena_reset(&w->arena);
+	buf_reset(&w->body);
+	*ret = (struct world_plan){.arrival_us = now.boot_us};
+	q.now = now;
+	q.service = service_of(r, &q.path);
+	ret->service = q.service;
+	if (q.service == WORLD_SERVICES) {
+		plan_json(ret, 404);
+		buf_add_text(&w->body, "{\"error\":\"no such service: the path begins with "
+				       "/zerobounce, /perplexity, /openai or /instantly\"}");
+	} else if (take(w, &q, ret) != 0 || w->body.failed) {
+		*ret = (struct world_plan){
+		    .arrival_us = now.boot_us, .service = q.service, .status = 500};
+		buf_reset(&w->body);
+		plan_json(ret, 500);
+	}
+	plan_header(ret, "Date", http_date(&w->arena, now.wall_us));
+	json_object_put(q.tree);
+	ret->body = w->body.data != NULL ? w->body.data : "";
+	ret->body_len = ret->end == WORLD_RESET || ret->end == WORLD_HANG ? 0 : w->body.len;
+}
+
+void world_delivered(struct world *w, uint64_t token, struct now now)
+{
+	account_delivered(w->account, token, now.wall_us);
+}
+
+void world_doubted(struct world *w, uint64_t token)
+{
+	account_doubted(w->account, token);
+}
