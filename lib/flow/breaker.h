@@ -40,7 +40,11 @@ void breaker_init(struct breaker *b, const struct breaker_spec *spec);
 int64_t breaker_earliest(struct breaker *b, struct now now);
 /* A call was granted; in half-open it becomes the probe. */
 void breaker_granted(struct breaker *b, uint64_t call, struct now now);
-/* A call ended. transport_ok: it was answered, whatever the answer said. Late answers of calls from before the opening never close it. */
+/*
+ * A call ended. transport_ok: it was answered, whatever the answer said. Late
+ * answers of calls from before the opening never close it, and failures of calls
+ * granted before the last probe never open it again (call ids grow: lib/base/ids.h).
+ */
 void breaker_result(struct breaker *b, uint64_t call, bool transport_ok, struct now now);
 /* A granted call was given back unsent: frees the probe. */
 void breaker_dropped(struct breaker *b, uint64_t call);

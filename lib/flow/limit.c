@@ -194,9 +194,8 @@ int limit_change(struct limit *l, const struct window_spec *specs, size_t n, int
 	struct window windows[LIMIT_WINDOWS];
 
 	assert(n <= LIMIT_WINDOWS && margin_us >= 0);
-	while (margin_us < l->margin_us && l->first != NULL) {
-		close_call(
-		    l, l->first, late_end(l, l->first)); /* they left under the longer margin */
+	while (margin_us < l->margin_us && l->first != NULL) { /* left under the longer margin */
+		close_call(l, l->first, late_end(l, l->first));
 	}
 	for (size_t i = 0; i < n; i++) {
 		windows[i] = window_new(l, &specs[i]);

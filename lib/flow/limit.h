@@ -57,6 +57,7 @@ void limit_free(struct limit *l);
  * windows are added, removed, lengthened (only as far as stamps are still kept:
  * the log keeps twice the longest window, at most 31 days) or lowered below what they hold
  * (then nothing is granted until it fits: the limit in force at each grant counts).
+ * A longer margin holds for open calls too, a shorter one only for those not yet sent.
  * 0 or LEAD_ENOMEM (then nothing changed).
  */
 int limit_change(struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us) MUST_CHECK;
@@ -64,21 +65,21 @@ int limit_change(struct limit *l, const struct window_spec *specs, size_t n, int
 /*
  * Earliest boot time at which a call of this weight may be taken if nothing else
  * happens: now.boot_us when at once, TIME_NEVER when it waits for an unsent call
- * or its weight exceeds a window's max. ret_window (may be NULL): index of the binding window.
+ * or its weight exceeds a window's max. ret_window (may be NULL): index of the binding window, 0 when it may go at once.
  */
 int64_t limit_earliest(struct limit *l, uint32_t weight, struct now now, size_t *ret_window);
 /* Counts the call; only after limit_earliest said now. 0 or LEAD_ENOMEM. */
 int limit_take(struct limit *l, struct limit_ticket *t, uint32_t weight, struct now now) MUST_CHECK;
-/* Its first byte may leave from at_us (boot clock) on. */
+/* Its first byte may leave from at_us (boot clock) on; a time before it was taken counts as that. */
 void limit_sent(struct limit *l, struct limit_ticket *t, int64_t at_us);
 /* Its answer's first byte was seen, or it failed after sending: it had arrived by at_us (boot clock) at the latest. */
 void limit_arrived(struct limit *l, struct limit_ticket *t, struct now now, int64_t at_us);
-/* It certainly never left. */
+/* It certainly never left. Once its margin is over it is a stamp and stays one. */
 void limit_drop(struct limit *l, struct limit_ticket *t);
 /*
  * At start, from the ledger: a call whose late end was late_us (boot clock of
  * this boot; may be negative, may lie in the future: restart + margin for calls found
- * open). In any order. Calendar windows count it when late_wall_us falls into the present period.
+ * open, with the margin they were sent under). In any order. Calendar windows count it when late_wall_us falls into the present period.
  */
 int limit_restore(struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now) MUST_CHECK;
 
@@ -96,7 +97,7 @@ struct window_view {
 };
 size_t limit_count(const struct limit *l);
 void limit_view(struct limit *l, size_t i, struct now now, struct window_view *ret);
-/* The longest look back over the ledger that limit_restore can use, in microseconds. */
+/* The longest look back over the ledger that limit_restore can use, in microseconds, to late ends (a call begins earlier). */
 int64_t limit_horizon(const struct window_spec *specs, size_t n, struct now now);
 
 /*

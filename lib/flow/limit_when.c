@@ -47,8 +47,10 @@ static uint64_t used_after(const struct limit *l, int64_t cutoff_us)
 	return sum;
 }
 
-/* The end of the first period after which the weight fits: the next one may be full of calls that
- * straddle its beginning. */
+/*
+ * The end of the first period after which the weight fits: the next one may be
+ * full of calls that straddle its beginning.
+ */
 static int64_t calendar_free(
     const struct limit *l, const struct window *w, uint64_t weight, struct now now)
 {

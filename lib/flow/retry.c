@@ -1,12 +1,12 @@
 /* lib/flow/retry.c: full jitter with the provider's word as a floor. */
 #include "lib/flow/retry.h"
 
+__extension__ typedef unsigned __int128 wide;
+
 /* Uniform in [0, span]. */
 static int64_t spread(int64_t span, uint64_t dice)
 {
-	unsigned __int128 scaled = (unsigned __int128)dice * ((uint64_t)span + 1);
-
-	return (int64_t)(uint64_t)(scaled >> 64);
+	return (int64_t)(uint64_t)(((wide)dice * ((uint64_t)span + 1)) >> 64);
 }
 
 /* base doubled for each failure after the first, up to cap. */

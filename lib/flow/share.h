@@ -13,7 +13,7 @@
 struct share_member {
 	uint32_t id;       /* run number */
 	uint8_t priority;  /* 0 first */
-	uint32_t weight;   /* at least 1 */
+	uint32_t weight;   /* 1 to 1,000,000; more counts as that */
 	bool ready;        /* has work that could be granted now; set by the caller */
 	int64_t deficit;   /* owned by share_* */
 };
@@ -30,5 +30,5 @@ struct share_member *share_member(struct share *s, uint32_t id);
 void share_remove(struct share *s, uint32_t id);
 /* Whose turn it is among the ready ones, NULL when none is ready. */
 struct share_member *share_next(struct share *s);
-/* The member was granted `cost` (1 for a call). */
+/* The member was granted `cost` (1 for a call; more than 1,000,000 counts as that). Looking with share_next is free: turns move on only here. */
 void share_charge(struct share *s, struct share_member *m, uint32_t cost);

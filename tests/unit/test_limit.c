@@ -132,6 +132,21 @@ static void test_answer_before_the_send_was_told(void **state)
 	limit_free(l);
 }
 
+static void test_times_out_of_order(void **state)
+{
+	struct limit *l = limit_of("1/3s", NULL, SEC);
+	struct limit_ticket t = {0};
+
+	take(l, &t, 1, zero);
+	limit_sent(l, &t, zero.boot_us - SEC); /* not before it was granted */
+	limit_arrived(l, &t, after(zero, 2 * SEC), zero.boot_us + 1500 * MS); /* past the margin */
+	assert_int_equal(limit_earliest(l, 1, after(zero, 2 * SEC), NULL), zero.boot_us + 4 * SEC);
+	/* a clock that runs backwards stands still */
+	assert_int_equal(limit_earliest(l, 1, after(zero, 4 * SEC), NULL), zero.boot_us + 4 * SEC);
+	assert_int_equal(limit_earliest(l, 1, zero, NULL), zero.boot_us + 4 * SEC);
+	limit_free(l);
+}
+
 static void test_the_longest_wait_binds(void **state)
 {
 	struct limit *l = limit_of("1/3s", "3/60s", 0);
@@ -362,6 +377,34 @@ static void test_step_forward_frees_nothing(void **state)
 	limit_free(l);
 }
 
+static void test_step_just_over_midnight_frees_nothing(void **state)
+{
+	struct limit *l = limit_of("1/day", NULL, 0);
+	struct now now = after(zero, HOUR);
+
+	whole_call(l, zero, 0);
+	now.wall_us += 11 * HOUR + HOUR / 2; /* 00:30 */
+	assert_int_equal(limit_earliest(l, 1, now, NULL), zero.boot_us + 12 * HOUR);
+	now.wall_us -= 11 * HOUR + HOUR / 2; /* and back */
+	assert_int_equal(limit_earliest(l, 1, now, NULL), zero.boot_us + 12 * HOUR);
+	limit_free(l);
+}
+
+/* A day that does not end by the wall clock keeps its calls longer than the log would. */
+static void test_stepped_back_again_and_again(void **state)
+{
+	struct limit *l = limit_of("1/day", NULL, 0);
+	struct now now = zero;
+
+	whole_call(l, now, 0);
+	for (int i = 0; i < 8; i++) {
+		now.wall_us -= 11 * HOUR;
+		now = after(now, 11 * HOUR);
+		assert_int_equal(limit_earliest(l, 1, now, NULL), now.boot_us + 12 * HOUR);
+	}
+	limit_free(l);
+}
+
 static void test_step_back_frees_nothing(void **state)
 {
 	struct limit *l = limit_of("2/day", NULL, 0);
@@ -416,20 +459,33 @@ static void test_step_back_over_midnight(void **state)
 	limit_free(l);
 }
 
+static void restore(struct limit *l, int64_t boot_ago_us, int64_t wall_ago_us)
+{
+	assert_int_equal(
+	    limit_restore(l, 1, zero.boot_us - boot_ago_us, zero.wall_us - wall_ago_us, zero), 0);
+}
+
 static void test_restore_into_the_day(void **state)
 {
-	struct limit *l = limit_of("5/day", NULL, SEC);
+	struct limit *l = limit_of("9/day", NULL, SEC);
+	struct now back = zero;
 
-	/* one today, one yesterday, one open at the crash, one that only its wall time puts into
-	 * today */
-	assert_int_equal(limit_restore(l, 1, zero.boot_us - HOUR, zero.wall_us - HOUR, zero), 0);
-	assert_int_equal(
-	    limit_restore(l, 1, zero.boot_us - 13 * HOUR, zero.wall_us - 13 * HOUR, zero), 0);
-	assert_int_equal(limit_restore(l, 1, zero.boot_us + SEC, zero.wall_us + SEC, zero), 0);
-	assert_int_equal(
-	    limit_restore(l, 1, zero.boot_us - 14 * HOUR, zero.wall_us - HOUR, zero), 0);
-	assert_int_equal(view(l, 0, zero).used, 3);
+	for (int i = 9; i > 0; i--) {
+		restore(l, 13 * HOUR + i, 13 * HOUR + i); /* yesterday */
+	}
+	restore(l, HOUR, HOUR);
+	restore(l, -SEC, -SEC);                   /* open at the crash */
+	restore(l, 14 * HOUR, HOUR);              /* only its wall time puts it into today */
+	restore(l, 12 * HOUR, 12 * HOUR);         /* at midnight */
+	restore(l, 12 * HOUR + 1, 12 * HOUR + 1); /* just before */
+	restore(l, 13 * HOUR, 13 * HOUR);
+	assert_int_equal(view(l, 0, zero).used, 4);
 	assert_int_equal(view(l, 0, after(zero, 12 * HOUR)).used, 0);
+	limit_free(l);
+	l = limit_of("9/day", NULL, SEC);
+	restore(l, 40 * HOUR, HOUR);
+	back.wall_us -= 13 * HOUR; /* yesterday after all: nothing is freed */
+	assert_int_equal(view(l, 0, back).used, 1);
 	limit_free(l);
 }
 
@@ -564,6 +620,7 @@ int main(void)
 	    cmocka_unit_test(test_one_in_three_seconds),
 	    cmocka_unit_test(test_margin_closes_by_itself),
 	    cmocka_unit_test(test_answer_before_the_send_was_told),
+	    cmocka_unit_test(test_times_out_of_order),
 	    cmocka_unit_test(test_the_longest_wait_binds),
 	    cmocka_unit_test(test_weights_leave_in_order),
 	    cmocka_unit_test(test_view),
@@ -576,6 +633,8 @@ int main(void)
 	    cmocka_unit_test(test_unsent_over_midnight_counts_in_the_new_day),
 	    cmocka_unit_test(test_month),
 	    cmocka_unit_test(test_step_forward_frees_nothing),
+	    cmocka_unit_test(test_step_just_over_midnight_frees_nothing),
+	    cmocka_unit_test(test_stepped_back_again_and_again),
 	    cmocka_unit_test(test_step_back_frees_nothing),
 	    cmocka_unit_test(test_step_back_over_midnight),
 	    cmocka_unit_test(test_restore_into_the_day),
