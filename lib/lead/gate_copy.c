@@ -10,7 +10,8 @@
 
 #include "lib/base/text.h"
 
-#define OPEN_MAX 40 /* bytes within brackets: longer ones are sentences */
+#define OPEN_MAX 40     /* bytes within brackets: longer ones are sentences */
+#define CLOSING_MAX 100 /* bytes of a closing and a name on one line */
 
 const char *gate_copy_words(const struct value *copy, unsigned min, unsigned max)
 {
@@ -102,11 +103,13 @@ static bool is_dashed(const char *p, const char *end, bool last_line)
 			 : dash == 2 && p + dash == end;
 }
 
-/* Start of the last sentence of a line. */
+/* Start of the last sentence of a line; one longer than CLOSING_MAX closes nothing. */
 static const char *last_sentence(const char *p, const char *end)
 {
-	const char *start = p;
+	const char *start;
 
+	p = end - p > CLOSING_MAX ? end - CLOSING_MAX : p;
+	start = p;
 	for (const char *q = p; q + 2 < end; q++) {
 		if ((*q == '.' || *q == '!' || *q == '?') && q[1] == ' ' &&
 		    !only_punctuation(q + 1, end)) {

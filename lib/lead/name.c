@@ -162,15 +162,38 @@ static void last_is_no_particle(struct name_token *tokens, size_t n)
 	}
 }
 
+/* Cuts the token that begins at p, an aside or up to white space or a comma; returns its end. */
+static const char *cut(const char *p, const char *end, struct name_token *ret)
+{
+	const char *q = aside_end(p, end);
+	uint32_t c;
+	size_t n;
+
+	ret->kind = q != NULL ? NAME_ASIDE : NAME_WORD;
+	if (q == NULL) {
+		q = p;
+		while (q < end && (n = text_next(q, end, &c)) > 0 && !is_blank(c) && c != ',') {
+			q += n;
+		}
+	}
+	ret->text = p;
+	ret->len = (size_t)(q - p);
+	ret->comma = false;
+	strip(ret);
+	return q;
+}
+
 size_t name_tokens(const char *text, size_t len, struct name_token ret[NAME_TOKENS_MAX])
 {
 	struct name_token whole = {.text = text, .len = len};
-	const char *p, *end, *q;
+	const char *p, *end;
 	size_t n = 0, step;
-	bool quoted;
 	uint32_t c;
 
 	text_trim(&whole.text, &whole.len);
+	if (whole.len > NAME_BYTES_MAX) {
+		return 0;
+	}
 	if (aside_end(whole.text, whole.text + whole.len) == whole.text + whole.len) {
 		strip(&whole); /* what stands in quotes as a whole is no aside */
 	}
@@ -178,6 +201,7 @@ size_t name_tokens(const char *text, size_t len, struct name_token ret[NAME_TOKE
 	end = whole.text + whole.len;
 	while (p < end && n < NAME_TOKENS_MAX) {
 		struct name_token *t = &ret[n];
+		bool first = n == 0, front = first || ret[n - 1].kind == NAME_TITLE, bracket;
 
 		step = text_next(p, end, &c);
 		if (step == 0 || is_blank(c) || c == ',') {
@@ -187,29 +211,16 @@ size_t name_tokens(const char *text, size_t len, struct name_token ret[NAME_TOKE
 			p += step > 0 ? step : 1;
 			continue;
 		}
-		quoted = c != '(' && c != '[';
-		q = aside_end(p, end);
-		*t = (struct name_token){.text = p, .kind = NAME_ASIDE};
-		if (q == NULL) {
-			q = p;
-			while (q < end && (step = text_next(q, end, &c)) > 0 && !is_blank(c) &&
-			       c != ',') {
-				q += step;
-			}
-			t->kind = NAME_WORD;
+		bracket = c == '(' || c == '[';
+		p = cut(p, end, t);
+		if (t->len == 0) {
+			continue;
 		}
-		t->len = (size_t)(q - p);
-		p = q;
-		strip(t);
-		if (t->len > 0) {
-			bool first = n == 0, front = first || ret[n - 1].kind == NAME_TITLE;
-
-			/* `"Coach" Williams`: a nickname in front is the first name */
-			if (t->kind != NAME_ASIDE || (first && quoted)) {
-				t->kind = kind_of(t, first, front);
-			}
-			n++;
+		/* `"Coach" Williams`: a nickname in front is the first name */
+		if (t->kind != NAME_ASIDE || (first && !bracket)) {
+			t->kind = kind_of(t, first, front);
 		}
+		n++;
 	}
 	last_is_no_particle(ret, n);
 	return n;

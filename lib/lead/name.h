@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define NAME_TOKENS_MAX 32
+#define NAME_BYTES_MAX 500
 
 enum name_kind {
 	NAME_WORD,     /* Anna, O'Neil, Meyer-Lind */
@@ -23,12 +24,13 @@ struct name_token {
 	bool comma; /* a comma stands behind it */
 };
 
-/* The tokens of a name, in order, borrowed from text; what comes after NAME_TOKENS_MAX is left out.
+/*
+ * The tokens of a name, in order, borrowed from text. What comes after NAME_TOKENS_MAX is left out;
+ * a text of more than NAME_BYTES_MAX is no name and has none.
  */
 size_t name_tokens(const char *text, size_t len, struct name_token ret[NAME_TOKENS_MAX]);
 
-/* Lower case, without dots: how tokens are looked up. Returns the length, 0 when it does not fit.
- */
+/* Case folded, without dots: how tokens are looked up. The length; 0 when it does not fit. */
 size_t name_token_word(const struct name_token *t, char *out, size_t room);
 
 /* A part of text; len 0 when the name does not show it. */

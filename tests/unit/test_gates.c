@@ -448,6 +448,31 @@ static void test_copy_placeholder(void **state)
 	}
 }
 
+/* What a stranger's file or a model's answer may hold: none of it may take long. */
+static void test_hostile(void **state)
+{
+	static const char *const pieces[] = {"( ", "\"", ". ", "@", "a", "[", "{", "<", "X",
+	    "insert ", "-- \n", "\xE2\x80\x9C", "a.", "\n"};
+	struct arena a = {0};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct buf text = {0};
+		struct value v;
+
+		while (text.len < 500000) {
+			buf_add_text(&text, pieces[i]);
+		}
+		v = value_string(text.data, text.len);
+		(void)gate_address(&v, &lists, &a, NULL);
+		(void)gate_name(&v, &lists);
+		(void)gate_copy_words(&v, 1, 2);
+		(void)gate_copy_signature(&v);
+		(void)gate_copy_placeholder(&v);
+		buf_free(&text);
+	}
+	arena_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +488,7 @@ int main(void)
 	    cmocka_unit_test(test_copy_words),
 	    cmocka_unit_test(test_copy_signature),
 	    cmocka_unit_test(test_copy_placeholder),
+	    cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, load_lists, free_lists);
