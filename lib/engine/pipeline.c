@@ -129,19 +129,31 @@ static void resolve_call(struct reading *r, const struct yaml_node *node, const 
 	service_ref(s->service);
 }
 
+static bool has_name(const char *const *names, const char *name)
+{
+	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+		if (strcmp(names[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_given(const struct step *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_params; i++) {
+		if (strcmp(s->params[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Parameters that the call does not know, and those it cannot do without. */
 static void check_params(struct reading *r, const struct yaml_node *node, const struct step *s)
 {
 	for (size_t i = 0; i < s->n_params; i++) {
-		bool known = false;
-
-		for (size_t k = 0; s->call->params[k] != NULL; k++) {
-			known = known || strcmp(s->call->params[k], s->params[i].name) == 0;
-		}
-		for (size_t k = 0; s->call->optional != NULL && s->call->optional[k] != NULL; k++) {
-			known = known || strcmp(s->call->optional[k], s->params[i].name) == 0;
-		}
-		if (!known) {
+		if (!has_name(s->call->params, s->params[i].name)) {
 			const char *nearest = text_nearest(s->params[i].name, s->call->params);
 
 			problems_add(r->problems, r->pl->yaml, node,
@@ -150,12 +162,7 @@ static void check_params(struct reading *r, const struct yaml_node *node, const 
 		}
 	}
 	for (size_t k = 0; s->call->params[k] != NULL; k++) {
-		bool given = false;
-
-		for (size_t i = 0; i < s->n_params; i++) {
-			given = given || strcmp(s->params[i].name, s->call->params[k]) == 0;
-		}
-		if (!given) {
+		if (!has_name(s->call->optional, s->call->params[k]) && !is_given(s, s->call->params[k])) {
 			problems_add(r->problems, r->pl->yaml, node, "call %s.%s needs '%s' in 'with'", s->service->name, s->call->name,
 			    s->call->params[k]);
 		}

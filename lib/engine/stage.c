@@ -28,6 +28,7 @@ void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outc
 {
 	i->status = ITEM_DONE;
 	i->outcome = o;
+	i->done_turn = e->turn;
 	i->due_us = 0;
 	item_reason(i, "%s", reason != NULL ? reason : "");
 	r->row.outcomes[ITEM_OPEN]--;

@@ -65,6 +65,7 @@ bool item_decode(struct slice key, struct slice value, struct item *ret)
 	ret->facts = (uint32_t)unpack_var(&u);
 	ret->due_us = (int64_t)unpack_var(&u);
 	ret->spent_micro = (int64_t)unpack_var(&u);
+	ret->done_turn = unpack_var(&u);
 	unpack_text(&u, ret->reason, sizeof(ret->reason));
 	return !u.bad && ret->outcome < ITEM_OUTCOMES;
 }
@@ -94,6 +95,7 @@ void item_write(struct txn *t, const struct item *i)
 	pack_var(b, i->facts);
 	pack_var(b, (uint64_t)i->due_us);
 	pack_var(b, (uint64_t)i->spent_micro);
+	pack_var(b, i->done_turn);
 	pack_text(b, i->reason);
 	txn_put(t, TABLE_STATE, item_key(i->run, i->number), b->data, b->len);
 }

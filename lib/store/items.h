@@ -59,6 +59,7 @@ struct item {
 	uint32_t facts;     /* next seq */
 	int64_t due_us;     /* RETRYING: boot clock */
 	int64_t spent_micro; /* settled and in doubt */
+	uint64_t done_turn;  /* turn of its outcome: an export begun before shows it as open */
 	char reason[ITEM_REASON];
 };
 

@@ -47,6 +47,8 @@ struct store {
 	bool read_only;
 	uint64_t commits;
 	struct buf scratch;
+	int64_t (*clock_us)(void);
+	int64_t commit_us;
 };
 
 struct txn {
@@ -231,6 +233,7 @@ int store_open(const struct store_options *o, struct store **ret, struct lead_er
 	}
 	s->lock_fd = -1;
 	s->read_only = o->read_only;
+	s->clock_us = o->clock_us;
 	rc = o->read_only ? 0 : store_lock(s, o->dir, err);
 	if (rc == 0) {
 		(void)snprintf(path, sizeof(path), "%s/leadd.mdb", o->dir);
@@ -304,6 +307,7 @@ void store_room(struct store *s, struct store_room *ret)
 		ret->map_bytes = info.me_mapsize;
 	}
 	ret->commits = s->commits;
+	ret->commit_us = s->commit_us;
 }
 
 /* --- transactions --- */
@@ -351,13 +355,16 @@ int txn_commit(struct txn *t, struct lead_error *err)
 {
 	char what[64];
 	int rc = t->error;
+	int64_t began_us;
 
 	if (rc != 0) {
 		(void)snprintf(what, sizeof(what), "cannot write the store (table %s)", table_names[t->where]);
 		txn_abort(t);
 		return store_fail(err, rc, what);
 	}
+	began_us = t->store->clock_us != NULL ? t->store->clock_us() : 0;
 	rc = mdb_txn_commit(t->mdb); /* frees it even when it fails */
+	t->store->commit_us = t->store->clock_us != NULL ? t->store->clock_us() - began_us : 0;
 	if (rc == 0) {
 		t->store->commits++;
 	}

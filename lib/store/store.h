@@ -63,6 +63,7 @@ struct store_options {
 	size_t map_bytes;      /* virtual; default 16 GiB */
 	bool no_sync;          /* scratch stores of plan, replay and the simulator only */
 	bool read_only;        /* leaves a running daemon's lock alone */
+	int64_t (*clock_us)(void); /* to time commits with; may be NULL */
 };
 
 struct store;
@@ -81,6 +82,7 @@ struct store_room {
 	uint64_t used_bytes; /* pages in use */
 	uint64_t map_bytes;
 	uint64_t commits;
+	int64_t commit_us;   /* how long the last commit took; 0 without a clock */
 };
 void store_room(struct store *s, struct store_room *ret);
 
