@@ -88,7 +88,7 @@ static void check_utf8(struct csv_sniff *s, const char *p, const char *end)
 {
 	const char *last;
 
-	while (s->tail_len > 0 && p < end) {
+	while (s->tail_len > 0 && s->tail_len < sizeof(s->tail) && p < end) {
 		s->tail[s->tail_len++] = *p++;
 		if (s->tail_len == utf8_length((unsigned char)s->tail[0])) {
 			s->bad_utf8 |= !text_is_utf8(s->tail, s->tail_len);
