@@ -74,7 +74,7 @@ static void read_settings(struct reading *r, const struct yaml_node *root)
 	int64_t n;
 
 	c->state_dir = "/var/lib/leadd";
-	c->socket = "/run/leadd/leadd.sock";
+	c->socket = "/run/leadd.sock";
 	c->currency = "USD";
 	c->turn_wait_us = 5 * US_PER_MS;
 	c->drain_us = 30 * US_PER_S;
