@@ -229,7 +229,7 @@ static bool is_bracketed(const char *p, const char *end)
 	}
 }
 
-/* At the beginning of a word: XXX, ___, INSERT … HERE, TODO, TBD, lorem ipsum. */
+/* At the beginning of a word: three or more X or _ alone, TBD, INSERT … HERE, lorem ipsum. */
 static bool is_open_word(const char *p, const char *end)
 {
 	size_t n = 0, same = 0, left = (size_t)(end - p);
@@ -244,7 +244,7 @@ static bool is_open_word(const char *p, const char *end)
 	if (n >= 3 && same == n && (*p == 'X' || *p == '_')) {
 		return true;
 	}
-	if ((n == 4 && memcmp(p, "TODO", 4) == 0) || (n == 3 && memcmp(p, "TBD", 3) == 0)) {
+	if (n == 3 && memcmp(p, "TBD", 3) == 0) {
 		return true;
 	}
 	if (n == 6 && strncasecmp(p, "insert", 6) == 0) {

@@ -67,5 +67,5 @@ const char *gate_name(const struct value *full_name, const struct gate_lists *l)
 const char *gate_copy_words(const struct value *copy, unsigned min, unsigned max);
 /* A closing line such as "Best regards," or "Cheers, Anna" at the end. */
 const char *gate_copy_signature(const struct value *copy);
-/* Anything still open: [Name], {{first_name}}, ${…}, <company>, XXX, INSERT … HERE. */
+/* Anything still open: [Name], {{first_name}}, ${…}, <company>, a row of X or _, INSERT … HERE. */
 const char *gate_copy_placeholder(const struct value *copy);
