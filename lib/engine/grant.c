@@ -57,6 +57,16 @@ static int params_eval(struct engine *e, const struct step *step, const struct v
 	return 0;
 }
 
+static bool is_optional(const struct service_call *call, const char *param)
+{
+	for (size_t i = 0; call->optional != NULL && call->optional[i] != NULL; i++) {
+		if (strcmp(call->optional[i], param) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The first input that is missing, NULL when all are there. */
 static const char *missing_input(const struct stage *st, const struct service_call *call, const struct view *view, const struct params *p)
 {
@@ -70,7 +80,7 @@ static const char *missing_input(const struct stage *st, const struct service_ca
 	for (size_t i = 0; call->params[i] != NULL; i++) {
 		struct value v = params_field(p, call->params[i], strlen(call->params[i]));
 
-		if (value_is_blank(&v)) {
+		if (value_is_blank(&v) && !is_optional(call, call->params[i])) {
 			return call->params[i];
 		}
 	}
