@@ -14,7 +14,6 @@
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
 #include "lib/base/path.h"
-#include "lib/sim/prose.h"
 
 #define MESSAGES 8 /* so many are looked at for the lead; the meaning takes them all */
 
@@ -129,24 +128,27 @@ int chat_read(struct ask *q)
 	return 0;
 }
 
+void chat_find_lead(struct ask *q)
+{
+	prose_find(q->prompt.text != NULL ? q->prompt.text : "", q->prompt.len, &q->lead);
+}
+
 int chat_form(struct ask *q, uint64_t draw, const char *text, struct buf *out)
 {
-	struct prose_lead lead;
 	struct json_object *schema = NULL;
 	struct buf subject = {0};
 	int rc = 0;
 
-	prose_find(q->prompt.text != NULL ? q->prompt.text : "", q->prompt.len, &lead);
 	if (q->schema.kind == VALUE_JSON) {
 		rc = json_parse(q->schema.text, q->schema.len, &schema, NULL);
 		if (rc == 0) {
-			prose_schema(out, schema, &lead, draw, text);
+			prose_schema(out, schema, &q->lead, draw, text);
 			json_object_put(schema);
 		}
 		return rc;
 	}
 	if (q->json_mode) {
-		prose_subject(&subject, &lead, draw);
+		prose_subject(&subject, &q->lead, draw);
 		buf_add_text(out, "{\"subject\":");
 		json_add(out, subject.data);
 		buf_add_text(out, ",\"body\":");

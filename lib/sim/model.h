@@ -9,6 +9,7 @@
 #include "lib/base/value.h"
 #include "lib/sim/account.h"
 #include "lib/sim/leads.h"
+#include "lib/sim/prose.h"
 #include "lib/sim/scenario.h"
 #include "lib/sim/world.h"
 
@@ -50,6 +51,7 @@ struct ask {
 		int64_t reset_us; /* until it is whole again */
 	} requests, tokens;       /* the key's first window of each kind, for headers */
 	const struct chat_paths *paths;
+	struct prose_lead lead; /* whom the prompt is about; answered chats only */
 	struct arena *a;
 	struct buf *body;
 };
@@ -113,5 +115,8 @@ void chat_paths_free(struct chat_paths *c);
 int chat_read(struct ask *q);
 /* What a text is in tokens: about four bytes each. */
 uint64_t chat_tokens(size_t bytes);
-/* The text in the form that was asked for: as it is, as a JSON object, or by schema. */
+/* Fills q->lead. */
+void chat_find_lead(struct ask *q);
+/* The text in the form that was asked for: as it is, as a JSON object, or by schema. Needs q->lead.
+ */
 int chat_form(struct ask *q, uint64_t draw, const char *text, struct buf *out);

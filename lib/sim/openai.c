@@ -12,7 +12,6 @@
 
 #include "lib/base/json.h"
 #include "lib/base/text.h"
-#include "lib/sim/prose.h"
 
 /* Hundredths of a currency unit per million tokens. */
 static const struct price {
@@ -127,12 +126,11 @@ static void write_models(struct ask *q)
 /* The text, and what is wrong with it. */
 static int write_text(struct ask *q, uint64_t draw, enum copy_flaw flaw, struct buf *ret)
 {
-	struct prose_lead lead;
 	struct buf text = {0};
 	int rc;
 
-	prose_find(q->prompt.text != NULL ? q->prompt.text : "", q->prompt.len, &lead);
-	prose_email(&text, &lead, draw, flaw);
+	chat_find_lead(q);
+	prose_email(&text, &q->lead, draw, flaw);
 	rc = text.data == NULL || text.failed ? LEAD_ENOMEM : chat_form(q, draw, text.data, ret);
 	buf_free(&text);
 	return rc != 0 ? rc : ret->failed ? LEAD_ENOMEM : 0;

@@ -13,7 +13,6 @@
 
 #include "lib/base/json.h"
 #include "lib/base/text.h"
-#include "lib/sim/prose.h"
 
 /* Micro-units per token in and out, and per request at low search context. */
 static const struct price {
@@ -107,13 +106,12 @@ static void write_usage(struct ask *q, const struct price *price, size_t bytes)
 /* The findings, in the form the client wants. */
 static int write_content(struct ask *q, uint64_t draw, bool found, struct buf *content)
 {
-	struct prose_lead lead;
 	struct buf text = {0};
 	int rc;
 
-	prose_find(q->prompt.text != NULL ? q->prompt.text : "", q->prompt.len, &lead);
+	chat_find_lead(q);
 	if (found) {
-		prose_facts(&text, &lead, draw);
+		prose_facts(&text, &q->lead, draw);
 	} else if (q->schema.kind != VALUE_JSON) {
 		buf_add_text(&text,
 		    "I could not find any reliable information about this person or organisation.");

@@ -17,6 +17,7 @@
 
 #define WORDS_MIN 52 /* two words of room: readers may count "top-up" or "&" in their own way */
 #define COMPANY_WORDS 6
+#define LABEL_BYTES 24
 
 static const char *const openers[] = {
     "Hi {first}, I came across {company} this week and liked how clearly you say what you do.",
@@ -91,42 +92,55 @@ static bool take_value(const char *p, const char *end, unsigned max_words, char 
 	return text_words(out, len) > 0;
 }
 
-/* Where the label ends, when it stands at p: `_` and ` ` are the same, a colon or `=` must follow.
- */
-static const char *label_at(const char *p, const char *end, const char *label)
+/* The words right before p, lower-case, `_` as a space: what might be a label. Returns their
+ * length. */
+static size_t label_before(const char *text, const char *p, char out[LABEL_BYTES])
 {
-	for (; *label != '\0'; label++, p++) {
-		if (p >= end ||
-		    (tolower((unsigned char)*p) != *label && !(*label == ' ' && *p == '_'))) {
-			return NULL;
-		}
+	const char *end, *start;
+	size_t len;
+
+	while (p > text && strchr(" \"*", p[-1]) != NULL) {
+		p--;
 	}
-	while (p < end && (*p == '"' || *p == ' ' || *p == '*')) {
-		p++;
+	end = start = p;
+	while (start > text && (is_word(start[-1]) || start[-1] == '_' || start[-1] == ' ')) {
+		start--;
 	}
-	return p < end && (*p == ':' || *p == '=') ? p + 1 : NULL;
+	while (start < end && *start == ' ') {
+		start++;
+	}
+	len = (size_t)(end - start);
+	if (len >= LABEL_BYTES) {
+		return 0;
+	}
+	for (size_t i = 0; i < len; i++) {
+		out[i] = start[i] == '_' ? ' ' : (char)tolower((unsigned char)start[i]);
+	}
+	out[len] = '\0';
+	return len;
 }
 
+/* `Label: value` or `"label": "value"`: the value of the label that stands first in the list. One
+ * pass. */
 static bool by_label(const char *text, const char *end, const char *const labels[],
     unsigned max_words, char *out, size_t size)
 {
-	for (size_t i = 0; labels[i] != NULL; i++) {
-		for (const char *p = text; p < end; p++) {
-			const char *before = p, *value;
+	char label[LABEL_BYTES];
+	size_t best = SIZE_MAX, i;
+	const char *value = NULL;
 
-			while (before > text && (before[-1] == ' ' || before[-1] == '_')) {
-				before--;
-			}
-			if (before > text && is_word(before[-1])) {
-				continue; /* `company name:` is no `name:` */
-			}
-			value = label_at(p, end, labels[i]);
-			if (value != NULL && take_value(value, end, max_words, out, size)) {
-				return true;
-			}
+	for (const char *p = text; p < end; p++) {
+		if ((*p != ':' && *p != '=') || label_before(text, p, label) == 0) {
+			continue;
+		}
+		for (i = 0; i < best && labels[i] != NULL && strcmp(labels[i], label) != 0; i++) {
+		}
+		if (i < best && labels[i] != NULL && take_value(p + 1, end, max_words, out, size)) {
+			best = i;
+			value = p + 1;
 		}
 	}
-	return false;
+	return value != NULL && take_value(value, end, max_words, out, size);
 }
 
 static bool is_capital(const char *p, const char *end)
@@ -171,10 +185,10 @@ static bool by_word(
 
 void prose_find(const char *prompt, size_t len, struct prose_lead *ret)
 {
-	static const char *const names[] = {"first name", "firstname", "full name", "contact",
-	    "recipient", "prospect", "lead", "person", "name", NULL};
+	static const char *const names[] = {"first name", "firstname", "full name", "contact name",
+	    "lead name", "contact", "recipient", "prospect", "lead", "person", "name", NULL};
 	static const char *const companies[] = {
-	    "company name", "company", "organisation", "organization", "employer", "account", NULL};
+	    "company name", "company", "organisation", "organization", "employer", NULL};
 	const char *end = prompt + len;
 
 	*ret = (struct prose_lead){.first = "there", .company = "your team", .has_company = true};
