@@ -12,6 +12,7 @@
 #include "daemon/leadsim_http.h"
 
 #include "daemon/clock.h"
+#include "daemon/leadsim_parse.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,8 +32,6 @@
 #include "lib/sim/scenario.h"
 
 #define HEAD_BYTES_MAX ((size_t)32 << 10)
-#define BODY_BYTES_MAX ((size_t)1 << 20)
-#define HEADERS_MAX 64
 #define READ_AHEAD_MAX ((size_t)64 << 10) /* pipelined bytes taken while an answer is owed */
 #define CONNECTIONS_MAX 10000
 #define PAD_BYTES ((size_t)16 << 10)
@@ -66,13 +65,6 @@ struct sim_server {
 	struct conn *conns;
 	size_t n_conns;
 	bool accept_armed;
-};
-
-/* A request, taken apart in the input buffer's own memory. */
-struct parsed {
-	struct world_request r;
-	struct world_header headers[HEADERS_MAX];
-	bool close;
 };
 
 static void after(struct event *e, int64_t us)
@@ -114,106 +106,6 @@ static void conn_lost(struct conn *c)
 		world_doubted(c->server->o.world, c->last_token);
 	}
 	conn_free(c);
-}
-
-/* --- taking requests apart --- */
-
-/* Content-Length of a head: digits only. SIZE_MAX: malformed, repeated or too large; transfer
- * codings are not taken. */
-static size_t body_bytes_of(const char *head, size_t len, bool *ret_expect)
-{
-	size_t body = 0;
-	bool seen = false;
-
-	*ret_expect = false;
-	for (const char *p = memchr(head, '\n', len); p != NULL && p + 1 < head + len;
-	     p = memchr(p + 1, '\n', (size_t)(head + len - p - 1))) {
-		const char *line = p + 1;
-
-		if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) {
-			return SIZE_MAX;
-		}
-		*ret_expect = *ret_expect || strncasecmp(line, "Expect: 100", 11) == 0;
-		if (strncasecmp(line, "Content-Length:", 15) != 0) {
-			continue;
-		}
-		for (line += 15; *line == ' ' || *line == '\t'; line++) {
-		}
-		if (seen || *line < '0' || *line > '9') {
-			return SIZE_MAX;
-		}
-		for (seen = true; *line >= '0' && *line <= '9' && body <= BODY_BYTES_MAX; line++) {
-			body = body * 10 + (size_t)(*line - '0');
-		}
-		if ((*line != '\r' && *line != ' ') || body > BODY_BYTES_MAX) {
-			return SIZE_MAX;
-		}
-	}
-	return body;
-}
-
-/* Cuts the next line off and ends it with NUL. The head ends with an empty line, so there is always
- * one. */
-static char *next_line(char **p)
-{
-	char *line = *p, *end = strchr(line, '\n');
-
-	*p = end + 1;
-	*end = '\0';
-	if (end > line && end[-1] == '\r') {
-		end[-1] = '\0';
-	}
-	return line;
-}
-
-static bool parse_headers(char *p, struct parsed *ret)
-{
-	char *line;
-
-	while (*(line = next_line(&p)) != '\0') {
-		char *colon = strchr(line, ':'), *value, *end;
-
-		if (colon == NULL || colon == line || ret->r.n_headers == HEADERS_MAX) {
-			return false;
-		}
-		*colon = '\0';
-		for (value = colon + 1; *value == ' ' || *value == '\t'; value++) {
-		}
-		for (end = value + strlen(value);
-		     end > value && (end[-1] == ' ' || end[-1] == '\t'); *--end = '\0') {
-		}
-		ret->headers[ret->r.n_headers++] = (struct world_header){line, value};
-		if (strcasecmp(line, "Host") == 0) {
-			ret->r.host = value;
-		} else if (strcasecmp(line, "Connection") == 0) {
-			ret->close = strcasecmp(value, "close") == 0;
-		}
-	}
-	return true;
-}
-
-/* `GET /path?query HTTP/1.1` and the headers behind it. head ends with its empty line and holds no
- * NUL. */
-static bool parse_head(char *head, struct parsed *ret)
-{
-	char *p = head, *line = next_line(&p), *path = strchr(line, ' '),
-	     *version = path != NULL ? strchr(path + 1, ' ') : NULL, *query;
-
-	*ret = (struct parsed){.r = {.headers = ret->headers}};
-	if (version == NULL || path[1] != '/' || strncmp(version + 1, "HTTP/1.", 7) != 0) {
-		return false;
-	}
-	*path++ = '\0';
-	*version++ = '\0';
-	ret->close = strcmp(version, "HTTP/1.0") == 0;
-	ret->r.method = line;
-	ret->r.path = path;
-	query = strchr(path, '?');
-	if (query != NULL) {
-		*query = '\0';
-		ret->r.query = query + 1;
-	}
-	return parse_headers(p, ret);
 }
 
 /* --- sending --- */
@@ -410,11 +302,11 @@ static void conn_answer(struct conn *c)
 	char *head = (char *)evbuffer_pullup(c->in, (ssize_t)whole);
 	struct world_plan plan;
 	struct sim_reply reply = {.status = 200, .body = {.max = (size_t)1 << 31}};
-	struct parsed q;
+	struct sim_request q;
 
 	c->last_token = 0;
 	c->continued = false;
-	if (head == NULL || memchr(head, '\0', c->head_bytes) != NULL || !parse_head(head, &q)) {
+	if (head == NULL || memchr(head, '\0', c->head_bytes) != NULL || !sim_parse(head, &q)) {
 		c->close = true;
 		add_plain(c, 400, "{\"error\":\"bad request\"}", 23);
 		conn_start(c, 0);
@@ -464,7 +356,7 @@ static bool conn_ready(struct conn *c)
 		}
 		c->head_bytes = (size_t)end.pos + 4;
 		c->body_bytes =
-		    body_bytes_of((const char *)evbuffer_pullup(c->in, (ssize_t)c->head_bytes),
+		    sim_body_bytes((const char *)evbuffer_pullup(c->in, (ssize_t)c->head_bytes),
 			c->head_bytes, &expect);
 		if (c->body_bytes == SIZE_MAX) {
 			refuse_request(c, 411,

@@ -1,4 +1,4 @@
-/* lib/sim/internal.h: the inside of a world, for world.c, fault.c and report.c. */
+/* lib/sim/internal.h: the inside of a world, for world.c, allow.c, fault.c and report.c. */
 #pragma once
 
 #include "lib/sim/arrivals.h"
@@ -51,6 +51,21 @@ struct world {
 	struct arena arena; /* of the present call */
 	struct buf body;
 };
+
+/* The state of the client's key; NULL when it is refused. declared: as in the scenario, NULL when
+ * any key is taken. */
+struct key_slot *allow_key(
+    struct world *w, struct ask *q, const struct scenario_key **ret_declared);
+struct over {
+	bool any, tokens;
+	int64_t wait_us;
+};
+/* Counts the arrival in all its windows and tells which of them are over. LEAD_ENOMEM. */
+int allow_count(struct world *w, struct ask *q, struct key_slot *slot, struct over *ret);
+/* Whether the key still pays; a quota that ran out comes back after its time. */
+bool allow_quota(struct ask *q, struct key_slot *slot, const struct scenario_key *declared);
+/* Calls that tell about the account and take nothing from it. */
+bool allow_is_free(enum world_endpoint ep);
 
 /* What goes wrong with this call, if anything: scripts in their order, then chance. Counts the hit.
  */

@@ -15,8 +15,6 @@
 
 #include <json-c/json.h>
 
-#include "lib/base/ids.h"
-
 static const struct model *const models[WORLD_SERVICES] = {
     &model_zerobounce, &model_perplexity, &model_openai, &model_instantly};
 
@@ -137,114 +135,6 @@ static enum world_service service_of(const struct world_request *r, const char *
 	return WORLD_SERVICES;
 }
 
-/* The state of the client's key; NULL when it is refused. */
-static struct key_slot *slot_of(
-    struct world *w, struct ask *q, const struct scenario_key **ret_declared)
-{
-	const struct scenario_service *s = &w->s.services[q->service];
-	struct service_state *st = &w->services[q->service];
-	uint64_t hash;
-	size_t i;
-
-	*ret_declared = NULL;
-	if (q->key == NULL || *q->key == '\0') {
-		return NULL;
-	}
-	for (i = 0; i < s->n_keys && strcmp(s->keys[i].text, q->key) != 0; i++) {
-	}
-	if (s->n_keys > 0) {
-		*ret_declared = i < s->n_keys ? &s->keys[i] : NULL;
-		return i < s->n_keys ? &st->keys[i] : NULL;
-	}
-	hash = hash_plain(q->key, strlen(q->key));
-	for (i = 0; i < st->n_keys && st->keys[i].hash != hash; i++) {
-	}
-	if (i == st->n_keys && i < KEY_SLOTS) {
-		st->keys[st->n_keys++].hash = hash;
-	}
-	return &st->keys[i < KEY_SLOTS ? i : KEY_SLOTS - 1];
-}
-
-static struct arrivals *window_of(
-    struct world *w, enum world_service s, struct key_slot *slot, size_t i)
-{
-	const struct scenario_limit *l = &w->s.services[s].limits[i];
-	struct arrivals *a = l->per_service ? &w->services[s].shared[i]
-			     : slot != NULL ? &slot->windows[i]
-					    : NULL;
-
-	if (a != NULL && a->max == 0) {
-		a->max = l->max * w->s.limit_factor;
-		a->length_us = l->length_us;
-	}
-	return a;
-}
-
-struct over {
-	bool any, tokens;
-	int64_t wait_us;
-};
-
-/* Counts the arrival in all its windows and looks which of them are over. */
-static int arrive(struct world *w, struct ask *q, struct key_slot *slot, struct over *ret)
-{
-	const struct scenario_service *s = &w->s.services[q->service];
-
-	*ret = (struct over){0};
-	for (size_t i = 0; i < s->n_limits; i++) {
-		const struct scenario_limit *l = &s->limits[i];
-		struct ask_window *shown = l->tokens ? &q->tokens : &q->requests;
-		uint32_t weight = l->tokens ? (uint32_t)q->tokens_asked : 1;
-		struct arrivals *a = (l->endpoints >> q->endpoint & 1) != 0
-					 ? window_of(w, q->service, slot, i)
-					 : NULL;
-		int64_t wait;
-
-		if (a == NULL) {
-			continue;
-		}
-		if (arrivals_add(a, q->now, weight) != 0) {
-			return LEAD_ENOMEM;
-		}
-		if (!shown->known) {
-			*shown = (struct ask_window){.known = true, .max = a->max};
-			arrivals_shown(a, q->now, &shown->left, &shown->reset_us);
-		}
-		if (a->weight > a->max) {
-			wait = arrivals_wait(a, q->now, weight);
-			ret->tokens = !ret->any || wait > ret->wait_us ? l->tokens : ret->tokens;
-			ret->wait_us = wait > ret->wait_us ? wait : ret->wait_us;
-			ret->any = true;
-		}
-	}
-	return 0;
-}
-
-/* Calls that tell about the account and take nothing from it. */
-static bool is_free(enum world_endpoint ep)
-{
-	return ep == EP_GETCREDITS || ep == EP_MODELS;
-}
-
-/* Whether the key still pays; a quota that ran out comes back after its time. */
-static bool has_quota(struct ask *q, struct key_slot *slot, const struct scenario_key *declared)
-{
-	if (declared == NULL || declared->quota == 0) {
-		q->key_left = UINT64_MAX;
-		return true;
-	}
-	if (slot->spent_us != 0 && declared->reset_us > 0 &&
-	    q->now.boot_us - slot->spent_us >= declared->reset_us) {
-		slot->used = 0;
-		slot->spent_us = 0;
-	}
-	q->key_left = slot->used < declared->quota ? declared->quota - slot->used : 0;
-	if (q->key_left == 0 && slot->spent_us == 0) {
-		slot->spent_us = q->now.boot_us > 0 ? q->now.boot_us : 1;
-	}
-	return q->key_left > 0 || is_free(q->endpoint);
-}
-
 /* The line for what was done. */
 static int write_line(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p)
 {
@@ -322,10 +212,10 @@ static int take(struct world *w, struct ask *q, struct world_plan *p)
 		return 0;
 	}
 	q->key = models[q->service]->credential(q);
-	slot = slot_of(w, q, &declared);
+	slot = allow_key(w, q, &declared);
 	rc = models[q->service]->read(q);
 	if (rc == 0) {
-		rc = arrive(w, q, slot, &over);
+		rc = allow_count(w, q, slot, &over);
 	}
 	if (rc != 0) {
 		return rc;
@@ -340,7 +230,7 @@ static int take(struct world *w, struct ask *q, struct world_plan *p)
 		refuse(w, q, REFUSAL_THROTTLE, &over, ANSWERED_THROTTLE, p);
 		return 0;
 	}
-	if (!has_quota(q, slot, declared)) {
+	if (!allow_quota(q, slot, declared)) {
 		refuse(w, q, REFUSAL_QUOTA, &over, ANSWERED_QUOTA, p);
 		return 0;
 	}
@@ -352,7 +242,7 @@ static int take(struct world *w, struct ask *q, struct world_plan *p)
 	p->fault = fault_choose(w, q);
 	st->faults[p->fault]++;
 	if (fault_is_done(p->fault)) {
-		slot->used += !is_free(q->endpoint);
+		slot->used += !allow_is_free(q->endpoint);
 		return perform(w, q, p->fault, p);
 	}
 	st->answered[fault_answered(p->fault)]++;
