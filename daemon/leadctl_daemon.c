@@ -1,0 +1,155 @@
+/* daemon/leadctl_daemon.c: the daemon itself: status, doctor, reload, backup. */
+#include "daemon/leadctl.h"
+
+#include "lib/base/time.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <json-c/json.h>
+
+static void print_services(struct ctl *c, struct json_object *services)
+{
+	struct table t;
+
+	table_init(&t, "SERVICE STATE IN_FLIGHT> WAITING>");
+	for (size_t i = 0; i < list_length(services); i++) {
+		struct json_object *one = list_at(services, i);
+
+		table_cell(c, &t, "%s", get_text(one, "service"));
+		table_cell(c, &t, "%s", get_text(one, "state"));
+		table_color(&t, color_of_state(get_text(one, "state")));
+		table_cell(c, &t, "%" PRId64, get_int(one, "in_flight"));
+		table_cell(c, &t, "%" PRId64, get_int(one, "waiting"));
+	}
+	if (t.n_cells > 0) {
+		putchar('\n');
+	}
+	table_print(c, &t);
+}
+
+static void print_status(struct ctl *c, struct json_object *o)
+{
+	struct json_object *store = get_object(o, "store"), *runs = get_object(o, "runs");
+	struct json_object *commit = get_object(o, "commit_ms"), *turn = get_object(o, "turn_ms");
+	int64_t started, now;
+	char up[32] = "-";
+
+	if (time_parse_rfc3339(get_text(o, "started"), &started) && time_parse_rfc3339(get_text(o, "now"), &now)) {
+		duration_write(now - started, up);
+	}
+	print_line(c, BOLD, "leadd %s", get_text(o, "version"));
+	print_field(c, "process", "%" PRId64 ", up %s, since %s", get_int(o, "pid"), up, show_time(c, o, "started"));
+	print_field(c, "taking work", "%s%s%s", get_bool(o, "taking_work") ? "yes" : "no",
+	    get_has(o, "why_not") ? ": " : "", get_text(o, "why_not"));
+	print_field(c, "configuration", "generation %" PRId64, get_int(o, "generation"));
+	print_field(c, "runs", "%" PRId64 " running, %" PRId64 " paused, %" PRId64 " done", get_int(runs, "running"),
+	    get_int(runs, "paused"), get_int(runs, "done"));
+	print_field(c, "in flight", "%" PRId64 " calls", get_int(o, "in_flight"));
+	print_field(c, "store", "%s of %s (%s %%)", show_bytes(c, (uint64_t)get_int(store, "bytes")),
+	    show_bytes(c, (uint64_t)get_int(store, "map_bytes")), show_number(c, store, "used_percent"));
+	print_field(c, "commits", "half within %s ms, 99 %% within %s ms", show_number(c, commit, "p50"),
+	    show_number(c, commit, "p99"));
+	print_field(c, "turns", "%s; half within %s ms, 99.9 %% within %s ms, longest %s ms", show_number(c, o, "turns"),
+	    show_number(c, turn, "p50"), show_number(c, turn, "p999"), show_number(c, turn, "max"));
+	print_services(c, get_list(o, "services"));
+}
+
+int cmd_status(struct ctl *c, const struct args *a)
+{
+	struct json_object *o;
+	int rc = api_get(c, &o, "/v1/status");
+
+	(void)a;
+	if (rc != CTL_OK) {
+		return rc;
+	}
+	if (c->json) {
+		print_json(o);
+	} else {
+		print_status(c, o);
+	}
+	json_object_put(o);
+	return CTL_OK;
+}
+
+int cmd_doctor(struct ctl *c, const struct args *a)
+{
+	struct json_object *answer, *items;
+	struct table t;
+	int rc = api_send(c, "POST", NULL, &answer, "/v1/doctor");
+
+	(void)a;
+	if (rc != CTL_OK) {
+		return rc;
+	}
+	items = get_list(answer, "items");
+	table_init(&t, "CHECK SUBJECT RESULT DETAIL*");
+	for (size_t i = 0; i < list_length(items); i++) {
+		struct json_object *one = list_at(items, i);
+		bool ok = get_bool(one, "ok");
+
+		table_cell(c, &t, "%s", get_text(one, "check"));
+		table_cell(c, &t, "%s", show_text(c, one, "subject"));
+		table_cell(c, &t, "%s", ok ? "ok" : "failed");
+		table_color(&t, ok ? GREEN : RED);
+		table_cell(c, &t, "%s", show_text(c, one, "detail"));
+		rc = ok ? rc : CTL_FOUND;
+	}
+	if (c->json) {
+		print_json(answer);
+		t.n_cells = 0;
+	}
+	table_print(c, &t);
+	json_object_put(answer);
+	return rc;
+}
+
+int cmd_reload(struct ctl *c, const struct args *a)
+{
+	bool check = args_has(a, "check");
+	struct json_object *answer, *changes;
+	int rc = api_send(c, "POST", NULL, &answer, "/v1/reload%s", check ? "?check=1" : "");
+
+	if (rc != CTL_OK) {
+		return rc;
+	}
+	if (c->json) {
+		print_json(answer);
+		json_object_put(answer);
+		return CTL_OK;
+	}
+	changes = get_list(answer, "changes");
+	for (size_t i = 0; i < list_length(changes); i++) {
+		print_line(c, PLAIN, "%s", show_value(c, list_at(changes, i)));
+	}
+	print_line(c, PLAIN, "generation %" PRId64 " %s, %zu changes", get_int(answer, "generation"),
+	    get_bool(answer, "applied") ? "is in force" : "would be good", list_length(changes));
+	json_object_put(answer);
+	return CTL_OK;
+}
+
+int cmd_backup(struct ctl *c, const struct args *a)
+{
+	struct json_object *body = json_object_new_object(), *answer;
+	time_t now = time(NULL);
+	struct tm tm;
+	char name[64];
+	int rc;
+
+	strftime(name, sizeof(name), "leadd-%Y%m%d-%H%M%S", gmtime_r(&now, &tm));
+	json_object_object_add(body, "path", json_object_new_string(a->n_positions > 0 ? a->positions[0] : name));
+	rc = api_send(c, "POST", body, &answer, "/v1/backup");
+	json_object_put(body);
+	if (rc != CTL_OK) {
+		return rc;
+	}
+	if (c->json) {
+		print_json(answer);
+	} else {
+		print_line(c, PLAIN, "%s", get_text(answer, "path"));
+	}
+	json_object_put(answer);
+	return CTL_OK;
+}

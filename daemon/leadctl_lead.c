@@ -1,0 +1,157 @@
+/* daemon/leadctl_lead.c: leads of a run, and one lead with all that happened to it. */
+#include "daemon/leadctl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
+{
+	struct json_object *fields = get_object(lead, "fields");
+
+	table_cell(c, t, "%" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
+	table_cell(c, t, "%s", show_text(c, lead, "stage"));
+	table_cell(c, t, "%s", show_text(c, lead, "status"));
+	table_color(t, color_of_state(get_text(lead, "status")));
+	table_cell(c, t, "%s", show_text(c, lead, "outcome"));
+	table_color(t, color_of_state(get_text(lead, "outcome")));
+	table_cell(c, t, "%s", show_text(c, lead, "reason"));
+	table_cell(c, t, "%s", show_money(c, lead, "spent_micro", get_text(lead, "currency")));
+	table_cell(c, t, "%s", show_time(c, lead, "due"));
+	table_cell(c, t, "%s", show_text(c, fields, "email"));
+}
+
+int cmd_lead_list(struct ctl *c, const struct args *a)
+{
+	struct buf path = {0};
+	struct table t;
+	uint64_t run;
+	int rc;
+
+	if (!args_run(a, 0, &run)) {
+		return CTL_USAGE;
+	}
+	buf_printf(&path, "/v1/runs/%" PRIu64 "/leads", run);
+	api_query(&path, "outcome", args_text(a, "outcome"));
+	api_query(&path, "stage", args_text(a, "stage"));
+	table_init(&t, "LEAD STAGE STATUS OUTCOME REASON SPENT> DUE EMAIL*");
+	rc = list_print(c, a, path.data, &t, list_row, "no leads");
+	buf_free(&path);
+	return rc;
+}
+
+/* A value with several lines (a written mail) keeps them. */
+static void print_value(struct ctl *c, const char *name, const char *value)
+{
+	size_t len = strcspn(value, "\n");
+
+	print_field(c, name, "%.*s", (int)len, value);
+	while (value[len] == '\n') {
+		value += len + 1;
+		len = strcspn(value, "\n");
+		print_field(c, "", "%.*s", (int)len, value);
+	}
+}
+
+static void print_fields(struct ctl *c, struct json_object *fields)
+{
+	if (fields == NULL || json_object_object_length(fields) == 0) {
+		return;
+	}
+	putchar('\n');
+	json_object_object_foreach(fields, name, value)
+	{
+		print_value(c, name, show_value(c, value));
+	}
+}
+
+/* `verify_status=valid, score=3` */
+static const char *fields_of(struct ctl *c, struct json_object *fact)
+{
+	struct json_object *fields = get_object(fact, "fields");
+	const char *text = "";
+
+	if (fields == NULL) {
+		return text;
+	}
+	json_object_object_foreach(fields, name, value)
+	{
+		text = arena_printf(&c->mem, "%s%s%s=%s", text, text[0] != '\0' ? ", " : "", name,
+		    show_value(c, value));
+	}
+	return text;
+}
+
+static void print_timeline(struct ctl *c, struct json_object *timeline, const char *currency)
+{
+	struct table t;
+
+	table_init(&t, "AT STAGE STEP> OUTCOME REASON SERVICE CALL PRICE> TOOK> FIELDS*");
+	for (size_t i = 0; i < list_length(timeline); i++) {
+		struct json_object *fact = list_at(timeline, i);
+
+		table_cell(c, &t, "%s", show_time(c, fact, "at"));
+		table_cell(c, &t, "%s", get_text(fact, "stage"));
+		table_cell(c, &t, "%" PRId64, get_int(fact, "step"));
+		table_cell(c, &t, "%s", get_has(fact, "state") ? get_text(fact, "state") : show_text(c, fact, "outcome"));
+		table_color(&t, color_of_state(get_has(fact, "state") ? get_text(fact, "state") : get_text(fact, "outcome")));
+		table_cell(c, &t, "%s", show_text(c, fact, "reason"));
+		table_cell(c, &t, "%s", show_text(c, fact, "service"));
+		table_cell(c, &t, "%s", show_text(c, fact, "call"));
+		table_cell(c, &t, "%s", show_money(c, fact, "price_micro", currency));
+		table_cell(c, &t, "%s", show_ms(c, fact, "ms"));
+		table_cell(c, &t, "%s", fields_of(c, fact));
+	}
+	if (t.n_cells > 0) {
+		putchar('\n');
+	}
+	table_print(c, &t);
+}
+
+static void print_lead(struct ctl *c, struct json_object *lead)
+{
+	const char *currency = get_text(lead, "currency");
+
+	print_line(c, BOLD, "lead %" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
+	print_field(c, "row", "%" PRId64 " of the file", get_int(lead, "row"));
+	print_field(c, "stage", "%s, %s", show_text(c, lead, "stage"), show_text(c, lead, "status"));
+	if (get_has(lead, "outcome")) {
+		print_field(c, "outcome", "%s%s%s", get_text(lead, "outcome"), get_has(lead, "reason") ? ": " : "",
+		    get_text(lead, "reason"));
+	} else if (get_has(lead, "reason")) {
+		print_field(c, "reason", "%s", get_text(lead, "reason"));
+	}
+	print_field(c, "spent", "%s", show_money(c, lead, "spent_micro", currency));
+	if (get_has(lead, "due")) {
+		print_field(c, "due", "%s", show_time(c, lead, "due"));
+	}
+	if (get_has(lead, "call")) {
+		print_field(c, "open call", "%s", get_text(lead, "call"));
+	}
+	print_fields(c, get_object(lead, "fields"));
+	print_timeline(c, get_list(lead, "timeline"), currency);
+}
+
+int cmd_lead_show(struct ctl *c, const struct args *a)
+{
+	struct json_object *lead;
+	uint64_t run, number;
+	int rc;
+
+	if (!args_lead(a, 0, &run, &number)) {
+		return CTL_USAGE;
+	}
+	rc = api_get(c, &lead, "/v1/leads/%" PRIu64 "/%" PRIu64, run, number);
+	if (rc != CTL_OK) {
+		return rc;
+	}
+	if (c->json) {
+		print_json(lead);
+	} else {
+		print_lead(c, lead);
+	}
+	json_object_put(lead);
+	return CTL_OK;
+}
