@@ -399,6 +399,81 @@ static void test_shipped(void **state)
 	globfree(&files);
 }
 
+/* The manual page, NUL-terminated. */
+static char *manual(void)
+{
+	static char text[65536];
+	FILE *f = fopen(SOURCE_ROOT "/daemon/leadd-service.5.scd", "r");
+
+	assert_non_null(f);
+	text[fread(text, 1, sizeof text - 1, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+/* The manual's whole example is one that works. */
+static void test_manual_example(void **state)
+{
+	char *begin = strstr(manual(), "```\n") + 4, *end = strstr(begin, "```");
+	struct service *s;
+
+	(void)state;
+	*end = '\0';
+	s = service_of(begin);
+	assert_int_equal(s->n_groups, 2);
+	assert_string_equal(answer_names(&s->calls[0])[1], "verify_score");
+	service_unref(s);
+}
+
+/* All words that the readers know, as they themselves list them, stand in bold in the manual. */
+static void test_manual_is_whole(void **state)
+{
+	static const char *const sections[] = {"qqqqqqqqqqqq: 1\n" CALLS,
+	    "keys: {qqqqqqqqqqqq: 1}\n" CALLS, "auth: {qqqqqqqqqqqq: 1}\n" CALLS,
+	    "limits: {qqqqqqqqqqqq: 1}\n" CALLS, "timeout: {qqqqqqqqqqqq: 1}\n" CALLS,
+	    "breaker: {qqqqqqqqqqqq: 1}\n" CALLS, "quota: {qqqqqqqqqqqq: 1}\n" CALLS,
+	    "hints: [{qqqqqqqqqqqq: 1}]\n" CALLS,
+	    "hints: [{header: a, tells: qqqqqqqqqqqq}]\n" CALLS,
+	    "hints: [{header: a, tells: retry-after, unit: qqqqqqqqqqqq}]\n" CALLS,
+	    "outcomes: [{qqqqqqqqqqqq: 1}]\n" CALLS,
+	    "outcomes: [{status: 1xx, is: qqqqqqqqqqqq}]\n" CALLS,
+	    "outcomes: [{body: {.a: {qqqqqqqqqqqq: 1}}, is: ok}]\n" CALLS,
+	    "retry: {qqqqqqqqqqqq: 1}\n" CALLS, "retry: {empty: {qqqqqqqqqqqq: 1}}\n" CALLS,
+	    "calls: {one: {qqqqqqqqqqqq: 1}}\n",
+	    "calls: {one: {get: /, price: {qqqqqqqqqqqq: 1}}}\n",
+	    "calls: {one: {get: /, in_doubt: {qqqqqqqqqqqq: 1}}}\n",
+	    "calls: {one: {get: /, price: {tokens: {qqqqqqqqqqqq: 1}}}}\n",
+	    "calls: {one: {get: /, idempotency: {qqqqqqqqqqqq: 1}}}\n",
+	    "calls: {one: {get: /, map: {a: {qqqqqqqqqqqq: 1}}}}\n"};
+	const char *page = manual();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+		struct problems p;
+		struct service *s;
+		char text[512], *words, *word;
+
+		snprintf(text, sizeof text, "service: x\nbase: https://h.example\n%s", sections[i]);
+		problems_init(&p);
+		assert_int_equal(
+		    service_parse("x.yaml", text, strlen(text), NULL, &p, &s), LEAD_EINPUT);
+		words = strstr(p.first->text, "which knows ");
+		words = words != NULL ? words + strlen("which knows ")
+				      : strstr(p.first->text, "must be ") + strlen("must be ");
+		for (word = strtok(words, ", "); word != NULL && strcmp(word, "not") != 0;
+		     word = strtok(NULL, ", ")) {
+			char bold[64];
+
+			snprintf(bold, sizeof bold, "*%s*", word);
+			if (strcmp(word, "or") != 0 && strstr(page, bold) == NULL) {
+				print_error("%s is not in the manual (%s)\n", bold, sections[i]);
+				fail();
+			}
+		}
+		problems_fini(&p);
+	}
+}
+
 static void assert_limit(const struct service *s, size_t limit, size_t window, const char *text)
 {
 	char out[48];
@@ -447,6 +522,8 @@ int main(void)
 	    cmocka_unit_test(test_missing_file),
 	    cmocka_unit_test(test_shipped),
 	    cmocka_unit_test(test_shipped_limits),
+	    cmocka_unit_test(test_manual_example),
+	    cmocka_unit_test(test_manual_is_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
