@@ -36,7 +36,7 @@ static void import_end(struct engine *e, struct run *r)
 
 static void import_fail(struct engine *e, struct run *r, const char *why)
 {
-	(void)snprintf(r->row.why, sizeof(r->row.why), "%s", why);
+	(void)snprintf(r->row.why, sizeof(r->row.why), "%.95s", why);
 	r->row.state = RUN_FAILED;
 	r->row.ended_us = e->now.wall_us;
 	r->sweeping = r->row.outcomes[ITEM_OPEN] > 0;

@@ -1,0 +1,184 @@
+/*
+ * Work that leaves the loop: our own binary again with another first argument, an empty environment and no more than
+ * stdin, stdout and stderr. Its end comes by SIGCHLD, what it has to say by a pipe of at most 4 KiB.
+ *
+ *   leadd --copy DIR FILE      compacts the store into FILE (backup)
+ *   leadd --probe HOST PORT    is there anybody (doctor)
+ */
+#include "daemon/leadd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_OUTPUT 4096
+#define PROBE_S 5
+
+struct child {
+	pid_t pid;
+	int out;
+	child_done_fn done;
+	void *arg;
+	struct child *next;
+};
+
+int child_start(struct leadd *l, const char *const args[], child_done_fn done, void *arg, struct lead_error *err)
+{
+	static char *const environment[] = {NULL};
+	struct child *c = calloc(1, sizeof(*c));
+	posix_spawn_file_actions_t actions;
+	int ends[2], rc;
+
+	if (c == NULL || pipe2(ends, O_CLOEXEC) != 0) {
+		free(c);
+		return lead_fail(err, LEAD_ENOMEM, "cannot start a child process: %s", strerror(errno));
+	}
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+	rc = posix_spawn(&c->pid, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)args, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	if (rc != 0) {
+		close(ends[0]);
+		free(c);
+		return lead_fail(err, LEAD_EBUG, "cannot start a child process: %s", strerror(rc));
+	}
+	c->out = ends[0];
+	c->done = done;
+	c->arg = arg;
+	c->next = l->children;
+	l->children = c;
+	return 0;
+}
+
+static void child_end(struct child *c, int status)
+{
+	char text[MAX_OUTPUT + 1];
+	ssize_t n;
+
+	/* it has ended: what it wrote is in the pipe, nothing blocks */
+	(void)fcntl(c->out, F_SETFL, O_NONBLOCK);
+	n = read(c->out, text, MAX_OUTPUT);
+	text[n > 0 ? n : 0] = 0;
+	close(c->out);
+	c->done(c->arg, WIFEXITED(status) ? WEXITSTATUS(status) : 255, text);
+	free(c);
+}
+
+void child_reap(struct leadd *l)
+{
+	struct child **at = &l->children;
+
+	while (*at != NULL) {
+		struct child *c = *at;
+		int status;
+
+		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
+			*at = c->next;
+			child_end(c, status);
+			at = &l->children; /* done may have started another */
+		} else {
+			at = &c->next;
+		}
+	}
+}
+
+void child_stop(struct leadd *l)
+{
+	while (l->children != NULL) {
+		struct child *c = l->children;
+		int status;
+
+		l->children = c->next;
+		kill(c->pid, SIGKILL);
+		(void)waitpid(c->pid, &status, 0);
+		close(c->out);
+		free(c);
+	}
+}
+
+/* --- in the child --- */
+
+static int copy_main(const char *dir, const char *file)
+{
+	struct store_options o = {.dir = dir, .read_only = true};
+	struct store *s = NULL;
+	struct lead_error err;
+	int rc = store_open(&o, &s, &err);
+
+	if (rc == 0) {
+		rc = store_copy(s, file, &err);
+		store_close(s);
+	}
+	if (rc != 0) {
+		(void)fprintf(stdout, "%s", err.text);
+	}
+	return rc == 0 ? 0 : 1;
+}
+
+static int try_address(const struct addrinfo *a)
+{
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error = 0;
+	socklen_t len = sizeof(error);
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	if (fd < 0) {
+		return errno;
+	}
+	if (connect(fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS) {
+		error = errno;
+	} else if (poll(&p, 1, PROBE_S * 1000) != 1) {
+		error = ETIMEDOUT;
+	} else {
+		(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	}
+	close(fd);
+	return error;
+}
+
+static int probe_main(const char *host, const char *port)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+	int rc, error = EHOSTUNREACH;
+
+	alarm(3 * PROBE_S);
+	rc = getaddrinfo(host, port, &hints, &list);
+	if (rc != 0) {
+		(void)fprintf(stdout, "%s: %s", host, gai_strerror(rc));
+		return 1;
+	}
+	for (struct addrinfo *a = list; a != NULL && error != 0; a = a->ai_next) {
+		error = try_address(a);
+	}
+	freeaddrinfo(list);
+	if (error != 0) {
+		(void)fprintf(stdout, "%s port %s: %s", host, port, strerror(error));
+		return 1;
+	}
+	(void)fprintf(stdout, "%s port %s answers", host, port);
+	return 0;
+}
+
+int child_main(int argc, char *argv[])
+{
+	if (argc == 4 && strcmp(argv[1], "--copy") == 0) {
+		return copy_main(argv[2], argv[3]);
+	}
+	if (argc == 4 && strcmp(argv[1], "--probe") == 0) {
+		return probe_main(argv[2], argv[3]);
+	}
+	return -1;
+}

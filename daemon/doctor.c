@@ -1,0 +1,172 @@
+/* Pre-flight: is everything there that a night needs? Configuration, credentials, disk, and somebody behind every address. */
+#include "daemon/leadd.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+struct doctor {
+	struct http_request *r;
+	struct json_object *items;
+	unsigned waiting;
+};
+
+struct probe {
+	struct doctor *d;
+	char service[64];
+};
+
+static void add(struct json_object *items, const char *check, const char *subject, bool ok, const char *format, ...) PRINTF(5, 6);
+static void add(struct json_object *items, const char *check, const char *subject, bool ok, const char *format, ...)
+{
+	struct json_object *o = json_object_new_object();
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	json_object_object_add(o, "check", json_object_new_string(check));
+	json_object_object_add(o, "subject", json_object_new_string(subject));
+	json_object_object_add(o, "ok", json_object_new_boolean(ok));
+	json_object_object_add(o, "detail", json_object_new_string(text));
+	json_object_array_add(items, o);
+}
+
+static void check_configuration(struct leadd *l, struct json_object *items)
+{
+	struct config *fresh = NULL;
+	struct problems problems;
+
+	problems_init(&problems);
+	if (config_load(l->config_file, 0, &problems, &fresh) == 0 && fresh != NULL) {
+		add(items, "configuration", l->config_file, true, "%zu services, %zu pipelines, %zu campaigns", fresh->n_services, fresh->n_pipelines,
+		    fresh->n_campaigns);
+	}
+	for (struct problem *p = problems.first; p != NULL; p = p->next) {
+		add(items, "configuration", l->config_file, false, "%s", p->text);
+	}
+	config_unref(fresh);
+	problems_fini(&problems);
+}
+
+static void check_credentials(struct config *c, struct json_object *items)
+{
+	for (size_t i = 0; i < c->n_services; i++) {
+		for (size_t k = 0; k < c->services[i]->n_keys; k++) {
+			const char *secret = c->services[i]->keys[k].secret;
+			bool there = secret == NULL || config_secret(c, secret) != NULL;
+
+			if (secret != NULL) {
+				add(items, "credential", secret, there, "%s", there ? "present" : "missing: put it into the credentials folder (secrets_dir, or LoadCredential in the unit)");
+			}
+		}
+	}
+}
+
+static void check_disk(struct config *c, struct json_object *items)
+{
+	struct statvfs st;
+	bool writable = access(c->state_dir, W_OK) == 0;
+
+	add(items, "state", c->state_dir, writable, "%s", writable ? "writable" : "cannot be written");
+	if (statvfs(c->state_dir, &st) == 0) {
+		unsigned long long mib = (unsigned long long)st.f_bavail * st.f_frsize >> 20;
+
+		add(items, "disk", c->state_dir, mib >= 1024, "%llu MiB free", mib);
+	}
+}
+
+static void finish(struct doctor *d)
+{
+	struct json_object *o;
+
+	if (d->waiting > 0) {
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "items", d->items);
+	http_reply_json(d->r, 200, o);
+	free(d);
+}
+
+static void on_probed(void *arg, int status, const char *output)
+{
+	struct probe *p = arg;
+
+	add(p->d->items, "reachable", p->service, status == 0, "%s", output);
+	p->d->waiting--;
+	finish(p->d);
+	free(p);
+}
+
+/* scheme://host[:port][/path] */
+static bool split_base(const char *base, char host[256], char port[8])
+{
+	const char *at = strstr(base, "://");
+	size_t len;
+
+	if (at == NULL) {
+		return false;
+	}
+	(void)snprintf(port, 8, "%s", strncmp(base, "https", 5) == 0 ? "443" : "80");
+	at += 3;
+	len = strcspn(at, "/");
+	if (at[0] == '[') {
+		size_t end = strcspn(at, "]");
+
+		(void)snprintf(host, 256, "%.*s", (int)(end - 1), at + 1);
+		if (at[end] == ']' && at[end + 1] == ':') {
+			(void)snprintf(port, 8, "%.*s", (int)(len - end - 2), at + end + 2);
+		}
+		return true;
+	}
+	if (memchr(at, ':', len) != NULL) {
+		size_t name = strcspn(at, ":");
+
+		(void)snprintf(port, 8, "%.*s", (int)(len - name - 1), at + name + 1);
+		len = name;
+	}
+	(void)snprintf(host, 256, "%.*s", (int)len, at);
+	return len > 0;
+}
+
+void doctor_open(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	struct config *c = engine_config(l->engine);
+	struct doctor *d = calloc(1, sizeof(*d));
+
+	if (d == NULL) {
+		abort();
+	}
+	d->r = r;
+	d->items = json_object_new_array();
+	d->waiting = 1;
+	check_configuration(l, d->items);
+	check_credentials(c, d->items);
+	check_disk(c, d->items);
+	for (size_t i = 0; i < c->n_services; i++) {
+		struct probe *p = calloc(1, sizeof(*p));
+		char host[256], port[8];
+		const char *args[] = {"leadd", "--probe", host, port, NULL};
+		struct lead_error err;
+
+		if (p == NULL) {
+			abort();
+		}
+		p->d = d;
+		(void)snprintf(p->service, sizeof(p->service), "%s", c->services[i]->name);
+		if (!split_base(c->services[i]->base, host, port) || child_start(l, args, on_probed, p, &err) != 0) {
+			add(d->items, "reachable", p->service, false, "cannot be probed");
+			free(p);
+			continue;
+		}
+		d->waiting++;
+	}
+	d->waiting--;
+	finish(d);
+}

@@ -1,0 +1,107 @@
+/*
+ * daemon/leadd.h: the daemon's parts and how they hang together.
+ *
+ * main.c reads options, opens everything in order and ends it in the other; loop.c turns the engine: it gathers, calls
+ * engine_turn, carries its effects out; routes.c is the API; upload.c the spool; results.c the files of a run's end;
+ * watch.c live streams; child.c what leaves the loop for a process of its own (backup, probes).
+ */
+#pragma once
+
+#include "daemon/clock.h"
+#include "daemon/fetch.h"
+#include "daemon/http.h"
+#include "lib/engine/engine.h"
+
+#include <event2/event.h>
+
+/* How long something took: counts per bucket, each a quarter longer than the one before, from 50 us up. */
+#define TIMES_BUCKETS 64
+struct times {
+	uint64_t buckets[TIMES_BUCKETS];
+	uint64_t n;
+	int64_t max_us;
+};
+void times_add(struct times *t, int64_t us);
+double times_quantile_ms(const struct times *t, double q);
+
+struct leadd {
+	const char *config_file;
+	struct event_base *base;
+	struct store *store;
+	struct engine *engine;
+	struct fetch *fetch;
+	struct http *http;
+	int64_t started_wall_us;
+
+	/* loop.c */
+	struct event *turn;          /* the next turn */
+	bool turn_soon, turn_now;    /* how `turn` is armed */
+	struct event **wake;         /* per lane */
+	int64_t *wake_us;
+	size_t n_wake;
+	struct event *wake_later;
+	int64_t later_us;
+	unsigned gathered;           /* answers since the last turn */
+	struct times turn_times, commit_times;
+	struct event *signals[4];
+	struct event *watchdog, *drain_end;
+	bool draining;
+	int exit_code;
+
+	/* watch.c, results.c, child.c, routes.c */
+	struct watch *watches;
+	struct result *results;
+	struct child *children;
+	struct doctor *doctors;
+};
+
+/* loop.c */
+int loop_start(struct leadd *l, struct lead_error *err) MUST_CHECK;
+void loop_stop(struct leadd *l);
+/* Something was gathered: a turn is due soon, or at once when a client waits or nothing else can come. */
+void loop_poke(struct leadd *l);
+void loop_reload(struct leadd *l); /* SIGHUP */
+void loop_drain(struct leadd *l);  /* SIGTERM */
+extern const struct effects loop_effects; /* ctx is struct leadd */
+
+/* A command for the engine, answered through an HTTP request: `reply` runs after the commit. */
+struct command *command_new(enum command_kind kind);
+void command_send(struct leadd *l, struct command *c, struct http_request *r, void (*reply)(struct leadd *l, struct http_request *r, struct command *c));
+/* The usual problem for a refused command. */
+void command_problem(struct http_request *r, const struct command *c);
+
+/* routes.c */
+extern const struct route routes[];
+
+/* upload.c */
+void upload_open(void *app, struct http_request *r);  /* POST /v1/uploads */
+void upload_part(void *app, struct http_request *r);  /* PUT /v1/uploads/{upload} */
+void upload_show(void *app, struct http_request *r);  /* GET /v1/uploads/{upload} */
+void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
+int upload_dir(struct leadd *l, struct lead_error *err) MUST_CHECK;
+
+/* results.c */
+void results_write(struct leadd *l, uint32_t run);
+void results_export(struct leadd *l, struct http_request *r, uint32_t run, int format, uint32_t outcomes);
+void results_stop(struct leadd *l);
+
+/* watch.c */
+void watch_open(void *app, struct http_request *r);   /* GET /v1/runs/{run}/events */
+void watch_changed(struct leadd *l, uint32_t run);
+void watch_stop(struct leadd *l);
+
+/* child.c: our own binary again, with another first argument. done gets the exit status and what it wrote (at most 4 KiB). */
+typedef void (*child_done_fn)(void *arg, int status, const char *output);
+int child_start(struct leadd *l, const char *const args[], child_done_fn done, void *arg, struct lead_error *err) MUST_CHECK;
+void child_reap(struct leadd *l);
+void child_stop(struct leadd *l);
+/* main of the children: -1 when argv asks for none of them. */
+int child_main(int argc, char *argv[]);
+
+/* doctor.c */
+void doctor_open(void *app, struct http_request *r);  /* POST /v1/doctor */
+
+/* log.c: to stderr, with priority prefixes under systemd. */
+enum log_level { LOG_ERR_, LOG_WARN_, LOG_NOTE_, LOG_INFO_, LOG_DEBUG_ };
+void log_open(enum log_level level);
+void log_line(enum log_level level, const char *format, ...) PRINTF(2, 3);

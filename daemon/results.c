@@ -1,0 +1,355 @@
+/*
+ * The files of a run's end: runs/<id>/ with contacts.csv, rejects.csv, metrics.json, summary.txt, run.log. Written in slices
+ * of a few milliseconds into a folder beside it, synced, renamed, and only then reported to the engine: a crash on the way
+ * means it is done again. Exports over the API are the same rows, sent as fast as the client takes them.
+ */
+#include "daemon/leadd.h"
+#include "lib/engine/export.h"
+#include "lib/engine/show.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SLICE_ROWS 250
+#define EXPORT_ROWS 100
+
+enum result_step { STEP_CONTACTS, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
+
+/* What contacts.csv holds: everything that rejects.csv does not. */
+#define CONTACT_OUTCOMES \
+	(1u << ITEM_READY | 1u << ITEM_DELIVERED | 1u << ITEM_CONFIRMED | 1u << ITEM_FAILED | 1u << ITEM_PARKED | 1u << ITEM_OPEN)
+
+struct result {
+	struct leadd *l;
+	uint32_t run;
+	enum result_step step;
+	struct export *export;
+	struct run_log *log;
+	FILE *file;
+	struct event *next_slice;
+	char dir[3800], tmp[3800];
+	struct result *next;
+};
+
+static void result_free(struct result *x)
+{
+	struct result **at = &x->l->results;
+
+	while (*at != NULL && *at != x) {
+		at = &(*at)->next;
+	}
+	if (*at == x) {
+		*at = x->next;
+	}
+	export_free(x->export);
+	run_log_free(x->log);
+	if (x->file != NULL) {
+		fclose(x->file);
+	}
+	event_free(x->next_slice);
+	free(x);
+}
+
+/* Disk full and the like: say so and try the whole of it again in a minute. */
+static void result_retry(struct result *x, const char *what)
+{
+	struct timeval minute = {.tv_sec = 60};
+
+	log_line(LOG_ERR_, "run=%u cannot write the results (%s: %s), next try in a minute", x->run, what, strerror(errno));
+	if (x->file != NULL) {
+		fclose(x->file);
+		x->file = NULL;
+	}
+	export_free(x->export);
+	run_log_free(x->log);
+	x->export = NULL;
+	x->log = NULL;
+	x->step = STEP_CONTACTS;
+	event_add(x->next_slice, &minute);
+}
+
+static bool open_file(struct result *x, const char *name)
+{
+	char path[4096];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", x->tmp, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	x->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	return x->file != NULL;
+}
+
+static bool close_file(struct result *x)
+{
+	bool ok = fflush(x->file) == 0 && fdatasync(fileno(x->file)) == 0;
+
+	ok = fclose(x->file) == 0 && ok;
+	x->file = NULL;
+	return ok;
+}
+
+static bool write_buf(struct result *x, const struct buf *b)
+{
+	return !b->failed && (b->len == 0 || fwrite(b->data, 1, b->len, x->file) == b->len);
+}
+
+/* One slice of a file of rows; 1 when the file is complete, 0 when there is more, -1 when it failed. */
+static int rows_slice(struct result *x, const char *name, enum export_format format, uint32_t outcomes)
+{
+	struct buf b = {0};
+	struct lead_error err;
+	bool more, ok;
+
+	if (x->export == NULL) {
+		x->export = export_new(x->l->engine, x->run, format, outcomes);
+		if (x->export == NULL || !open_file(x, name)) {
+			return -1;
+		}
+	}
+	more = export_next(x->export, SLICE_ROWS, &b, &err);
+	ok = write_buf(x, &b);
+	buf_free(&b);
+	if (!ok) {
+		return -1;
+	}
+	if (more) {
+		return 0;
+	}
+	export_free(x->export);
+	x->export = NULL;
+	return close_file(x) ? 1 : -1;
+}
+
+static int log_slice(struct result *x)
+{
+	struct buf b = {0};
+	struct lead_error err;
+	bool more, ok;
+
+	if (x->log == NULL) {
+		x->log = run_log_new(x->l->engine, x->run);
+		if (x->log == NULL || !open_file(x, "run.log")) {
+			return -1;
+		}
+	}
+	more = run_log_next(x->log, SLICE_ROWS * 4, &b, &err);
+	ok = write_buf(x, &b);
+	buf_free(&b);
+	if (!ok || more) {
+		return ok ? 0 : -1;
+	}
+	run_log_free(x->log);
+	x->log = NULL;
+	return close_file(x) ? 1 : -1;
+}
+
+static int whole_file(struct result *x, const char *name, bool json)
+{
+	struct json_object *o = NULL;
+	struct txn *t = NULL;
+	struct buf b = {0};
+	bool ok;
+
+	if (!open_file(x, name) || txn_begin(x->l->store, false, &t, NULL) != 0) {
+		return -1;
+	}
+	if (json) {
+		o = report_metrics(x->l->engine, t, x->run, clock_now());
+		buf_add_text(&b, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		buf_add_char(&b, '\n');
+		json_object_put(o);
+	} else {
+		report_summary(x->l->engine, t, x->run, clock_now(), &b);
+	}
+	txn_abort(t);
+	ok = write_buf(x, &b);
+	buf_free(&b);
+	return close_file(x) && ok ? 1 : -1;
+}
+
+static bool sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return ok;
+}
+
+static void remove_old(const char *dir)
+{
+	static const char *const names[] = {"contacts.csv", "rejects.csv", "metrics.json", "summary.txt", "run.log"};
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+/* The finished folder takes its place in one step. */
+static bool publish(struct result *x)
+{
+	struct command *c;
+	char parent[4096];
+
+	(void)snprintf(parent, sizeof(parent), "%s/runs", engine_config(x->l->engine)->state_dir);
+	if (!sync_dir(x->tmp)) {
+		return false;
+	}
+	remove_old(x->dir); /* of the run's earlier end, before leads were released */
+	if (rename(x->tmp, x->dir) != 0 || !sync_dir(parent)) {
+		return false;
+	}
+	c = command_new(COMMAND_WRITTEN);
+	c->run = x->run;
+	command_send(x->l, c, NULL, NULL);
+	log_line(LOG_NOTE_, "run=%u results are in %s", x->run, x->dir);
+	return true;
+}
+
+static void on_slice(evutil_socket_t fd, short what, void *arg)
+{
+	struct result *x = arg;
+	struct timeval now = {0};
+	int done = -1;
+
+	(void)fd;
+	(void)what;
+	if (x->step == STEP_CONTACTS && x->export == NULL && mkdir(x->tmp, 0750) != 0 && errno != EEXIST) {
+		result_retry(x, x->tmp);
+		return;
+	}
+	switch (x->step) {
+	case STEP_CONTACTS:
+		done = rows_slice(x, "contacts.csv", EXPORT_CSV, CONTACT_OUTCOMES);
+		break;
+	case STEP_REJECTS:
+		done = rows_slice(x, "rejects.csv", EXPORT_REJECTS, 0);
+		break;
+	case STEP_LOG:
+		done = log_slice(x);
+		break;
+	case STEP_METRICS:
+		done = whole_file(x, "metrics.json", true);
+		break;
+	case STEP_SUMMARY:
+		done = whole_file(x, "summary.txt", false);
+		break;
+	case STEP_PUBLISH:
+		if (publish(x)) {
+			result_free(x);
+			return;
+		}
+		break;
+	}
+	if (done < 0) {
+		result_retry(x, x->tmp);
+		return;
+	}
+	x->step += done > 0 ? 1 : 0;
+	event_add(x->next_slice, &now);
+}
+
+void results_write(struct leadd *l, uint32_t run)
+{
+	struct result *x = calloc(1, sizeof(*x));
+	struct timeval now = {0};
+
+	if (x == NULL || (x->next_slice = evtimer_new(l->base, on_slice, x)) == NULL) {
+		abort();
+	}
+	x->l = l;
+	x->run = run;
+	(void)snprintf(x->dir, sizeof(x->dir), "%.3700s/runs/%u", engine_config(l->engine)->state_dir, run);
+	(void)snprintf(x->tmp, sizeof(x->tmp), "%.3700s/runs/.%u.new", engine_config(l->engine)->state_dir, run);
+	x->next = l->results;
+	l->results = x;
+	event_add(x->next_slice, &now);
+}
+
+void results_stop(struct leadd *l)
+{
+	while (l->results != NULL) {
+		result_free(l->results);
+	}
+}
+
+/* --- exports over the API --- */
+
+struct stream {
+	struct http_request *r;
+	struct export *export;
+};
+
+static void stream_free(struct stream *s)
+{
+	export_free(s->export);
+	free(s);
+}
+
+static void on_stream_closed(void *arg)
+{
+	stream_free(arg);
+}
+
+/* A slice each time the client has taken the last one. */
+static void on_stream_drained(void *arg)
+{
+	struct stream *s = arg;
+	struct http_request *r = s->r;
+	struct buf b = {0};
+	struct lead_error err = {0};
+	bool more = true;
+	size_t waiting = 0;
+
+	while (more && waiting < 128 * 1024) {
+		buf_reset(&b);
+		more = export_next(s->export, EXPORT_ROWS, &b, &err);
+		waiting = b.len > 0 ? http_stream_write(r, b.data, b.len) : waiting;
+		if (waiting == SIZE_MAX) {
+			buf_free(&b);
+			return; /* gone: closed follows */
+		}
+		if (waiting > 0 && more) {
+			break; /* the loop has others to serve: drained comes back */
+		}
+	}
+	buf_free(&b);
+	if (!more) {
+		stream_free(s);
+		if (err.code != 0) {
+			http_stream_abort(r);
+		} else {
+			http_stream_end(r);
+		}
+	}
+}
+
+void results_export(struct leadd *l, struct http_request *r, uint32_t run, int format, uint32_t outcomes)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	struct http_stream_events events = {.drained = on_stream_drained, .closed = on_stream_closed, .arg = s};
+
+	if (s == NULL) {
+		abort();
+	}
+	s->r = r;
+	s->export = export_new(l->engine, run, (enum export_format)format, outcomes);
+	if (s->export == NULL) {
+		free(s);
+		http_reply_problem(r, 404, "not-found", "there is no run %u", run);
+		return;
+	}
+	http_stream_start(r, format == EXPORT_JSONL ? "application/x-ndjson" : "text/csv; charset=utf-8", &events);
+	on_stream_drained(s);
+}

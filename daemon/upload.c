@@ -1,0 +1,236 @@
+/*
+ * The spool of uploaded files: parts are written and fsynced before they are acknowledged; a file that is whole belongs to
+ * a run, which reads it in slices. The file's length on disk is the offset the next part must have.
+ */
+#include "daemon/leadd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/json.h"
+
+#define MAX_UPLOAD_BYTES (INT64_C(4) << 30)
+
+int upload_dir(struct leadd *l, struct lead_error *err)
+{
+	static const char *const dirs[] = {"uploads", "runs", "backups"};
+	char path[4096];
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", engine_config(l->engine)->state_dir, dirs[i]);
+		if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+			return lead_fail(err, LEAD_EINPUT, "cannot make %s: %s", path, strerror(errno));
+		}
+	}
+	return 0;
+}
+
+/* Ids are ours: hex only, so that they are safe in a path. */
+static bool upload_path(struct leadd *l, const char *id, char path[4096])
+{
+	size_t len = strlen(id);
+
+	if (len != 32 || strspn(id, "0123456789abcdef") != len) {
+		return false;
+	}
+	return (size_t)snprintf(path, 4096, "%s/uploads/%s", engine_config(l->engine)->state_dir, id) < 4096;
+}
+
+static bool read_row(struct leadd *l, const char *id, struct upload_row *ret)
+{
+	struct txn *t = NULL;
+	bool found;
+
+	if (txn_begin(l->store, false, &t, NULL) != 0) {
+		return false;
+	}
+	found = upload_read(t, id, ret);
+	txn_abort(t);
+	return found;
+}
+
+static void reply_upload(struct http_request *r, int status, const char *id, int64_t offset, int64_t size)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "upload", json_object_new_string(id));
+	json_object_object_add(o, "offset", json_object_new_int64(offset));
+	json_object_object_add(o, "size", json_object_new_int64(size));
+	http_reply_json(r, status, o);
+}
+
+static void on_opened(struct leadd *l, struct http_request *r, struct command *c)
+{
+	(void)l;
+	if (c->rc != 0) {
+		command_problem(r, c);
+		return;
+	}
+	reply_upload(r, 201, c->upload.id, 0, (int64_t)c->upload.size);
+}
+
+void upload_open(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	struct json_object *body = http_body_json(r);
+	const char *name = "upload.csv";
+	struct lead_error err;
+	struct command *c;
+	uint8_t id[16];
+	int64_t size = 0;
+
+	if (body == NULL) {
+		return;
+	}
+	if (json_get_string(body, "name", "the upload", &name, &err) < 0 ||
+	    json_get_int(body, "size", "the upload", 0, MAX_UPLOAD_BYTES, &size, &err) < 0) {
+		json_object_put(body);
+		http_reply_error(r, &err);
+		return;
+	}
+	c = command_new(COMMAND_UPLOAD);
+	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id)) {
+		abort();
+	}
+	for (size_t i = 0; i < sizeof(id); i++) {
+		(void)snprintf(c->upload.id + 2 * i, 3, "%02x", id[i]);
+	}
+	(void)snprintf(c->upload.name, sizeof(c->upload.name), "%s", name);
+	c->upload.size = (uint64_t)size;
+	c->upload.created_us = clock_now().wall_us;
+	json_object_put(body);
+	command_send(l, c, r, on_opened);
+}
+
+/* What of the part is new is written at its place and synced. */
+static int write_part(int fd, const uint8_t *bytes, size_t len, uint64_t offset, struct lead_error *err)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(fd, bytes, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n <= 0) {
+			return lead_fail(err, errno == ENOSPC || errno == EDQUOT ? LEAD_EFULL : LEAD_EIO, "cannot keep the upload: %s",
+			    strerror(errno));
+		}
+		bytes += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	if (fdatasync(fd) != 0) {
+		return lead_fail(err, LEAD_EIO, "cannot keep the upload: %s", strerror(errno));
+	}
+	return 0;
+}
+
+void upload_part(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	const char *id = http_param(r, "upload");
+	struct upload_row row;
+	struct lead_error err;
+	uint64_t offset = 0;
+	char path[4096];
+	struct stat st = {0};
+	size_t len;
+	const uint8_t *bytes = http_body(r, &len);
+	int fd, rc = 0;
+
+	if (!upload_path(l, id, path) || !read_row(l, id, &row)) {
+		http_reply_problem(r, 404, "not-found", "there is no such upload");
+		return;
+	}
+	if (!http_query_uint(r, "offset", 0, (uint64_t)MAX_UPLOAD_BYTES, &offset)) {
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		(void)lead_fail(&err, errno == ENOSPC ? LEAD_EFULL : LEAD_EIO, "cannot keep the upload: %s", strerror(errno));
+		http_reply_error(r, &err);
+		if (fd >= 0) {
+			close(fd);
+		}
+		return;
+	}
+	if (offset > (uint64_t)st.st_size || offset + len > (row.size != 0 ? row.size : (uint64_t)MAX_UPLOAD_BYTES)) {
+		close(fd);
+		if (offset > (uint64_t)st.st_size) {
+			http_reply_problem(r, 409, "upload-gap", "the next part must begin at offset %lld", (long long)st.st_size);
+		} else {
+			http_reply_problem(r, 413, "upload-too-long", "the upload was announced with %llu bytes", (unsigned long long)row.size);
+		}
+		return;
+	}
+	if (offset + len > (uint64_t)st.st_size) {
+		size_t known = (size_t)((uint64_t)st.st_size - offset);
+
+		rc = write_part(fd, bytes + known, len - known, (uint64_t)st.st_size, &err);
+	}
+	if (rc == 0 && fstat(fd, &st) != 0) {
+		rc = lead_fail(&err, LEAD_EIO, "cannot keep the upload: %s", strerror(errno));
+	}
+	close(fd);
+	if (rc != 0) {
+		http_reply_error(r, &err);
+		return;
+	}
+	reply_upload(r, 200, id, st.st_size, (int64_t)row.size);
+}
+
+void upload_show(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	const char *id = http_param(r, "upload");
+	struct upload_row row;
+	struct stat st = {0};
+	char path[4096];
+
+	if (!upload_path(l, id, path) || !read_row(l, id, &row)) {
+		http_reply_problem(r, 404, "not-found", "there is no such upload");
+		return;
+	}
+	(void)stat(path, &st);
+	reply_upload(r, 200, id, st.st_size, (int64_t)row.size);
+}
+
+/* A slice for a run. The file is read here and not mapped: a file that is cut under us must not kill the daemon. */
+void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max)
+{
+	char path[4096], why[160];
+	char *bytes = malloc(max);
+	ssize_t n = -1;
+	int fd;
+
+	if (bytes == NULL) {
+		abort();
+	}
+	if (!upload_path(l, upload, path)) {
+		engine_import(l->engine, run, NULL, 0, "the upload is gone");
+		free(bytes);
+		loop_poke(l);
+		return;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = pread(fd, bytes, max, (off_t)offset);
+		close(fd);
+	}
+	if (n < 0) {
+		(void)snprintf(why, sizeof(why), "the uploaded file cannot be read: %s", strerror(errno));
+		engine_import(l->engine, run, NULL, 0, why);
+	} else {
+		engine_import(l->engine, run, bytes, (size_t)n, NULL);
+	}
+	free(bytes);
+	l->gathered += 256; /* a slice is work enough for a turn of its own */
+	loop_poke(l);
+}
