@@ -1,0 +1,111 @@
+"""The code, the sample and the man page name the same settings.
+
+options.py SOURCE_ROOT: speaks TAP. What the code knows stands in the key tables of the functions that read a map
+(config.c, pipeline.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
+where a key behind a `#` counts too.
+"""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(sys.argv[1])
+passed = []
+
+
+def check(name, problems):
+    passed.append(not problems)
+    print(f"{'not ok' if problems else 'ok'} {len(passed)} - {name}")
+    for problem in problems:
+        print(f"# {problem}")
+
+
+def keys_of_code(file):
+    """{function: keys} from the tables `keys[] = {"a", "b", NULL}`, and other tables of words by their own names."""
+    functions, words, function = {}, {}, None
+    text = (root / file).read_text()
+    for match in re.finditer(r'^(?:static )?[\w ]+[ *](\w+)\([^;{]*\)\n\{|static const char \*const (\w+)\[\] = \{([^}]*)\}', text, re.M):
+        if match[1]:
+            function = match[1]
+        elif match[2].endswith('keys'):
+            functions[function] = set(re.findall(r'"([^"]*)"', match[3]))
+        else:
+            words[match[2]] = set(re.findall(r'"([^"]*)"', match[3]))
+    return functions, words
+
+
+def keys_of_page(file):
+    """{section: keys} of lines that begin `*key*`; `## Sections` count like `# SECTIONS`."""
+    sections, section = {}, None
+    for line in (root / file).read_text().splitlines():
+        if line.startswith('#'):
+            section = line.lstrip('# ')
+        elif match := re.match(r'\*([a-z_]+)\*: ', line):
+            sections.setdefault(section, set()).add(match[1])
+    return sections
+
+
+def keys_of_sample(file):
+    """Paths of all keys, such as ('campaigns', 'example', 'budget', 'day'); commented ones as if they were none."""
+    paths, stack = set(), []
+    for line in (root / file).read_text().splitlines():
+        line = re.sub(r'^#(?=(   (?:  )*)?[a-z_]+:( |$))', lambda m: '' if line[1] != ' ' else ' ', line)
+        match = re.match(r'( *)([a-z_]+):(.*)', line)
+        if not match or line.startswith('#'):
+            continue
+        depth = len(match[1]) // 2
+        stack[depth:] = [match[2]]
+        paths.add(tuple(stack))
+        flow = re.match(r' *\{([^}]*)\}', match[3])
+        for key in re.findall(r'(\w+):', flow[1]) if flow else []:
+            paths.add((*stack, key))
+    return paths
+
+
+def differ(a, b, is_in, not_in):
+    return [f"'{key}' is in {is_in}, but not in {not_in}" for key in sorted(a - b)]
+
+
+def same(name, *sources):
+    """Each source: (what it is called, its keys)."""
+    problems = []
+    for i, (a, keys) in enumerate(sources):
+        problems += [] if keys else [f"{a} names none"]
+        for b, others in sources[:i] + sources[i + 1:]:
+            problems += differ(keys, others, a, b)
+    check(name, problems)
+
+
+code, _ = keys_of_code('lib/engine/config.c')
+page = keys_of_page('daemon/leadd.yaml.5.scd')
+sample = keys_of_sample('etc/leadd.yaml')
+
+
+def at(*place):
+    """Keys of the sample at a place; '*' is any one name."""
+    return {p[-1] for p in sample if len(p) == len(place) + 1 and all(want in ('*', is_) for want, is_ in zip(place, p))}
+
+
+for function, section, place in [
+        ('config_load', 'SETTINGS', [()]),
+        ('read_store', 'STORE', [('store',)]),
+        ('read_services', 'SERVICES', [('services', '*')]),
+        ('read_orgs', 'ORGANISATIONS', [('organisations', '*')]),
+        ('read_campaigns', 'CAMPAIGNS', [('campaigns', '*')]),
+        ('read_budget', 'BUDGETS', [('services', '*', 'budget'), ('organisations', '*', 'budget'), ('campaigns', '*', 'budget')])]:
+    same(f'{section.lower()} of leadd.yaml',
+         (f'{function}()', code.pop(function, set())),
+         (f'section {section} of the page', page.get(section, set())),
+         ('the sample', set().union(*[at(*p) for p in place])))
+check('no other maps are read in config.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
+
+code, words = keys_of_code('lib/engine/pipeline.c')
+for function, section in [('read_pipeline', 'The file'), ('read_stage', 'Stages'), ('read_steps', 'Chain steps'),
+                          ('read_gate', 'Gates'), ('read_missing', 'Missing')]:
+    same(f'pipelines: {section.lower()}',
+         (f'{function}()', code.pop(function, set())), (f'section {section} of the page', page.get(section, set())))
+code.pop('single_call', None)
+check('no other maps are read in pipeline.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
+text = (root / 'daemon/leadd.yaml.5.scd').read_text()
+check('checks of gates', [f'the page does not explain *{w}*' for w in sorted(words.get('check_words', {'no check_words'})) if f'*{w}*' not in text])
+
+print(f'1..{len(passed)}')
