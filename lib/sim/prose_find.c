@@ -19,7 +19,8 @@ static bool is_word(char c)
 	return isalnum((unsigned char)c) || (c & 0x80) != 0;
 }
 
-/* Copies at most max_words words; cut at a sign that ends a value, and between characters. */
+/* Copies at most max_words words, cut at a sign that ends a value. False: nothing is there, or
+ * `unknown`. */
 static bool take_value(const char *p, const char *end, unsigned max_words, char *out, size_t size)
 {
 	size_t len = 0, used, words = 0;
@@ -44,7 +45,7 @@ static bool take_value(const char *p, const char *end, unsigned max_words, char 
 		len--;
 	}
 	out[len] = '\0';
-	return text_words(out, len) > 0;
+	return text_words(out, len) > 0 && strcmp(out, "unknown") != 0;
 }
 
 /* The words right before p, lower-case, `_` as a space: what might be a label. Returns their

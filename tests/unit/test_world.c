@@ -1050,6 +1050,7 @@ static void finds_leads(void **state)
 	    {"Write an e-mail to Mary, Mayor at City of Conway", "Mary", "City of Conway"},
 	    {"lead: Bob | organisation: New Mexico House of Representatives | x", "Bob",
 		"New Mexico House of Representatives"},
+	    {"Name: Ann\nJob title: CTO\nCompany: unknown\nWebsite: unknown", "Ann", "your team"},
 	    {"nothing to go by", "there", "your team"},
 	    {"", "there", "your team"},
 	};
