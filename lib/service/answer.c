@@ -9,11 +9,11 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/json.h"
-#include "lib/base/text.h"
-
 #include <ctype.h>
 #include <string.h>
+
+#include "lib/base/json.h"
+#include "lib/base/text.h"
 
 #define MAX_DETAIL 200
 

@@ -47,9 +47,9 @@ struct answer {
 	enum outcome_class outcome;
 	const char *reason;          /* short code: rule's own (`reason:`), else `http-429`, `no-json`, `reset` …; [a-z0-9-] */
 	const char *detail;          /* provider's message, at most 200 bytes, printable, e-mail addresses masked; may be NULL */
-	bool readable;               /* the transport worked: what the breaker wants to know */
+	bool readable;               /* the transport worked: what the breaker wants to know; false also for a declared in_doubt with 5xx */
 	int64_t retry_after_us;      /* provider's word, 0 for none (any of the forms in providers.md) */
-	int64_t reset_wall_us;       /* stated end of a quota, 0 for none */
+	int64_t reset_wall_us;       /* stated end of a quota (QUOTA, AUTH) in our clock, 0 for none */
 	int64_t price_micro;         /* what it cost: the body's own price, else the price rule */
 	struct answer_field *fields; /* in the order of `map:`; missing ones are VALUE_NONE; only for OK, EMPTY, DUPLICATE, PENDING */
 	size_t n_fields;
@@ -63,6 +63,7 @@ struct reader;
  * Never fails for what a provider can send: an answer with status 2xx whose body
  * should be JSON and is not (cut short, garbage) is OUTCOME_IN_DOUBT with readable = false,
  * as are TRANSPORT_BROKEN, TOO_LARGE and CANCELLED; for a call with DOUBT_FREE those are TRANSIENT.
+ * Rules may declare in_doubt too (a gateway's 524): the same holds then.
  * now: for dates. Results live in the arena; LEAD_ENOMEM otherwise.
  */
 int answer_read(const struct service *s, const struct service_call *c, const struct http_answer *h,

@@ -3,10 +3,10 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/base/text.h"
 
 /* --- patience ------------------------------------------------------------- */
 

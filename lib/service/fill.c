@@ -6,10 +6,10 @@
  */
 #include "lib/service/parts.h"
 
+#include <string.h>
+
 #include "lib/base/json.h"
 #include "lib/base/text.h"
-
-#include <string.h>
 
 int pieces_eval(const struct pieces *t, struct expr *e, const struct filling *f, struct arena *a,
     struct value *ret, struct lead_error *err)

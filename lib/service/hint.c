@@ -8,11 +8,11 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "lib/base/text.h"
 
 #define LONGEST_WAIT_US (31 * US_PER_DAY) /* no provider means more than a month */
 

@@ -7,11 +7,11 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/base/text.h"
 
 /* `20%` as a number; 0 when absent or wrong. */
 static unsigned reserve_read(struct reading *r, const struct yaml_node *node)

@@ -12,10 +12,10 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
-
 #include <string.h>
 #include <strings.h>
+
+#include "lib/base/text.h"
 
 /* --- compiling ------------------------------------------------------------ */
 

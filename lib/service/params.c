@@ -4,9 +4,9 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
-
 #include <string.h>
+
+#include "lib/base/text.h"
 
 #define MAX_PARAMS 64
 

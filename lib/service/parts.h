@@ -2,7 +2,7 @@
  * lib/service/parts.h: what the files of this floor share and nobody else needs.
  *
  *   a file      service.c -> head.c, limits.c, shared.c, call.c
- *   a request   pieces.c (texts and trees) -> plan.c, params.c | fill.c -> request.c; template.c
+ *   a request   pieces.c, tree.c -> plan.c, params.c | fill.c -> request.c; template.c
  * for pipelines an answer   look.c, rule.c, hint.c, price.c -> reader.c | match.c -> answer.c
  *
  * Left of the bar: at load. Right of it: for each call.
@@ -59,14 +59,17 @@ struct piecework {
 /* One text with its holes. False when something was reported or memory ran out. */
 bool pieces_text(struct piecework *w, const struct yaml_node *node, const char *text, size_t len,
     enum encoding e, const char *where, struct pieces *ret);
+/* The expression when the text is one placeholder and nothing else, else NULL. */
+struct expr *pieces_single(const struct pieces *t);
+
+/* --- tree.c --------------------------------------------------------------- */
+
 /* A JSON body. added: members put behind those of node (which must be a map then). */
 struct added_member {
 	const char *name, *text;
 };
 bool pieces_json(struct piecework *w, const struct yaml_node *node,
     const struct added_member *added, size_t n_added, const char *where, struct pieces *ret);
-/* The expression when the text is one placeholder and nothing else, else NULL. */
-struct expr *pieces_single(const struct pieces *t);
 /* Number or boolean scalars as JSON text; NULL (reported) for infinities. Strings are not for this.
  */
 const char *pieces_scalar(struct piecework *w, const struct yaml_node *node);

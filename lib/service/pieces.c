@@ -2,24 +2,17 @@
  * lib/service/pieces.c: texts and JSON trees with ${jq} placeholders, compiled to runs of bytes and
  * holes.
  *
- * At load a scalar becomes literal bytes (already encoded for the place where
- * they will stand) and holes; a JSON tree becomes the same flat list, its
- * braces and keys being literal bytes. Rendering walks the list once and
- * appends to one buffer; there is no tree at run time.
- *
- * Only one thing is decided while rendering: a map member or list item that is
- * exactly one placeholder is left out when the placeholder gives nothing, and
- * then the comma before its neighbour may have to go too (PIECE_COMMA).
+ * At load a text becomes literal bytes, already encoded for the place where they
+ * will stand, and holes. fill.c walks that list for each call; there is no tree
+ * and no parsing at run time.
  */
-#include "lib/service/parts.h"
+#include "lib/service/builder.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/json.h"
 #include "lib/base/text.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* --- finding the placeholders --------------------------------------------- */
 
@@ -69,18 +62,7 @@ static const char *closing_brace(const char *p, const char *end)
 
 /* --- building ------------------------------------------------------------- */
 
-struct builder {
-	struct piecework *w;
-	const struct yaml_node *node; /* blamed for problems */
-	enum encoding encoding;
-	const char *where;
-	struct buf bytes; /* literal run not yet pushed */
-	struct piece *v;
-	size_t n, cap;
-	bool bad;
-};
-
-static void add_piece(struct builder *b, struct piece piece)
+void builder_piece(struct builder *b, struct piece piece)
 {
 	if (b->n == b->cap) {
 		size_t cap = b->cap == 0 ? 8 : 2 * b->cap;
@@ -96,8 +78,7 @@ static void add_piece(struct builder *b, struct piece piece)
 	b->v[b->n++] = piece;
 }
 
-/* The literal run becomes a piece. */
-static void flush(struct builder *b)
+void builder_flush(struct builder *b)
 {
 	struct piece piece = {.kind = PIECE_BYTES, .len = b->bytes.len};
 
@@ -109,7 +90,7 @@ static void flush(struct builder *b)
 		b->w->nomem = b->bad = true;
 	}
 	buf_reset(&b->bytes);
-	add_piece(b, piece);
+	builder_piece(b, piece);
 }
 
 static void add_literal(struct builder *b, const char *text, size_t len)
@@ -201,8 +182,7 @@ static bool make_hole(struct builder *b, const char *text, size_t len, struct pi
 	return true;
 }
 
-/* Literals and holes of one text; pieces of kind PIECE_HOLE. */
-static void add_text(struct builder *b, const char *text, size_t len)
+void builder_text(struct builder *b, const char *text, size_t len)
 {
 	const char *p = text, *end = text + len;
 
@@ -236,15 +216,15 @@ static void add_text(struct builder *b, const char *text, size_t len)
 			b->bad = true;
 			return;
 		}
-		flush(b);
-		add_piece(b, piece);
+		builder_flush(b);
+		builder_piece(b, piece);
 		p = close + 1;
 	}
 }
 
-static bool finish(struct builder *b, struct pieces *ret)
+bool builder_finish(struct builder *b, struct pieces *ret)
 {
-	flush(b);
+	builder_flush(b);
 	if (b->bytes.failed) {
 		b->w->nomem = b->bad = true;
 	}
@@ -271,178 +251,11 @@ bool pieces_text(struct piecework *w, const struct yaml_node *node, const char *
 {
 	struct builder b = {.w = w, .node = node, .encoding = e, .where = where};
 
-	add_text(&b, text, len);
-	return finish(&b, ret);
+	builder_text(&b, text, len);
+	return builder_finish(&b, ret);
 }
 
 struct expr *pieces_single(const struct pieces *t)
 {
 	return t->n == 1 && t->v[0].kind == PIECE_HOLE ? t->v[0].expr : NULL;
-}
-
-/* --- JSON trees ----------------------------------------------------------- */
-
-const char *pieces_scalar(struct piecework *w, const struct yaml_node *node)
-{
-	double number;
-	char *end;
-
-	switch (node->kind) {
-	case YAML_NULL:
-		return "null";
-	case YAML_BOOL:
-		return node->boolean ? "true" : "false";
-	case YAML_INT:
-		return arena_printf(w->arena, "%lld", (long long)node->integer);
-	case YAML_FLOAT:
-		if (json_check(node->text, node->len, 1, NULL) == 0) {
-			return node->text;
-		}
-		number = strtod(node->text, &end);
-		if (*end != '\0' || !isfinite(number)) {
-			problems_add(w->p, w->y, node, "'%s' is no number of JSON", node->text);
-			return NULL;
-		}
-		return arena_printf(w->arena, "%.17g", number);
-	default:
-		return NULL;
-	}
-}
-
-static void add_json(struct builder *b, const struct yaml_node *node);
-
-/* A string leaf whose pieces are already known. */
-static void add_leaf(struct builder *b, const struct piece *v, size_t n)
-{
-	buf_add_char(&b->bytes, '"');
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].kind == PIECE_BYTES) {
-			buf_add(&b->bytes, v[i].text, v[i].len);
-		} else {
-			flush(b);
-			add_piece(b, v[i]);
-		}
-	}
-	buf_add_char(&b->bytes, '"');
-}
-
-/* What stands before a child: whether something surely, or perhaps, stands there. */
-struct siblings {
-	bool sure, perhaps;
-};
-
-static void add_comma(struct builder *b, struct siblings *s)
-{
-	if (s->sure) {
-		buf_add_char(&b->bytes, ',');
-	} else if (s->perhaps) {
-		flush(b);
-		add_piece(b, (struct piece){.kind = PIECE_COMMA});
-	}
-	s->sure = true;
-}
-
-static void add_key(struct builder *b, const char *key)
-{
-	if (key != NULL) {
-		json_write_string(&b->bytes, key, strlen(key));
-		buf_add_char(&b->bytes, ':');
-	}
-}
-
-/* A text under a key (NULL in a list): with its type and perhaps left out when it is one
- * placeholder, else a string. */
-static void add_child_text(
-    struct builder *b, const char *key, const char *text, size_t len, struct siblings *s)
-{
-	struct builder inner = {
-	    .w = b->w, .node = b->node, .encoding = ENCODE_JSON, .where = b->where};
-	struct pieces pieces = {0};
-
-	add_text(&inner, text, len);
-	if (!finish(&inner, &pieces)) {
-		b->bad = true;
-	} else if (pieces_single(&pieces) != NULL) {
-		struct piece member = {.kind = PIECE_MEMBER, .expr = pieces.v[0].expr};
-
-		flush(b);
-		add_key(b, key);
-		member.len = b->bytes.len;
-		member.text =
-		    arena_dup(b->w->arena, b->bytes.data == NULL ? "" : b->bytes.data, member.len);
-		if (member.text == NULL) {
-			b->w->nomem = b->bad = true;
-		}
-		buf_reset(&b->bytes);
-		add_piece(b, member);
-		s->perhaps = true;
-	} else {
-		add_comma(b, s);
-		add_key(b, key);
-		add_leaf(b, pieces.v, pieces.n);
-	}
-}
-
-static void add_children(struct builder *b, const struct yaml_node *parent,
-    const struct added_member *added, size_t n_added)
-{
-	struct siblings s = {0};
-
-	for (const struct yaml_node *child = parent->first; child != NULL && !b->bad;
-	     child = child->next) {
-		b->node = child;
-		if (child->kind == YAML_STRING) {
-			add_child_text(b, child->key, child->text, child->len, &s);
-		} else {
-			add_comma(b, &s);
-			add_key(b, child->key);
-			add_json(b, child);
-		}
-	}
-	for (size_t i = 0; i < n_added && !b->bad; i++) {
-		add_child_text(b, added[i].name, added[i].text, strlen(added[i].text), &s);
-	}
-}
-
-static void add_json(struct builder *b, const struct yaml_node *node)
-{
-	const char *text;
-
-	if (node->kind == YAML_MAP || node->kind == YAML_LIST) {
-		buf_add_char(&b->bytes, node->kind == YAML_MAP ? '{' : '[');
-		add_children(b, node, NULL, 0);
-		buf_add_char(&b->bytes, node->kind == YAML_MAP ? '}' : ']');
-		return;
-	}
-	text = pieces_scalar(b->w, node);
-	if (text == NULL) {
-		b->bad = true;
-		return;
-	}
-	buf_add_text(&b->bytes, text);
-}
-
-bool pieces_json(struct piecework *w, const struct yaml_node *node,
-    const struct added_member *added, size_t n_added, const char *where, struct pieces *ret)
-{
-	struct builder b = {.w = w, .node = node, .encoding = ENCODE_JSON, .where = where};
-
-	if (node->kind == YAML_MAP) {
-		buf_add_char(&b.bytes, '{');
-		add_children(&b, node, added, n_added);
-		buf_add_char(&b.bytes, '}');
-	} else if (node->kind == YAML_STRING) {
-		struct pieces whole = {0};
-
-		if (!pieces_text(w, node, node->text, node->len, ENCODE_JSON, where, &whole)) {
-			b.bad = true;
-		} else if (pieces_single(&whole) != NULL) {
-			add_piece(&b, (struct piece){.kind = PIECE_VALUE, .expr = whole.v[0].expr});
-		} else {
-			add_leaf(&b, whole.v, whole.n);
-		}
-	} else {
-		add_json(&b, node);
-	}
-	return finish(&b, ret);
 }

@@ -6,10 +6,10 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
-
 #include <ctype.h>
 #include <string.h>
+
+#include "lib/base/text.h"
 
 #define MAX_HEADERS (sizeof((struct request *)0)->headers / sizeof(struct request_header))
 

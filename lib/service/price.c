@@ -11,10 +11,10 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/money.h"
-
 #include <string.h>
 #include <strings.h>
+
+#include "lib/base/money.h"
 
 #define MOST_TOKENS 1000000000.0             /* of one answer; more is nonsense */
 #define MOST_PER_MILLION INT64_C(4000000000) /* 4,000 per million tokens: the product fits */

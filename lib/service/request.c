@@ -8,10 +8,11 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
+#include <string.h>
 
 #include <sodium.h>
-#include <string.h>
+
+#include "lib/base/text.h"
 
 #define MAX_REQUEST_BYTES (8u << 20)
 

@@ -7,13 +7,13 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/ids.h"
-#include "lib/base/text.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/base/ids.h"
+#include "lib/base/text.h"
 
 /* --- what is owned -------------------------------------------------------- */
 

@@ -6,9 +6,9 @@
  */
 #include "lib/service/parts.h"
 
-#include "lib/base/text.h"
-
 #include <string.h>
+
+#include "lib/base/text.h"
 
 struct piecework piecework_for(struct reading *r, bool secret)
 {
