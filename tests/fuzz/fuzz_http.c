@@ -38,7 +38,7 @@ static void on_thing(void *app, struct http_request *r)
 
 	(void)app;
 	MUST(http_param(r, "thing") != NULL);
-	if (http_query_uint(r, "n", 1, 1000, &n) || http_query(r, "n") == NULL) {
+	if (http_query_uint(r, "n", 1, 1000, &n)) {
 		MUST(n <= 1000);
 		http_reply_text(
 		    r, 200, "text/plain", http_param(r, "thing"), strlen(http_param(r, "thing")));
