@@ -34,11 +34,16 @@ static size_t origin_length(const char *url)
 	return len;
 }
 
-static bool is_literal(const char *host)
+/* RFC 6761 section 6.3: localhost and what ends in it is this machine, whatever a name server says.
+ */
+static bool needs_no_lookup(const char *host)
 {
+	size_t len = strlen(host);
 	struct in_addr in;
 
-	return host[0] == '[' || inet_pton(AF_INET, host, &in) == 1;
+	return host[0] == '[' || inet_pton(AF_INET, host, &in) == 1 ||
+	       strcasecmp(host, "localhost") == 0 ||
+	       (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0);
 }
 
 static bool origin_parse(struct origin *o)
@@ -52,7 +57,7 @@ static bool origin_parse(struct origin *o)
 	     curl_url_get(o->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
 	if (ok) {
 		o->port = (unsigned)strtoul(port, NULL, 10);
-		o->literal = is_literal(o->host);
+		o->no_lookup = needs_no_lookup(o->host);
 	}
 	curl_free(port);
 	return ok && o->port != 0;

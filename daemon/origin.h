@@ -20,8 +20,8 @@ struct origin {
 	CURLU *url;                /* for CURLOPT_CURLU: the origin with an empty path */
 	char *host;
 	unsigned port;
-	bool literal;                 /* host is an address */
-	unsigned users;               /* calls holding it */
+	bool no_lookup; /* host is an address, or localhost, which libcurl knows by itself */
+	unsigned users; /* calls holding it */
 	uint16_t calls[MULTI_SHARDS]; /* under way, by shard */
 	size_t length;
 	char text[]; /* `https://api.example.com:8443` */

@@ -10,6 +10,7 @@
 
 #include "lib/base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 

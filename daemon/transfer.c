@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define DEFAULT_ANSWER_BYTES ((size_t)1 << 20)
 #define PEER_GONE_MS 90000 /* unacknowledged data: then the connection is given up */
 
 /* Ends of every list. No wait for `100 Continue`; no content type that nobody declared. */
@@ -129,9 +128,7 @@ int transfer_init(struct transfer *t, const struct request *r, struct origin *or
 	t->body = has_body(r) ? put(&at, r->body != NULL ? r->body : "", r->body_len) : NULL;
 	t->body_len = r->body_len;
 	t->http2 = r->http2;
-	t->max_bytes = r->max_answer_bytes != 0 ? r->max_answer_bytes : DEFAULT_ANSWER_BYTES;
-	t->answer.max = t->max_bytes;
-	t->header.max = TRANSFER_HEADER_BYTES;
+	incoming_init(&t->incoming, r->max_answer_bytes);
 	return 0;
 }
 
@@ -157,68 +154,25 @@ static int on_prereq(void *arg, char *address, char *local, int port, int local_
 	return CURL_PREREQFUNC_OK;
 }
 
-/* Keeps one header line; folded ones and those that are none are left out. */
-static void keep_header(struct transfer *t, const char *line, size_t len)
-{
-	const char *colon = memchr(line, ':', len), *value;
-
-	while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n' || line[len - 1] == ' ' ||
-			      line[len - 1] == '\t')) {
-		len--;
-	}
-	if (colon == NULL || colon == line || line[0] == ' ' || line[0] == '\t' ||
-	    memchr(line, '\0', len) != NULL) {
-		return;
-	}
-	for (value = colon + 1; value < line + len && (*value == ' ' || *value == '\t'); value++) {
-	}
-	buf_add(&t->header, line, (size_t)(colon - line));
-	buf_add_char(&t->header, '\0');
-	buf_add(&t->header, value, value < line + len ? (size_t)(line + len - value) : 0);
-	buf_add_char(&t->header, '\0');
-	t->n_headers++;
-}
-
 static size_t on_header(char *line, size_t size, size_t len, void *arg)
 {
 	struct transfer *t = arg;
-	bool status = len >= 5 && memcmp(line, "HTTP/", 5) == 0;
 
 	(void)size;
 	if (t->first_byte_us == 0) {
 		t->first_byte_us = clock_boot_us();
 		t->events->first_byte(t);
 	}
-	t->header_bytes += len;
-	if (status) { /* also after an interim answer (1xx), whose headers are forgotten */
-		buf_reset(&t->header);
-		t->n_headers = 0;
-		t->headers_end = false;
-	} else if (len <= 2) {
-		t->headers_end = true;
-	} else if (!t->headers_end) {
-		keep_header(t, line, len);
-	}
-	if (t->n_headers > TRANSFER_HEADERS || t->header_bytes > TRANSFER_HEADER_BYTES ||
-	    t->header.failed) {
-		t->too_large = true;
-		return 0;
-	}
-	return len;
+	return incoming_line(&t->incoming, line, len) ? len : 0;
 }
 
-/* Counts decoded bytes: the length a compressed answer announces says nothing about them. */
+/* Gets decoded bytes: the length that a compressed answer announces says nothing about them. */
 static size_t on_body(char *bytes, size_t size, size_t len, void *arg)
 {
 	struct transfer *t = arg;
 
 	(void)size;
-	buf_add(&t->answer, bytes, len);
-	if (t->answer.failed) {
-		t->too_large = true;
-		return 0;
-	}
-	return len;
+	return incoming_body(&t->incoming, bytes, len) ? len : 0;
 }
 
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
@@ -281,7 +235,7 @@ CURLcode transfer_options(struct transfer *t, CURL *easy, long connect_ms)
 	SET(CURLOPT_WRITEDATA, t);
 	SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	SET(CURLOPT_OPENSOCKETDATA, t);
-	if (!t->origin->literal) {
+	if (!t->origin->no_lookup) {
 		SET(CURLOPT_RESOLVE, &t->origin->resolve);
 	}
 #undef SET
@@ -345,31 +299,13 @@ void transfer_verdict(
 
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	ret->status = (int)status;
-	if (t->too_large) {
+	if (t->incoming.too_large != NULL) {
 		ret->transport = TRANSPORT_TOO_LARGE;
-		ret->why = t->answer.failed ? "body past its cap" : "headers past their cap";
+		ret->why = t->incoming.too_large;
 	} else if (result == CURLE_OK) {
 		ret->transport = TRANSPORT_ANSWERED;
 	} else {
 		ret->transport = t->sent_us != 0 ? TRANSPORT_BROKEN : TRANSPORT_UNSENT;
 		ret->why = phrase_of(t, easy, result);
 	}
-}
-
-size_t transfer_headers(const struct transfer *t, struct http_header *headers)
-{
-	const char *at = t->header.data;
-
-	for (unsigned i = 0; i < t->n_headers; i++) {
-		headers[i].name = at;
-		headers[i].value = at + strlen(at) + 1;
-		at = headers[i].value + strlen(headers[i].value) + 1;
-	}
-	return t->n_headers;
-}
-
-void transfer_fini(struct transfer *t)
-{
-	buf_free(&t->header);
-	buf_free(&t->answer);
 }

@@ -6,14 +6,10 @@
  */
 #pragma once
 
-#include "lib/base/buf.h"
-#include "lib/service/answer.h"
+#include "daemon/incoming.h"
 #include "lib/service/request.h"
 
 #include <curl/curl.h>
-
-#define TRANSFER_HEADERS 200              /* most header lines of an answer */
-#define TRANSFER_HEADER_BYTES (64 * 1024) /* most bytes in them */
 
 struct origin;
 struct transfer;
@@ -30,19 +26,13 @@ struct transfer {
 	const char *target, *method, *body;
 	size_t body_len;
 	struct curl_slist *headers;
-	size_t max_bytes;
 	bool http2, allow_private;
 	/* what came of it */
 	bool stopped; /* by us: nothing may leave any more */
 	bool resent;  /* libcurl wanted to send it again; refused */
 	bool refused; /* the address is not public */
-	bool too_large;
-	bool headers_end; /* what follows is a body, or trailers */
-	unsigned n_headers;
-	size_t header_bytes;
 	int64_t sent_us, first_byte_us, end_us;
-	struct buf header; /* name NUL value NUL … */
-	struct buf answer;
+	struct incoming incoming;
 };
 
 /* Room that transfer_init needs behind `space` (aligned as malloc does). */
@@ -56,6 +46,3 @@ CURLcode transfer_options(struct transfer *t, CURL *easy, long connect_ms);
 /* Sets transport, why and status from libcurl's result. */
 void transfer_verdict(
     const struct transfer *t, CURL *easy, CURLcode result, struct http_answer *ret);
-/* Writes at most TRANSFER_HEADERS into headers; they point into t. */
-size_t transfer_headers(const struct transfer *t, struct http_header *headers);
-void transfer_fini(struct transfer *t);
