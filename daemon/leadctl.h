@@ -22,13 +22,13 @@ struct json_object;
 /* Exit codes: stable, documented in the man page. */
 enum ctl_exit {
 	CTL_OK = 0,
-	CTL_REFUSED = 1,     /* the daemon refused, or gave an answer that is none */
-	CTL_USAGE = 2,       /* wrong command line, or a local file that cannot be read or written */
-	CTL_UNREACHABLE = 3, /* no daemon at the socket, or it went away for good */
-	CTL_MISSING = 4,     /* no such run, lead, service ... */
-	CTL_CONFLICT = 5,    /* not possible in the present state */
-	CTL_RUN_FAILED = 6,  /* the watched run failed or was cancelled */
-	CTL_FOUND = 7,       /* doctor or audit found something wrong */
+	CTL_REFUSED = 1, /* the daemon refused, or gave an answer that is none */
+	CTL_USAGE = 2,   /* wrong command line, or a local file that cannot be read or written */
+	CTL_UNREACHABLE = 3,   /* no daemon at the socket, or it went away for good */
+	CTL_MISSING = 4,       /* no such run, lead, service ... */
+	CTL_CONFLICT = 5,      /* not possible in the present state */
+	CTL_RUN_FAILED = 6,    /* the watched run failed or was cancelled */
+	CTL_FOUND = 7,         /* doctor or audit found something wrong */
 	CTL_INTERRUPTED = 130, /* Ctrl-C, as shells count it */
 };
 
@@ -74,17 +74,17 @@ struct option {
 struct args;
 
 struct command {
-	const char *name; /* `run start` */
-	const char *args; /* `FILE`, `[RUN]`, `SERVICE LIMIT` */
-	const struct option *options; /* ends with a NULL name; NULL: none */
+	const char *name;                                /* `run start` */
+	const char *args;                                /* `FILE`, `[RUN]`, `SERVICE LIMIT` */
+	const struct option *options;                    /* ends with a NULL name; NULL: none */
 	int (*run)(struct ctl *c, const struct args *a); /* an exit code */
-	const char *help; /* one line */
+	const char *help;                                /* one line */
 	const char *more; /* further lines for --help and the man page; may be NULL */
 };
 
-extern const struct command commands[];       /* ends with a NULL name */
-extern const struct option global_options[];  /* ends with a NULL name */
-extern const char *const outcome_names[];     /* NULL-terminated */
+extern const struct command commands[];      /* ends with a NULL name */
+extern const struct option global_options[]; /* ends with a NULL name */
+extern const char *const outcome_names[];    /* NULL-terminated */
 
 /* --- the command line (leadctl_args.c) --- */
 
@@ -140,7 +140,8 @@ int api_get(struct ctl *c, struct json_object **ret, const char *path, ...) PRIN
 int api_send(struct ctl *c, const char *method, struct json_object *body, struct json_object **ret,
     const char *path, ...) PRINTF(5, 6);
 
-#define API_LOST (-1) /* not an exit code: the connection failed before the whole answer was there */
+#define API_LOST                                                                                   \
+	(-1) /* not an exit code: the connection failed before the whole answer was there */
 
 struct api_bytes {
 	const void *body; /* sent as they are; NULL for a GET */
@@ -152,7 +153,8 @@ struct api_bytes {
 	bool live;  /* an event stream: no limit of time, but silence of 60 s is a failure */
 	bool quiet; /* a refusal is not printed */
 };
-/* One attempt. CTL_OK when whole, API_LOST (reason in err), or an exit code with the message printed. */
+/* One attempt. CTL_OK when whole, API_LOST (reason in err), or an exit code with the message
+ * printed. */
 int api_raw(struct ctl *c, const char *method, const char *path, const struct api_bytes *bytes,
     struct lead_error *err);
 /* A missing daemon, in words; CTL_UNREACHABLE. */
@@ -168,10 +170,10 @@ const char *api_segment(struct ctl *c, const char *text);
 int api_list(struct ctl *c, const char *path, uint64_t most, struct json_object **ret);
 
 /* --- reading answers (leadctl_value.c); what is absent or of another type reads as nothing --- */
-const char *get_text(struct json_object *o, const char *key); /* "" */
-int64_t get_int(struct json_object *o, const char *key);      /* 0 */
-bool get_bool(struct json_object *o, const char *key);        /* false */
-bool get_has(struct json_object *o, const char *key);         /* there, and not null */
+const char *get_text(struct json_object *o, const char *key);           /* "" */
+int64_t get_int(struct json_object *o, const char *key);                /* 0 */
+bool get_bool(struct json_object *o, const char *key);                  /* false */
+bool get_has(struct json_object *o, const char *key);                   /* there, and not null */
 struct json_object *get_object(struct json_object *o, const char *key); /* NULL */
 struct json_object *get_list(struct json_object *o, const char *key);   /* NULL */
 size_t list_length(struct json_object *list);                           /* 0 for NULL */
@@ -201,7 +203,7 @@ struct table {
 		const char *text;
 		size_t width;
 		enum color color;
-	} *cells;
+	} * cells;
 	size_t n_cells, room;
 };
 
@@ -255,7 +257,8 @@ int cmd_limits_audit(struct ctl *c, const struct args *a);
 
 /* Shared between groups. */
 typedef void (*row_fn)(struct ctl *c, struct table *t, struct json_object *item);
-/* A paged list as a table (which it frees), within --limit and --all; `none` is said when it is empty. */
+/* A paged list as a table (which it frees), within --limit and --all; `none` is said when it is
+ * empty. */
 int list_print(struct ctl *c, const struct args *a, const char *path, struct table *t, row_fn row,
     const char *none);
 int upload_file(struct ctl *c, const char *file, const char **ret_upload, const char **ret_name);

@@ -69,10 +69,12 @@ static CURL *fresh(struct ctl *c)
 			abort(); /* out of memory */
 		}
 	}
-	curl_easy_reset(c->curl); /* keeps the connection */
+	curl_easy_reset(c->curl);
 	curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
 	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	/* On a connection used before, libcurl sends a request again by itself when it breaks. */
+	curl_easy_setopt(c->curl, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "leadctl/" LEADD_VERSION);
 	return c->curl;
@@ -138,7 +140,8 @@ static void print_problem(const struct transfer *t)
 }
 
 /* CURLcode of one request; headers are freed here. */
-static CURLcode perform(struct transfer *t, const char *method, const char *path, struct curl_slist *headers)
+static CURLcode perform(
+    struct transfer *t, const char *method, const char *path, struct curl_slist *headers)
 {
 	CURL *curl = fresh(t->c);
 	char *url = NULL;
@@ -240,13 +243,15 @@ static void write_key(char out[64])
 	    (unsigned long long)random[1]);
 }
 
-static int call(struct ctl *c, const char *method, const char *path, const char *body,
-    struct json_object **ret)
+static int call(
+    struct ctl *c, const char *method, const char *path, const char *body, struct json_object **ret)
 {
 	static const struct timespec pause = {.tv_nsec = 500000000};
 	struct buf answer = {.max = ANSWER_MAX_BYTES};
-	struct api_bytes bytes = {.body = body, .len = body != NULL ? strlen(body) : 0,
-	    .take = take_answer, .arg = &answer};
+	struct api_bytes bytes = {.body = body,
+	    .len = body != NULL ? strlen(body) : 0,
+	    .take = take_answer,
+	    .arg = &answer};
 	struct lead_error err = {0};
 	char key[64];
 	int rc = API_LOST;
@@ -316,7 +321,8 @@ int api_send(struct ctl *c, const char *method, struct json_object *body, struct
 	text = path_of(path, args);
 	va_end(args);
 	rc = call(c, method, text,
-	    body != NULL ? json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+	    body != NULL ? json_object_to_json_string_ext(
+			       body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 			 : NULL,
 	    ret);
 	free(text);
@@ -382,7 +388,8 @@ int api_list(struct ctl *c, const char *path, uint64_t most, struct json_object 
 	buf_free(&next);
 	list = json_object_new_object();
 	json_object_object_add(list, "items", all);
-	json_object_object_add(list, "next", cursor[0] != '\0' ? json_object_new_string(cursor) : NULL);
+	json_object_object_add(
+	    list, "next", cursor[0] != '\0' ? json_object_new_string(cursor) : NULL);
 	*ret = list;
 	return CTL_OK;
 }

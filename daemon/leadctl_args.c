@@ -25,8 +25,9 @@ int args_complain(const struct command *command, const char *format, ...)
 	va_end(args);
 	print_error("%s", text);
 	if (command != NULL) {
-		fprintf(stderr, "usage: leadctl %s%s%s%s\n", command->name, command->args[0] != '\0' ? " " : "",
-		    command->args, command->options != NULL ? " [options]" : "");
+		fprintf(stderr, "usage: leadctl %s%s%s%s\n", command->name,
+		    command->args[0] != '\0' ? " " : "", command->args,
+		    command->options != NULL ? " [options]" : "");
 		fprintf(stderr, "More: leadctl %s --help\n", command->name);
 	} else {
 		fprintf(stderr, "More: leadctl --help\n");
@@ -107,11 +108,13 @@ bool args_lead(const struct args *a, size_t i, uint64_t *ret_run, uint64_t *ret_
 
 /* --- options --- */
 
-static const struct option *find_option(const struct option *list, const char *name, size_t len, char letter)
+static const struct option *find_option(
+    const struct option *list, const char *name, size_t len, char letter)
 {
 	for (; list != NULL && list->name != NULL; list++) {
-		if (letter != '\0' ? list->letter == letter
-				   : strlen(list->name) == len && memcmp(list->name, name, len) == 0) {
+		if (letter != '\0'
+			? list->letter == letter
+			: strlen(list->name) == len && memcmp(list->name, name, len) == 0) {
 			return list;
 		}
 	}
@@ -126,7 +129,8 @@ static int unknown_option(const struct command *command, const char *word)
 	size_t n = 0;
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
-	for (const struct option *o = command != NULL ? command->options : NULL; o != NULL && o->name != NULL; o++) {
+	for (const struct option *o = command != NULL ? command->options : NULL;
+	     o != NULL && o->name != NULL; o++) {
 		names[n++] = o->name;
 	}
 	for (const struct option *o = global_options; o->name != NULL; o++) {
@@ -229,8 +233,8 @@ static int unknown_command(struct ctl *c, const char *group, const char *word)
 	names[n] = NULL;
 	nearest = text_nearest(word, names);
 	if (nearest == NULL) {
-		return args_complain(NULL, "there is no command `%s%s%s`", group != NULL ? group : "",
-		    group != NULL ? " " : "", word);
+		return args_complain(NULL, "there is no command `%s%s%s`",
+		    group != NULL ? group : "", group != NULL ? " " : "", word);
 	}
 	return args_complain(NULL, "there is no command `%s%s%s`; did you mean `%s%s%s`?",
 	    group != NULL ? group : "", group != NULL ? " " : "", word, group != NULL ? group : "",
@@ -266,14 +270,16 @@ static int check_counts(const struct args *a)
 	}
 	for (const struct option *o = cmd->options; o != NULL && o->name != NULL; o++) {
 		if (o->required && !args_has(a, o->name)) {
-			return args_complain(cmd, "--%s %s is missing: %s", o->name, o->arg, o->help);
+			return args_complain(
+			    cmd, "--%s %s is missing: %s", o->name, o->arg, o->help);
 		}
 	}
 	return CTL_OK;
 }
 
 /* The words that name the command; *i comes to stand behind them. */
-static int take_command(struct ctl *c, int argc, char **argv, int *i, struct args *a, const char **ret_group)
+static int take_command(
+    struct ctl *c, int argc, char **argv, int *i, struct args *a, const char **ret_group)
 {
 	const char *first = argv[*i], *second = *i + 1 < argc ? argv[*i + 1] : NULL;
 

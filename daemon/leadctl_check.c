@@ -45,8 +45,10 @@ static bool check_money(const char *what, const char *text, int64_t *ret)
 		money_write(micro, written);
 		print_error("%s: `%s` is no amount of money; nearest: %s", what, text, written);
 	} else {
-		print_error("%s: `%s` is no amount of money; it needs one above zero with at most six "
-			    "decimals, for example 12.50", what, text);
+		print_error(
+		    "%s: `%s` is no amount of money; it needs one above zero with at most six "
+		    "decimals, for example 12.50",
+		    what, text);
 	}
 	return false;
 }
@@ -78,9 +80,11 @@ static bool check_duration(const char *what, const char *text, int64_t *ret)
 	}
 	snprintf(near, sizeof(near), "%.60sh", text);
 	if (duration_parse(near, ret) && *ret > 0) {
-		print_error("%s: `%s` lacks its unit (s, min, h, d, w); nearest: %s", what, text, near);
+		print_error(
+		    "%s: `%s` lacks its unit (s, min, h, d, w); nearest: %s", what, text, near);
 	} else {
-		print_error("%s: `%s` is no length of time; for example 90s, 30min, 24h, 7d", what, text);
+		print_error(
+		    "%s: `%s` is no length of time; for example 90s, 30min, 24h, 7d", what, text);
 	}
 	return false;
 }
@@ -107,8 +111,8 @@ static bool check_word(const char *what, const char *choices, const char *text, 
 	names[n] = NULL;
 	snprintf(word, sizeof(word), "%.*s", (int)len, text);
 	nearest = text_nearest(word, names);
-	print_error("%s: `%s` is none of %s%s%s", what, word, choices, nearest != NULL ? "; nearest: " : "",
-	    nearest != NULL ? nearest : "");
+	print_error("%s: `%s` is none of %s%s%s", what, word, choices,
+	    nearest != NULL ? "; nearest: " : "", nearest != NULL ? nearest : "");
 	return false;
 }
 
@@ -142,8 +146,9 @@ static bool check_map(const char *what, const char *text)
 		}
 	}
 	nearest = text_nearest(field, lead_field_names);
-	print_error("%s: there is no field `%s`%s%s%s%s", what, field, nearest != NULL ? "; nearest: " : "",
-	    nearest != NULL ? nearest : "", nearest != NULL ? "=" : "", nearest != NULL ? text + len + 1 : "");
+	print_error("%s: there is no field `%s`%s%s%s%s", what, field,
+	    nearest != NULL ? "; nearest: " : "", nearest != NULL ? nearest : "",
+	    nearest != NULL ? "=" : "", nearest != NULL ? text + len + 1 : "");
 	if (nearest == NULL) {
 		fputs("fields:", stderr);
 		for (const char *const *name = lead_field_names; *name != NULL; name++) {
@@ -198,8 +203,10 @@ bool check_window(const char *text)
 		strcat(near, "s");
 	}
 	if (!window_parse(near, &spec)) {
-		print_error("`%s` is no limit; it is a number and a time, for example 40/60s, 1/3s, "
-			    "100/min or 10000/day", text);
+		print_error(
+		    "`%s` is no limit; it is a number and a time, for example 40/60s, 1/3s, "
+		    "100/min or 10000/day",
+		    text);
 	} else {
 		print_error("`%s` is no limit; nearest: %s", text, near);
 	}

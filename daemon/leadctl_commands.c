@@ -10,7 +10,8 @@ const char *const outcome_names[] = {"ready", "delivered", "confirmed", "rejecte
     "duplicate", "failed", "parked", NULL};
 
 const struct option global_options[] = {
-    {"socket", OPTION_FILE, "PATH", "the daemon's socket (default: $LEADD_SOCKET, else /run/leadd.sock)"},
+    {"socket", OPTION_FILE, "PATH",
+	"the daemon's socket (default: $LEADD_SOCKET, else /run/leadd.sock)"},
     {"json", OPTION_FLAG, NULL, "print the API's answer as JSON"},
     {"no-color", OPTION_FLAG, NULL, "no colours (as with $NO_COLOR set, or without a terminal)"},
     {"help", OPTION_FLAG, NULL, "help for a command or a group of them", .letter = 'h'},
@@ -20,21 +21,27 @@ const struct option global_options[] = {
 
 static const struct option start_options[] = {
     {"campaign", OPTION_TEXT, "NAME", "the campaign to run", .required = true, .letter = 'c'},
-    {"map", OPTION_MAP, "FIELD=HEADER", "which column holds a field, when its name does not tell; may be repeated"},
+    {"map", OPTION_MAP, "FIELD=HEADER",
+	"which column holds a field, when its name does not tell; may be repeated"},
     {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
-    {"delimiter", OPTION_TEXT, "CHAR", "what separates the columns: one character, or `tab` (default: found out)"},
+    {"delimiter", OPTION_TEXT, "CHAR",
+	"what separates the columns: one character, or `tab` (default: found out)"},
     {"budget", OPTION_MONEY, "MONEY", "spend at most this much, reservations included"},
     {"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 1)", .max = 255},
-    {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)", .min = 1, .max = 1000},
+    {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)",
+	.min = 1, .max = 1000},
     {"limit", OPTION_NUMBER, "N", "only the first N rows", .min = 1, .max = 1000000000},
     {"paused", OPTION_FLAG, NULL, "import, but start nothing until `run resume`"},
     {"watch", OPTION_FLAG, NULL, "go on with `run watch`", .letter = 'w'},
     {NULL},
 };
 
-#define LIMIT_OPTION \
-	{"limit", OPTION_NUMBER, "N", "at most N rows (default 50)", .min = 1, .max = 1000000, .letter = 'n'}, \
-	{"all", OPTION_FLAG, NULL, "all rows"}
+#define LIMIT_OPTION                                                                               \
+	{"limit", OPTION_NUMBER, "N", "at most N rows (default 50)", .min = 1, .max = 1000000,     \
+	    .letter = 'n'},                                                                        \
+	{                                                                                          \
+		"all", OPTION_FLAG, NULL, "all rows"                                               \
+	}
 
 static const struct option list_options[] = {LIMIT_OPTION, {NULL}};
 
@@ -106,45 +113,61 @@ static const struct option help_options[] = {
 const struct command commands[] = {
     {"status", "", NULL, cmd_status, "the daemon, its runs and services at a glance", NULL},
     {"run start", "FILE", start_options, cmd_run_start, "upload leads and start a run",
-	"FILE is CSV text; - reads standard input. An upload that breaks off goes on where the daemon "
+	"FILE is CSV text; - reads standard input. An upload that breaks off goes on where the "
+	"daemon "
 	"has it. The run's number is printed when the daemon has it on disk."},
     {"run list", "", list_options, cmd_run_list, "runs, newest first", NULL},
     {"run show", "RUN", NULL, cmd_run_show, "one run: outcomes, money, stages", NULL},
     {"run watch", "RUN", NULL, cmd_run_watch, "follow a run until it ends",
-	"One bar for each stage on a terminal, one line every 5 seconds elsewhere. Connects again by "
+	"One bar for each stage on a terminal, one line every 5 seconds elsewhere. Connects again "
+	"by "
 	"itself. Ctrl-C ends the watching, not the run. With --json: one run object a line."},
     {"run pause", "RUN", NULL, cmd_run_pause, "start no further calls of a run",
 	"What is in flight is finished and kept."},
     {"run resume", "RUN", NULL, cmd_run_resume, "go on with a paused run", NULL},
     {"run cancel", "RUN", NULL, cmd_run_cancel, "end a run for good",
 	"What is in flight is finished and kept; leads without an outcome become parked."},
-    {"run retry", "RUN", retry_options, cmd_run_retry, "put leads back to the stage where they ended", NULL},
+    {"run retry", "RUN", retry_options, cmd_run_retry,
+	"put leads back to the stage where they ended", NULL},
     {"run export", "RUN", export_options, cmd_run_export, "the results as of now",
 	"A file appears under its name only when it is whole."},
-    {"run rejects", "RUN", output_options, cmd_run_rejects, "rows that were not imported, and why, as CSV", NULL},
+    {"run rejects", "RUN", output_options, cmd_run_rejects,
+	"rows that were not imported, and why, as CSV", NULL},
     {"lead list", "RUN", lead_options, cmd_lead_list, "leads of a run", NULL},
-    {"lead show", "RUN/LEAD", NULL, cmd_lead_show, "one lead: fields and everything that happened", NULL},
-    {"why lead", "RUN/LEAD", NULL, cmd_why_lead, "what a lead waits for, and until when at the earliest", NULL},
+    {"lead show", "RUN/LEAD", NULL, cmd_lead_show, "one lead: fields and everything that happened",
+	NULL},
+    {"why lead", "RUN/LEAD", NULL, cmd_why_lead,
+	"what a lead waits for, and until when at the earliest", NULL},
     {"why run", "RUN", NULL, cmd_why_run, "what a run's leads wait for", NULL},
-    {"why service", "SERVICE", NULL, cmd_why_service, "what keeps a service from being called", NULL},
+    {"why service", "SERVICE", NULL, cmd_why_service, "what keeps a service from being called",
+	NULL},
     {"service list", "", NULL, cmd_service_list, "services: state, load, success, limits", NULL},
-    {"service show", "SERVICE", NULL, cmd_service_show, "one service: keys, breaker, windows", NULL},
-    {"service pause", "SERVICE", NULL, cmd_service_pause, "call a service no more until `service resume`", NULL},
+    {"service show", "SERVICE", NULL, cmd_service_show, "one service: keys, breaker, windows",
+	NULL},
+    {"service pause", "SERVICE", NULL, cmd_service_pause,
+	"call a service no more until `service resume`", NULL},
     {"service resume", "SERVICE", NULL, cmd_service_resume, "call a paused service again", NULL},
-    {"service reset", "SERVICE", NULL, cmd_service_reset, "close the breaker and free parked keys", NULL},
+    {"service reset", "SERVICE", NULL, cmd_service_reset, "close the breaker and free parked keys",
+	NULL},
     {"service limit", "SERVICE WINDOW", service_limit_options, cmd_service_limit,
-	"change a limit until the next reload", "WINDOW is a number and a time: 40/60s, 1/3s, 10000/day."},
-    {"ledger run", "RUN", ledger_run_options, cmd_ledger_run, "what a run has cost, call by call", NULL},
+	"change a limit until the next reload",
+	"WINDOW is a number and a time: 40/60s, 1/3s, 10000/day."},
+    {"ledger run", "RUN", ledger_run_options, cmd_ledger_run, "what a run has cost, call by call",
+	NULL},
     {"ledger list", "", ledger_options, cmd_ledger_list, "paid calls, newest first", NULL},
     {"ledger summary", "", summary_options, cmd_ledger_summary, "money by state and service", NULL},
-    {"limits audit", "", audit_options, cmd_limits_audit, "count every window again from the ledger",
+    {"limits audit", "", audit_options, cmd_limits_audit,
+	"count every window again from the ledger",
 	"Exits with 7 when a window held more calls than allowed."},
     {"doctor", "", NULL, cmd_doctor, "check services, keys, store and clock",
 	"Exits with 7 when a check fails."},
-    {"reload", "", reload_options, cmd_reload, "read the configuration again", "An error in it changes nothing."},
+    {"reload", "", reload_options, cmd_reload, "read the configuration again",
+	"An error in it changes nothing."},
     {"backup", "[NAME]", NULL, cmd_backup, "write a copy of the store",
-	"NAME is a file in the backups folder of the daemon's state directory (default: by the time)."},
-    {"completion", "bash", NULL, cmd_completion, "the completion script for a shell", NULL},
+	"NAME is a file in the backups folder of the daemon's state directory (default: by the "
+	"time)."},
+    {"completion", "SHELL", NULL, cmd_completion, "the completion script for a shell",
+	"SHELL is bash."},
     {"help", "[COMMAND]...", help_options, cmd_help, "help for a command or a group of them", NULL},
     {NULL},
 };

@@ -25,11 +25,10 @@ static const char head[] =
     "\tdone\n"
     "\tcase \"$name $before\" in\n";
 
-static const char tail[] =
-    "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-    "\t[[ -z $files ]] || COMPREPLY+=($(compgen -f -- \"$current\"))\n"
-    "}\n"
-    "complete -F _leadctl leadctl\n";
+static const char tail[] = "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+			   "\t[[ -z $files ]] || COMPREPLY+=($(compgen -f -- \"$current\"))\n"
+			   "}\n"
+			   "complete -F _leadctl leadctl\n";
 
 /* What may stand behind one option. */
 static void put_value(const char *command, const struct option *o)
@@ -67,7 +66,8 @@ static bool begins_group(const struct command *cmd)
 static void put_group(const struct command *first)
 {
 	printf("\t\t%.*s) words='", (int)strcspn(first->name, " "), first->name);
-	for (const struct command *cmd = first; cmd->name != NULL && same_group(first, cmd); cmd++) {
+	for (const struct command *cmd = first; cmd->name != NULL && same_group(first, cmd);
+	     cmd++) {
 		printf("%s ", cmd->name + strcspn(cmd->name, " ") + 1);
 	}
 	puts("' ;;");
@@ -78,7 +78,8 @@ static void put_command(const struct command *cmd)
 	if (strchr(cmd->name, ' ') != NULL) {
 		printf("\t\t'%s') words='", cmd->name);
 	} else {
-		printf("\t\t%s|'%s '*) words='%s", cmd->name, cmd->name, strcmp(cmd->args, "bash") == 0 ? "bash " : "");
+		printf("\t\t%s|'%s '*) words='%s", cmd->name, cmd->name,
+		    strcmp(cmd->args, "SHELL") == 0 ? "bash " : "");
 	}
 	for (const struct option *o = cmd->options; o != NULL && o->name != NULL; o++) {
 		printf("--%s ", o->name);
@@ -90,7 +91,8 @@ int cmd_completion(struct ctl *c, const struct args *a)
 {
 	(void)c;
 	if (strcmp(a->positions[0], "bash") != 0) {
-		return args_complain(a->command, "`%s` is not known; nearest: bash", a->positions[0]);
+		return args_complain(
+		    a->command, "`%s` is not known; nearest: bash", a->positions[0]);
 	}
 	fputs(head, stdout);
 	for (const struct command *cmd = commands; cmd->name != NULL; cmd++) {

@@ -36,23 +36,28 @@ static void print_status(struct ctl *c, struct json_object *o)
 	int64_t started, now;
 	char up[32] = "-";
 
-	if (time_parse_rfc3339(get_text(o, "started"), &started) && time_parse_rfc3339(get_text(o, "now"), &now)) {
+	if (time_parse_rfc3339(get_text(o, "started"), &started) &&
+	    time_parse_rfc3339(get_text(o, "now"), &now)) {
 		duration_write(now - started, up);
 	}
 	print_line(c, BOLD, "leadd %s", get_text(o, "version"));
-	print_field(c, "process", "%" PRId64 ", up %s, since %s", get_int(o, "pid"), up, show_time(c, o, "started"));
+	print_field(c, "process", "%" PRId64 ", up %s, since %s", get_int(o, "pid"), up,
+	    show_time(c, o, "started"));
 	print_field(c, "taking work", "%s%s%s", get_bool(o, "taking_work") ? "yes" : "no",
 	    get_has(o, "why_not") ? ": " : "", get_text(o, "why_not"));
 	print_field(c, "configuration", "generation %" PRId64, get_int(o, "generation"));
-	print_field(c, "runs", "%" PRId64 " running, %" PRId64 " paused, %" PRId64 " done", get_int(runs, "running"),
-	    get_int(runs, "paused"), get_int(runs, "done"));
+	print_field(c, "runs", "%" PRId64 " running, %" PRId64 " paused, %" PRId64 " done",
+	    get_int(runs, "running"), get_int(runs, "paused"), get_int(runs, "done"));
 	print_field(c, "in flight", "%" PRId64 " calls", get_int(o, "in_flight"));
-	print_field(c, "store", "%s of %s (%s %%)", show_bytes(c, (uint64_t)get_int(store, "bytes")),
-	    show_bytes(c, (uint64_t)get_int(store, "map_bytes")), show_number(c, store, "used_percent"));
-	print_field(c, "commits", "half within %s ms, 99 %% within %s ms", show_number(c, commit, "p50"),
-	    show_number(c, commit, "p99"));
-	print_field(c, "turns", "%s; half within %s ms, 99.9 %% within %s ms, longest %s ms", show_number(c, o, "turns"),
-	    show_number(c, turn, "p50"), show_number(c, turn, "p999"), show_number(c, turn, "max"));
+	print_field(c, "store", "%s of %s (%s %%)",
+	    show_bytes(c, (uint64_t)get_int(store, "bytes")),
+	    show_bytes(c, (uint64_t)get_int(store, "map_bytes")),
+	    show_number(c, store, "used_percent"));
+	print_field(c, "commits", "half within %s ms, 99 %% within %s ms",
+	    show_number(c, commit, "p50"), show_number(c, commit, "p99"));
+	print_field(c, "turns", "%s; half within %s ms, 99.9 %% within %s ms, longest %s ms",
+	    show_number(c, o, "turns"), show_number(c, turn, "p50"), show_number(c, turn, "p999"),
+	    show_number(c, turn, "max"));
 	print_services(c, get_list(o, "services"));
 }
 
@@ -124,7 +129,8 @@ int cmd_reload(struct ctl *c, const struct args *a)
 	for (size_t i = 0; i < list_length(changes); i++) {
 		print_line(c, PLAIN, "%s", show_value(c, list_at(changes, i)));
 	}
-	print_line(c, PLAIN, "generation %" PRId64 " %s, %zu changes", get_int(answer, "generation"),
+	print_line(c, PLAIN, "generation %" PRId64 " %s, %zu changes",
+	    get_int(answer, "generation"),
 	    get_bool(answer, "applied") ? "is in force" : "would be good", list_length(changes));
 	json_object_put(answer);
 	return CTL_OK;
@@ -139,7 +145,8 @@ int cmd_backup(struct ctl *c, const struct args *a)
 	int rc;
 
 	strftime(name, sizeof(name), "leadd-%Y%m%d-%H%M%S", gmtime_r(&now, &tm));
-	json_object_object_add(body, "path", json_object_new_string(a->n_positions > 0 ? a->positions[0] : name));
+	json_object_object_add(
+	    body, "path", json_object_new_string(a->n_positions > 0 ? a->positions[0] : name));
 	rc = api_send(c, "POST", body, &answer, "/v1/backup");
 	json_object_put(body);
 	if (rc != CTL_OK) {

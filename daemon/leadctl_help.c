@@ -12,7 +12,8 @@ static bool in_group(const struct command *cmd, const char *group)
 {
 	size_t len = strlen(group);
 
-	return strncmp(cmd->name, group, len) == 0 && (cmd->name[len] == ' ' || cmd->name[len] == '\0');
+	return strncmp(cmd->name, group, len) == 0 &&
+	       (cmd->name[len] == ' ' || cmd->name[len] == '\0');
 }
 
 static void put_option(const struct option *o)
@@ -88,8 +89,9 @@ static void put_paragraph(const char *text)
 
 void help_command(const struct command *command)
 {
-	printf("usage: leadctl %s%s%s%s\n\n%s\n", command->name, command->args[0] != '\0' ? " " : "",
-	    command->args, command->options != NULL ? " [options]" : "", command->help);
+	printf("usage: leadctl %s%s%s%s\n\n%s\n", command->name,
+	    command->args[0] != '\0' ? " " : "", command->args,
+	    command->options != NULL ? " [options]" : "", command->help);
 	if (command->more != NULL) {
 		putchar('\n');
 		put_paragraph(command->more);

@@ -95,8 +95,11 @@ static void print_timeline(struct ctl *c, struct json_object *timeline, const ch
 		table_cell(c, &t, "%s", show_time(c, fact, "at"));
 		table_cell(c, &t, "%s", get_text(fact, "stage"));
 		table_cell(c, &t, "%" PRId64, get_int(fact, "step"));
-		table_cell(c, &t, "%s", get_has(fact, "state") ? get_text(fact, "state") : show_text(c, fact, "outcome"));
-		table_color(&t, color_of_state(get_has(fact, "state") ? get_text(fact, "state") : get_text(fact, "outcome")));
+		table_cell(c, &t, "%s",
+		    get_has(fact, "state") ? get_text(fact, "state")
+					   : show_text(c, fact, "outcome"));
+		table_color(&t, color_of_state(get_has(fact, "state") ? get_text(fact, "state")
+								      : get_text(fact, "outcome")));
 		table_cell(c, &t, "%s", show_text(c, fact, "reason"));
 		table_cell(c, &t, "%s", show_text(c, fact, "service"));
 		table_cell(c, &t, "%s", show_text(c, fact, "call"));
@@ -114,12 +117,14 @@ static void print_lead(struct ctl *c, struct json_object *lead)
 {
 	const char *currency = get_text(lead, "currency");
 
-	print_line(c, BOLD, "lead %" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
+	print_line(
+	    c, BOLD, "lead %" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
 	print_field(c, "row", "%" PRId64 " of the file", get_int(lead, "row"));
-	print_field(c, "stage", "%s, %s", show_text(c, lead, "stage"), show_text(c, lead, "status"));
+	print_field(
+	    c, "stage", "%s, %s", show_text(c, lead, "stage"), show_text(c, lead, "status"));
 	if (get_has(lead, "outcome")) {
-		print_field(c, "outcome", "%s%s%s", get_text(lead, "outcome"), get_has(lead, "reason") ? ": " : "",
-		    get_text(lead, "reason"));
+		print_field(c, "outcome", "%s%s%s", get_text(lead, "outcome"),
+		    get_has(lead, "reason") ? ": " : "", get_text(lead, "reason"));
 	} else if (get_has(lead, "reason")) {
 		print_field(c, "reason", "%s", get_text(lead, "reason"));
 	}

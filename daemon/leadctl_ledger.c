@@ -14,7 +14,8 @@ static const char *took(struct ctl *c, struct json_object *call)
 	int64_t begin, end;
 	char text[32];
 
-	if (!time_parse_rfc3339(get_text(call, get_has(call, "sent") ? "sent" : "granted"), &begin) ||
+	if (!time_parse_rfc3339(
+		get_text(call, get_has(call, "sent") ? "sent" : "granted"), &begin) ||
 	    !time_parse_rfc3339(get_text(call, "answered"), &end) || end < begin) {
 		return "-";
 	}
@@ -39,15 +40,16 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *call)
 	table_cell(c, t, "%s", show_money(c, call, "reserved_micro", currency));
 	table_cell(c, t, "%s", show_money(c, call, "settled_micro", currency));
 	if (first != NULL) {
-		table_cell(c, t, "%" PRId64 "/%" PRId64 "%s", get_int(first, "run"), get_int(first, "lead"),
-		    list_length(parts) > 1 ? " ..." : "");
+		table_cell(c, t, "%" PRId64 "/%" PRId64 "%s", get_int(first, "run"),
+		    get_int(first, "lead"), list_length(parts) > 1 ? " ..." : "");
 	} else {
 		table_cell(c, t, "-");
 	}
 	table_cell(c, t, "%s", show_text(c, call, "reason"));
 }
 
-#define COLUMNS "CALL GRANTED SERVICE ENDPOINT STATE OUTCOME HTTP> TOOK> RESERVED> SETTLED> LEAD REASON*"
+#define COLUMNS                                                                                    \
+	"CALL GRANTED SERVICE ENDPOINT STATE OUTCOME HTTP> TOOK> RESERVED> SETTLED> LEAD REASON*"
 
 static int list_calls(struct ctl *c, const struct args *a, const char *run)
 {
@@ -83,14 +85,15 @@ static void print_summary(struct ctl *c, struct json_object *summary)
 	struct json_object *services = get_list(summary, "services");
 	struct table t;
 
-	print_field(c, "settled", "%s (%" PRId64 " calls)", show_money(c, summary, "settled_micro", currency),
-	    count(summary, "settled"));
-	print_field(c, "reserved", "%s (%" PRId64 ")", show_money(c, summary, "reserved_micro", currency),
+	print_field(c, "settled", "%s (%" PRId64 " calls)",
+	    show_money(c, summary, "settled_micro", currency), count(summary, "settled"));
+	print_field(c, "reserved", "%s (%" PRId64 ")",
+	    show_money(c, summary, "reserved_micro", currency),
 	    count(summary, "reserved") + count(summary, "sent"));
-	print_field(c, "in doubt", "%s (%" PRId64 ")", show_money(c, summary, "in_doubt_micro", currency),
-	    count(summary, "in-doubt"));
-	print_field(c, "refunded", "%s (%" PRId64 ")", show_money(c, summary, "refunded_micro", currency),
-	    count(summary, "refunded"));
+	print_field(c, "in doubt", "%s (%" PRId64 ")",
+	    show_money(c, summary, "in_doubt_micro", currency), count(summary, "in-doubt"));
+	print_field(c, "refunded", "%s (%" PRId64 ")",
+	    show_money(c, summary, "refunded_micro", currency), count(summary, "refunded"));
 	table_init(&t, "SERVICE CALLS> SETTLED>");
 	for (size_t i = 0; i < list_length(services); i++) {
 		struct json_object *service = list_at(services, i);

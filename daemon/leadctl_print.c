@@ -15,12 +15,13 @@
 
 #include <json-c/json.h>
 
-#define GAP 2        /* blanks between columns */
-#define LEAST_CUT 8  /* columns that a shortened one keeps */
+#define GAP 2       /* blanks between columns */
+#define LEAST_CUT 8 /* columns that a shortened one keeps */
 
 static const char *code_of(enum color color)
 {
-	static const char *const codes[] = {"", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m"};
+	static const char *const codes[] = {
+	    "", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m"};
 
 	return codes[color];
 }
@@ -143,8 +144,8 @@ void print_error(const char *format, ...)
 
 void print_json(struct json_object *o)
 {
-	puts(json_object_to_json_string_ext(o,
-	    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(
+	    o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 enum color color_of_state(const char *state)
@@ -152,10 +153,11 @@ enum color color_of_state(const char *state)
 	static const struct {
 		const char *word;
 		enum color color;
-	} words[] = {{"running", GREEN}, {"ok", GREEN}, {"ready", GREEN}, {"done", GREEN}, {"closed", GREEN},
-	    {"confirmed", GREEN}, {"settled", GREEN}, {"failed", RED}, {"open", RED}, {"cancelled", RED},
-	    {"in-doubt", RED}, {"paused", YELLOW}, {"parked", YELLOW}, {"held", YELLOW},
-	    {"draining", YELLOW}, {"half-open", YELLOW}, {"retrying", YELLOW}};
+	} words[] = {{"running", GREEN}, {"ok", GREEN}, {"ready", GREEN}, {"done", GREEN},
+	    {"closed", GREEN}, {"confirmed", GREEN}, {"settled", GREEN}, {"failed", RED},
+	    {"open", RED}, {"cancelled", RED}, {"in-doubt", RED}, {"paused", YELLOW},
+	    {"parked", YELLOW}, {"held", YELLOW}, {"draining", YELLOW}, {"half-open", YELLOW},
+	    {"retrying", YELLOW}};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(words[i].word, state) == 0) {
@@ -179,7 +181,8 @@ void table_init(struct table *t, const char *columns)
 			} else if (columns[i] == '*') {
 				t->columns[t->n_columns].flexible = true;
 			} else if (n + 1 < sizeof(t->columns[0].title)) {
-				t->columns[t->n_columns].title[n++] = columns[i] == '_' ? ' ' : columns[i];
+				t->columns[t->n_columns].title[n++] =
+				    columns[i] == '_' ? ' ' : columns[i];
 			}
 		}
 		t->n_columns++;
@@ -273,7 +276,8 @@ void table_print(struct ctl *c, struct table *t)
 		putchar('\n');
 	}
 	for (size_t k = 0; k < t->n_cells; k++) {
-		put_cell(c, t, k % t->n_columns, t->cells[k].text, t->cells[k].color, widths[k % t->n_columns]);
+		put_cell(c, t, k % t->n_columns, t->cells[k].text, t->cells[k].color,
+		    widths[k % t->n_columns]);
 		if (k % t->n_columns == t->n_columns - 1) {
 			putchar('\n');
 		}

@@ -14,7 +14,8 @@ static void add_text(struct json_object *o, const char *key, const char *text)
 	json_object_object_add(o, key, text != NULL ? json_object_new_string(text) : NULL);
 }
 
-static void add_number(struct json_object *o, const char *key, const struct args *a, const char *option)
+static void add_number(
+    struct json_object *o, const char *key, const struct args *a, const char *option)
 {
 	int64_t n;
 
@@ -83,8 +84,8 @@ int cmd_run_start(struct ctl *c, const struct args *a)
 	} else if (c->json) {
 		print_json(run);
 	} else {
-		print_line(c, PLAIN, "run %" PRId64 " %s (%s, %s)", get_int(run, "run"), get_text(run, "state"),
-		    get_text(run, "campaign"), get_text(run, "source"));
+		print_line(c, PLAIN, "run %" PRId64 " %s (%s, %s)", get_int(run, "run"),
+		    get_text(run, "state"), get_text(run, "campaign"), get_text(run, "source"));
 	}
 	json_object_put(run);
 	return rc;
@@ -116,23 +117,26 @@ static void print_outcomes(struct ctl *c, struct json_object *run)
 
 	for (const char *const *name = outcome_names; *name != NULL; name++) {
 		if (outcome_of(run, *name) > 0) {
-			buf_printf(&text, "%s%" PRId64 " %s", text.len > 0 ? ", " : "", outcome_of(run, *name), *name);
+			buf_printf(&text, "%s%" PRId64 " %s", text.len > 0 ? ", " : "",
+			    outcome_of(run, *name), *name);
 		}
 	}
-	print_field(c, "leads", "%" PRId64 " imported of %" PRId64 "%s, %" PRId64 " open", get_int(run, "imported"),
-	    get_int(run, "total"), get_bool(run, "importing") ? " (still importing)" : "", get_int(run, "open"));
+	print_field(c, "leads", "%" PRId64 " imported of %" PRId64 "%s, %" PRId64 " open",
+	    get_int(run, "imported"), get_int(run, "total"),
+	    get_bool(run, "importing") ? " (still importing)" : "", get_int(run, "open"));
 	print_field(c, "outcomes", "%s", text.len > 0 ? text.data : "none yet");
 	buf_free(&text);
 }
 
 static void print_stages(struct ctl *c, struct json_object *run)
 {
-	static const char *const counts[] = {"waiting", "in_flight", "retrying", "held", "ok", "empty", "rejected",
-	    "failed", "calls"};
+	static const char *const counts[] = {"waiting", "in_flight", "retrying", "held", "ok",
+	    "empty", "rejected", "failed", "calls"};
 	struct json_object *stages = get_list(run, "stages");
 	struct table t;
 
-	table_init(&t, "STAGE KIND WAITING> IN_FLIGHT> RETRYING> HELD> OK> EMPTY> REJECTED> FAILED> CALLS> SPENT>");
+	table_init(&t, "STAGE KIND WAITING> IN_FLIGHT> RETRYING> HELD> OK> EMPTY> REJECTED> "
+		       "FAILED> CALLS> SPENT>");
 	for (size_t i = 0; i < list_length(stages); i++) {
 		struct json_object *stage = list_at(stages, i);
 
@@ -144,7 +148,8 @@ static void print_stages(struct ctl *c, struct json_object *run)
 				table_color(&t, RED);
 			}
 		}
-		table_cell(c, &t, "%s", show_money(c, stage, "settled_micro", get_text(run, "currency")));
+		table_cell(
+		    c, &t, "%s", show_money(c, stage, "settled_micro", get_text(run, "currency")));
 	}
 	if (t.n_cells > 0) {
 		putchar('\n');
@@ -157,13 +162,15 @@ void run_print(struct ctl *c, struct json_object *run)
 	const char *state = get_text(run, "state");
 
 	print_line(c, color_of_state(state), "run %" PRId64 " %s", get_int(run, "run"), state);
-	print_field(c, "campaign", "%s (pipeline %s)", get_text(run, "campaign"), show_text(c, run, "pipeline"));
+	print_field(c, "campaign", "%s (pipeline %s)", get_text(run, "campaign"),
+	    show_text(c, run, "pipeline"));
 	print_field(c, "source", "%s", show_text(c, run, "source"));
 	print_field(c, "started", "%s", show_time(c, run, "started"));
 	if (get_has(run, "ended")) {
 		print_field(c, "ended", "%s", show_time(c, run, "ended"));
 	}
-	print_field(c, "priority", "%" PRId64 ", share %" PRId64, get_int(run, "priority"), get_int(run, "share"));
+	print_field(c, "priority", "%" PRId64 ", share %" PRId64, get_int(run, "priority"),
+	    get_int(run, "share"));
 	print_outcomes(c, run);
 	print_money(c, run);
 	if (get_has(run, "waiting_for")) {
@@ -211,7 +218,8 @@ int cmd_run_watch(struct ctl *c, const struct args *a)
 
 static void list_row(struct ctl *c, struct table *t, struct json_object *run)
 {
-	int64_t good = outcome_of(run, "ready") + outcome_of(run, "delivered") + outcome_of(run, "confirmed");
+	int64_t good =
+	    outcome_of(run, "ready") + outcome_of(run, "delivered") + outcome_of(run, "confirmed");
 
 	table_cell(c, t, "%" PRId64, get_int(run, "run"));
 	table_cell(c, t, "%s", get_text(run, "campaign"));
@@ -232,7 +240,8 @@ int cmd_run_list(struct ctl *c, const struct args *a)
 {
 	struct table t;
 
-	table_init(&t, "RUN> CAMPAIGN STATE SOURCE* STARTED TOTAL> OPEN> GOOD> REJECTED> FAILED> PARKED> SPENT>");
+	table_init(&t, "RUN> CAMPAIGN STATE SOURCE* STARTED TOTAL> OPEN> GOOD> REJECTED> FAILED> "
+		       "PARKED> SPENT>");
 	return list_print(c, a, "/v1/runs", &t, list_row, "no runs yet");
 }
 
@@ -303,7 +312,8 @@ int cmd_run_retry(struct ctl *c, const struct args *a)
 	if (c->json) {
 		print_json(answer);
 	} else {
-		print_line(c, PLAIN, "run %" PRIu64 ": %" PRId64 " leads put back", number, get_int(answer, "retried"));
+		print_line(c, PLAIN, "run %" PRIu64 ": %" PRId64 " leads put back", number,
+		    get_int(answer, "retried"));
 	}
 	json_object_put(answer);
 	return CTL_OK;

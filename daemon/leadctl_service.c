@@ -39,7 +39,9 @@ static int64_t calls_other_than_ok(struct json_object *service)
 		json_object_object_foreach(calls, name, value)
 		{
 			(void)value;
-			n += strcmp(name, "ok") == 0 || strcmp(name, "empty") == 0 ? 0 : get_int(calls, name);
+			n += strcmp(name, "ok") == 0 || strcmp(name, "empty") == 0
+				 ? 0
+				 : get_int(calls, name);
 		}
 	}
 	return n;
@@ -47,7 +49,8 @@ static int64_t calls_other_than_ok(struct json_object *service)
 
 static void list_row(struct ctl *c, struct table *t, struct json_object *service)
 {
-	struct json_object *calls = get_object(service, "calls"), *latency = get_object(service, "latency_ms");
+	struct json_object *calls = get_object(service, "calls"),
+			   *latency = get_object(service, "latency_ms");
 
 	table_cell(c, t, "%s", get_text(service, "service"));
 	table_cell(c, t, "%s", state_of(service));
@@ -59,7 +62,8 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *service
 	table_cell(c, t, "%s", show_percent(c, service, "success"));
 	table_cell(c, t, "%s", show_ms(c, latency, "p50"));
 	table_cell(c, t, "%s", show_ms(c, latency, "p95"));
-	table_cell(c, t, "%s", show_money(c, service, "settled_micro", get_text(service, "currency")));
+	table_cell(
+	    c, t, "%s", show_money(c, service, "settled_micro", get_text(service, "currency")));
 	table_cell(c, t, "%s", show_text(c, service, "binding"));
 	table_cell(c, t, "%s", show_time(c, service, "next"));
 }
@@ -68,7 +72,8 @@ int cmd_service_list(struct ctl *c, const struct args *a)
 {
 	struct table t;
 
-	table_init(&t, "SERVICE STATE IN_FLIGHT> WAITING> OK> ERRORS> SUCCESS> P50> P95> SPENT> WAITS_FOR* NEXT_CALL");
+	table_init(&t, "SERVICE STATE IN_FLIGHT> WAITING> OK> ERRORS> SUCCESS> P50> P95> SPENT> "
+		       "WAITS_FOR* NEXT_CALL");
 	return list_print(c, a, "/v1/services", &t, list_row, "no services are described");
 }
 
@@ -87,7 +92,8 @@ static void print_keys(struct ctl *c, struct json_object *keys)
 		table_color(&t, color_of_state(get_text(key, "state")));
 		table_cell(c, &t, "%s", show_text(c, key, "cause"));
 		table_cell(c, &t, "%s", show_time(c, key, "since"));
-		table_cell(c, &t, "%s", show_time(c, get_has(key, "until") ? key : breaker, "until"));
+		table_cell(
+		    c, &t, "%s", show_time(c, get_has(key, "until") ? key : breaker, "until"));
 		table_cell(c, &t, "%s", show_text(c, breaker, "state"));
 		table_color(&t, color_of_state(get_text(breaker, "state")));
 		table_cell(c, &t, "%" PRId64, get_int(breaker, "failures"));
@@ -103,7 +109,8 @@ static void print_limits(struct ctl *c, struct json_object *limits)
 
 	table_init(&t, "LIMIT SCOPE KEY WINDOW USED> MAX> LEFT> MORE_IN>");
 	for (size_t i = 0; i < list_length(limits); i++) {
-		struct json_object *limit = list_at(limits, i), *windows = get_list(limit, "windows");
+		struct json_object *limit = list_at(limits, i),
+				   *windows = get_list(limit, "windows");
 
 		for (size_t k = 0; k < list_length(windows); k++) {
 			struct json_object *window = list_at(windows, k);
@@ -125,30 +132,36 @@ static void print_limits(struct ctl *c, struct json_object *limits)
 
 static void print_service(struct ctl *c, struct json_object *service)
 {
-	struct json_object *calls = get_object(service, "calls"), *latency = get_object(service, "latency_ms");
+	struct json_object *calls = get_object(service, "calls"),
+			   *latency = get_object(service, "latency_ms");
 	const char *state = state_of(service);
 	struct buf text = {0};
 
 	print_line(c, color_of_state(state), "%s: %s", get_text(service, "service"), state);
 	print_field(c, "address", "%s", show_text(c, service, "base"));
 	print_field(c, "generation", "%" PRId64, get_int(service, "generation"));
-	print_field(c, "in flight", "%" PRId64 " of %" PRId64 ", %" PRId64 " waiting", get_int(service, "in_flight"),
-	    get_int(service, "concurrency"), get_int(service, "waiting"));
+	print_field(c, "in flight", "%" PRId64 " of %" PRId64 ", %" PRId64 " waiting",
+	    get_int(service, "in_flight"), get_int(service, "concurrency"),
+	    get_int(service, "waiting"));
 	if (calls != NULL) {
 		json_object_object_foreach(calls, name, value)
 		{
 			(void)value;
 			if (get_int(calls, name) > 0) {
-				buf_printf(&text, "%s%" PRId64 " %s", text.len > 0 ? ", " : "", get_int(calls, name), name);
+				buf_printf(&text, "%s%" PRId64 " %s", text.len > 0 ? ", " : "",
+				    get_int(calls, name), name);
 			}
 		}
 	}
-	print_field(c, "calls", "%s; success %s", text.len > 0 ? text.data : "none", show_percent(c, service, "success"));
+	print_field(c, "calls", "%s; success %s", text.len > 0 ? text.data : "none",
+	    show_percent(c, service, "success"));
 	print_field(c, "latency", "half within %s, 95 %% within %s", show_ms(c, latency, "p50"),
 	    show_ms(c, latency, "p95"));
-	print_field(c, "spent", "%s", show_money(c, service, "settled_micro", get_text(service, "currency")));
+	print_field(c, "spent", "%s",
+	    show_money(c, service, "settled_micro", get_text(service, "currency")));
 	if (get_has(service, "binding")) {
-		print_field(c, "waits for", "%s, next call %s", get_text(service, "binding"), show_time(c, service, "next"));
+		print_field(c, "waits for", "%s, next call %s", get_text(service, "binding"),
+		    show_time(c, service, "next"));
 	}
 	print_keys(c, get_list(service, "keys"));
 	print_limits(c, get_list(service, "limits"));
@@ -183,7 +196,8 @@ int cmd_service_show(struct ctl *c, const struct args *a)
 static int change(struct ctl *c, const struct args *a, const char *verb)
 {
 	struct json_object *service = NULL;
-	int rc = api_send(c, "POST", NULL, &service, "/v1/services/%s/%s", api_segment(c, a->positions[0]), verb);
+	int rc = api_send(
+	    c, "POST", NULL, &service, "/v1/services/%s/%s", api_segment(c, a->positions[0]), verb);
 
 	return finish(c, rc, service, false);
 }
@@ -215,10 +229,12 @@ int cmd_service_limit(struct ctl *c, const struct args *a)
 	body = json_object_new_object();
 	json_object_object_add(body, "limit", json_object_new_string(of != NULL ? of : "requests"));
 	json_object_object_add(body, "max", json_object_new_string(a->positions[1]));
-	rc = api_send(c, "PUT", body, &service, "/v1/services/%s/limit", api_segment(c, a->positions[0]));
+	rc = api_send(
+	    c, "PUT", body, &service, "/v1/services/%s/limit", api_segment(c, a->positions[0]));
 	json_object_put(body);
 	if (rc == CTL_OK && !c->json) {
-		print_line(c, PLAIN, "%s: %s until the next reload", get_text(service, "service"), a->positions[1]);
+		print_line(c, PLAIN, "%s: %s until the next reload", get_text(service, "service"),
+		    a->positions[1]);
 		json_object_put(service);
 		return rc;
 	}

@@ -52,7 +52,8 @@ static void show_progress(const struct upload *u)
 	fprintf(stderr, "\r%s  %s  %s of %s", u->name, bar.data, show_bytes(u->c, u->offset),
 	    show_bytes(u->c, u->size));
 	if (took_us > US_PER_S) {
-		fprintf(stderr, "  %s/s", show_bytes(u->c, u->offset * (uint64_t)US_PER_S / (uint64_t)took_us));
+		fprintf(stderr, "  %s/s",
+		    show_bytes(u->c, u->offset * (uint64_t)US_PER_S / (uint64_t)took_us));
 	}
 	fputs("\033[K", stderr);
 	buf_free(&bar);
@@ -78,7 +79,8 @@ static bool write_all(int fd, const char *bytes, size_t len)
 static int spool(int in, char *part)
 {
 	const char *dir = getenv("TMPDIR");
-	int fd = open(dir != NULL && dir[0] != '\0' ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = open(
+	    dir != NULL && dir[0] != '\0' ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	ssize_t n = fd >= 0 ? 1 : -1;
 
 	while (n > 0) {
@@ -140,11 +142,15 @@ static bool take(void *arg, const char *bytes, size_t len)
 }
 
 /* One request about the upload; u->offset becomes what the daemon has on disk. */
-static int ask(struct upload *u, const char *method, const char *path, size_t len, struct lead_error *err)
+static int ask(
+    struct upload *u, const char *method, const char *path, size_t len, struct lead_error *err)
 {
 	struct buf answer = {.max = 65536};
-	const struct api_bytes bytes = {.body = len > 0 ? u->part : NULL, .len = len, .take = take,
-	    .arg = &answer, .quiet = len > 0};
+	const struct api_bytes bytes = {.body = len > 0 ? u->part : NULL,
+	    .len = len,
+	    .take = take,
+	    .arg = &answer,
+	    .quiet = len > 0};
 	struct json_object *o = NULL;
 	uint64_t offset;
 	int rc = api_raw(u->c, method, path, &bytes, err);
@@ -180,7 +186,8 @@ static int send_part(struct upload *u, struct lead_error *err)
 /* After a failure: a pause, then what the daemon has. CTL_OK: go on from there. */
 static int ask_offset(struct upload *u, int failures, struct lead_error *err)
 {
-	struct timespec pause = {.tv_sec = failures > 3 ? 2 : 0, .tv_nsec = failures > 3 ? 0 : 200000000L << failures};
+	struct timespec pause = {
+	    .tv_sec = failures > 3 ? 2 : 0, .tv_nsec = failures > 3 ? 0 : 200000000L << failures};
 	char path[128];
 
 	if (pause.tv_nsec >= 1000000000L) {
@@ -209,12 +216,13 @@ static int send_parts(struct upload *u)
 			rc = ask_offset(u, failures, &err);
 		}
 		if (rc == API_LOST || rc == CTL_CONFLICT) {
-			print_error("the upload broke off at %s of %s; nothing was started", show_bytes(u->c, u->offset),
-			    show_bytes(u->c, u->size));
+			print_error("the upload broke off at %s of %s; nothing was started",
+			    show_bytes(u->c, u->offset), show_bytes(u->c, u->size));
 			return rc == API_LOST ? api_unreachable(u->c, &err) : rc;
 		}
 		if (rc != CTL_OK) {
-			print_error("the daemon does not take the file any further (at %s)", show_bytes(u->c, u->offset));
+			print_error("the daemon does not take the file any further (at %s)",
+			    show_bytes(u->c, u->offset));
 			return rc;
 		}
 		failures = u->offset > before ? 0 : failures;
@@ -240,7 +248,10 @@ static int announce(struct upload *u)
 
 int upload_file(struct ctl *c, const char *file, const char **ret_upload, const char **ret_name)
 {
-	struct upload u = {.c = c, .fd = -1, .part = malloc(PART_BYTES), .begin_us = now_us(),
+	struct upload u = {.c = c,
+	    .fd = -1,
+	    .part = malloc(PART_BYTES),
+	    .begin_us = now_us(),
 	    .show = isatty(STDERR_FILENO) == 1 && !c->json};
 	int rc = CTL_USAGE;
 

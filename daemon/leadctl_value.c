@@ -42,8 +42,8 @@ bool get_has(struct json_object *o, const char *key)
 {
 	struct json_object *value = NULL;
 
-	return json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, key, &value) &&
-	       value != NULL;
+	return json_object_is_type(o, json_type_object) &&
+	       json_object_object_get_ex(o, key, &value) && value != NULL;
 }
 
 struct json_object *get_object(struct json_object *o, const char *key)
@@ -101,7 +101,8 @@ const char *show_value(struct ctl *c, struct json_object *value)
 		json_object_put(box);
 		return text;
 	}
-	return keep(c, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	return keep(c, json_object_to_json_string_ext(
+			   value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 /* The number as the daemon wrote it; NULL when there is none. */
@@ -110,7 +111,8 @@ static const char *number_text(struct json_object *o, const char *key)
 	struct json_object *value = NULL;
 
 	if (!get_has(o, key) || !json_object_object_get_ex(o, key, &value) ||
-	    (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))) {
+	    (!json_object_is_type(value, json_type_int) &&
+		!json_object_is_type(value, json_type_double))) {
 		return NULL;
 	}
 	return json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);

@@ -10,6 +10,7 @@
 #include "daemon/leadctl.h"
 
 #include "lib/base/json.h"
+#include "lib/base/text.h"
 #include "lib/base/time.h"
 
 #include <inttypes.h>
@@ -21,8 +22,8 @@
 #include <json-c/json.h>
 
 #define LINE_EVERY_US (5 * US_PER_S)
-#define RATE_OVER_US (5 * US_PER_S)  /* rates look back once to twice this */
-#define GIVE_UP_US (300 * US_PER_S)  /* without any contact */
+#define RATE_OVER_US (5 * US_PER_S) /* rates look back once to twice this */
+#define GIVE_UP_US (300 * US_PER_S) /* without any contact */
 #define STAGES 32
 #define EVENT_MAX_BYTES ((size_t)4 << 20)
 
@@ -39,7 +40,8 @@ struct watch {
 	struct {
 		struct mark old, newer;
 	} marks[STAGES];
-	size_t drawn; /* lines on the screen */
+	struct buf frame; /* what the screen shows, of so many lines */
+	size_t drawn;
 	int64_t next_line_us;
 	const char *note; /* what is wrong with the connection; "" for nothing */
 };
@@ -56,20 +58,22 @@ static bool is_terminal(struct json_object *run)
 {
 	const char *state = get_text(run, "state");
 
-	return strcmp(state, "done") == 0 || strcmp(state, "cancelled") == 0 || strcmp(state, "failed") == 0;
+	return strcmp(state, "done") == 0 || strcmp(state, "cancelled") == 0 ||
+	       strcmp(state, "failed") == 0;
 }
 
 /* --- figures --- */
 
 static int64_t done_in(struct json_object *stage)
 {
-	return get_int(stage, "ok") + get_int(stage, "empty") + get_int(stage, "rejected") + get_int(stage, "failed");
+	return get_int(stage, "ok") + get_int(stage, "empty") + get_int(stage, "rejected") +
+	       get_int(stage, "failed");
 }
 
 static int64_t present_in(struct json_object *stage)
 {
-	return get_int(stage, "waiting") + get_int(stage, "in_flight") + get_int(stage, "retrying") +
-	       get_int(stage, "held");
+	return get_int(stage, "waiting") + get_int(stage, "in_flight") +
+	       get_int(stage, "retrying") + get_int(stage, "held");
 }
 
 /* What has come to stage i or may still come: itself and everything before it. */
@@ -120,9 +124,10 @@ static const char *binding_of(struct json_object *run, struct json_object *stage
 	if (own[0] != '\0') {
 		return own;
 	}
-	return strncmp(whole, get_text(stage, "stage"), len) == 0 && strncmp(whole + len, ": ", 2) == 0
-	    ? whole + len + 2
-	    : "";
+	return strncmp(whole, get_text(stage, "stage"), len) == 0 &&
+		       strncmp(whole + len, ": ", 2) == 0
+		   ? whole + len + 2
+		   : "";
 }
 
 /* --- showing --- */
@@ -163,26 +168,23 @@ static void add_summary(struct buf *out, const struct watch *w)
 	}
 }
 
-static void draw_line(struct watch *w, const struct buf *line)
+/* One line of a frame, cut to the screen and made harmless, with its newline. */
+static void add_line(struct buf *frame, const struct watch *w, const struct buf *line)
 {
-	struct buf cut = {0};
+	struct buf safe = {0};
 
-	text_cut(&cut, line->len > 0 ? line->data : "", w->c->width, w->c->utf8);
-	print_line(w->c, PLAIN, "%s", cut.len > 0 ? cut.data : "");
-	buf_free(&cut);
-	w->drawn++;
+	text_write_safe(&safe, line->len > 0 ? line->data : "", line->len);
+	text_cut(frame, safe.len > 0 ? safe.data : "", w->c->width, w->c->utf8);
+	buf_add_char(frame, '\n');
+	buf_free(&safe);
 }
 
-static void draw(struct watch *w)
+static void add_stages(struct buf *frame, const struct watch *w)
 {
 	struct json_object *stages = get_list(w->run, "stages");
 	struct buf line = {0};
 	size_t widest = 0;
 
-	if (w->drawn > 0) {
-		printf("\033[%zuA\033[J", w->drawn);
-		w->drawn = 0;
-	}
 	for (size_t i = 0; i < list_length(stages); i++) {
 		size_t width = strlen(get_text(list_at(stages, i), "stage"));
 
@@ -193,19 +195,39 @@ static void draw(struct watch *w)
 
 		buf_reset(&line);
 		buf_printf(&line, "%-*s  ", (int)widest, get_text(stage, "stage"));
-		text_bar(&line, (uint64_t)done_in(stage), (uint64_t)total_of(stages, i), 20, w->c->utf8);
+		text_bar(
+		    &line, (uint64_t)done_in(stage), (uint64_t)total_of(stages, i), 20, w->c->utf8);
 		buf_add_text(&line, "  ");
 		add_counts(&line, w, stages, i);
-		draw_line(w, &line);
+		add_line(frame, w, &line);
 	}
-	buf_reset(&line);
+	buf_free(&line);
+}
+
+/* A frame goes out at once, and only when it differs from the one on the screen. */
+static void draw(struct watch *w)
+{
+	struct buf frame = {0}, line = {0};
+
+	add_stages(&frame, w);
 	add_summary(&line, w);
 	if (w->note[0] != '\0') {
 		buf_printf(&line, "  (%s)", w->note);
 	}
-	draw_line(w, &line);
+	add_line(&frame, w, &line);
 	buf_free(&line);
+	if (w->frame.len == frame.len && memcmp(w->frame.data, frame.data, frame.len) == 0) {
+		buf_free(&frame);
+		return;
+	}
+	if (w->drawn > 0) {
+		printf("\033[%zuA\033[J", w->drawn);
+	}
+	w->drawn = 1 + list_length(get_list(w->run, "stages"));
+	fputs(frame.data, stdout);
 	(void)fflush(stdout);
+	buf_free(&w->frame);
+	w->frame = frame;
 }
 
 static void write_line(struct watch *w)
@@ -252,7 +274,8 @@ static void take_run(struct watch *w, struct json_object *run)
 	w->run = run;
 	measure(w);
 	if (w->c->json) {
-		puts(json_object_to_json_string_ext(run, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(
+		    run, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		(void)fflush(stdout);
 	}
 	show(w);
@@ -322,7 +345,8 @@ static int look(struct watch *w, struct lead_error *err)
 
 	snprintf(path, sizeof(path), "/v1/runs/%" PRIu64, w->number);
 	rc = api_raw(w->c, "GET", path, &bytes, err);
-	if (rc == CTL_OK && (answer.len == 0 || json_parse(answer.data, answer.len, &run, err) != 0)) {
+	if (rc == CTL_OK &&
+	    (answer.len == 0 || json_parse(answer.data, answer.len, &run, err) != 0)) {
 		rc = API_LOST;
 	}
 	if (rc == CTL_OK) {
@@ -381,12 +405,16 @@ static int finish(struct watch *w)
 		}
 		run_print(w->c, w->run);
 	}
-	return strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0 ? CTL_RUN_FAILED : CTL_OK;
+	return strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0 ? CTL_RUN_FAILED
+									       : CTL_OK;
 }
 
 int watch_run(struct ctl *c, uint64_t number)
 {
-	struct watch w = {.c = c, .number = number, .note = "", .line.max = EVENT_MAX_BYTES,
+	struct watch w = {.c = c,
+	    .number = number,
+	    .note = "",
+	    .line.max = EVENT_MAX_BYTES,
 	    .data.max = EVENT_MAX_BYTES};
 	struct lead_error err = {0};
 	int rc;
@@ -413,5 +441,6 @@ int watch_run(struct ctl *c, uint64_t number)
 	buf_free(&w.line);
 	buf_free(&w.name);
 	buf_free(&w.data);
+	buf_free(&w.frame);
 	return rc;
 }
