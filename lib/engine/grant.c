@@ -244,7 +244,7 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 	}
 	if (prepare(e, r, s, &i, c, reason, sizeof(reason)) != 0) {
 		c->lane = NULL;
-		call_free(e, c);
+		engine_call_free(e, c);
 		run_unqueue(e, r, &i);
 		refuse_item(e, r, &i, reason);
 		return 0;
@@ -255,7 +255,7 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 			limit_drop(c->limits[k], &c->tickets[k]);
 		}
 		c->lane = NULL;
-		call_free(e, c);
+		engine_call_free(e, c);
 		s->blocked = true;
 		return 0;
 	}
@@ -303,13 +303,13 @@ void grants_drop(struct engine *e)
 		vacate(c);
 		HASH_DEL(e->calls, c);
 		c->lane = NULL;
-		call_free(e, c);
+		engine_call_free(e, c);
 	}
 	e->n_fresh = 0;
 }
 
 /* Not in e->calls any more, or never was. */
-void call_free(struct engine *e, struct call *c)
+void engine_call_free(struct engine *e, struct call *c)
 {
 	(void)e;
 	service_unref(c->def);

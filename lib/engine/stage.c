@@ -412,6 +412,14 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	}
 }
 
+static bool last_try(const struct item *i, const struct call *c, const struct answer *a)
+{
+	const struct retry_spec *retry = &c->call->retry[a->outcome];
+	unsigned failures = i->failure_class == (uint8_t)a->outcome ? i->failures : 0;
+
+	return retry->attempts != 0 && failures + 1 >= retry->attempts;
+}
+
 /* Throttle, transient, pending, unsent: the same request later, as often as the class allows. */
 static void on_later(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
 {
@@ -522,6 +530,10 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	}
 	if (i->phase == PHASE_CALL && (a->outcome == OUTCOME_OK || a->outcome == OUTCOME_DUPLICATE)) {
 		on_success(e, r, i, st, c, a);
+		return;
+	}
+	if (a->outcome == OUTCOME_PENDING && last_try(i, c, a)) {
+		on_success(e, r, i, st, c, a); /* asked often enough: what it says is what there is, and the gates judge it */
 		return;
 	}
 	f = call_fact(e, i, c, a);

@@ -261,7 +261,7 @@ void schedule(struct engine *e);
 /* 1: a call was granted; 0: the item went elsewhere without one. */
 int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v);
 void grants_drop(struct engine *e);
-void call_free(struct engine *e, struct call *c);
+void engine_call_free(struct engine *e, struct call *c);
 
 /* settle.c */
 void settle(struct engine *e, struct outcome *o);

@@ -185,7 +185,7 @@ static void release_outcomes(struct engine *e, struct outcome *left)
 
 		e->outcomes = o->next;
 		HASH_DEL(e->calls, o->call);
-		call_free(e, o->call);
+		engine_call_free(e, o->call);
 		arena_free(&o->arena);
 		free(o->body);
 		free(o);
@@ -431,7 +431,7 @@ void engine_free(struct engine *e)
 	free_gathered(e);
 	HASH_ITER(hh, e->calls, c, next) {
 		HASH_DEL(e->calls, c);
-		call_free(e, c);
+		engine_call_free(e, c);
 	}
 	engine_unload_rows(e);
 	for (size_t i = 0; i < e->n_lanes; i++) {
