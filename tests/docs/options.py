@@ -108,4 +108,13 @@ check('no other maps are read in pipeline.c', [f'{function}() reads keys that th
 text = (root / 'daemon/leadd.yaml.5.scd').read_text()
 check('checks of gates', [f'the page does not explain *{w}*' for w in sorted(words.get('check_words', {'no check_words'})) if f'*{w}*' not in text])
 
+# Options of the programs whose pages are written by hand; that of leadctl comes from its own table.
+for program, source, file in [('leadd', 'daemon/main.c', 'daemon/leadd.8.scd'), ('leadsim', 'daemon/leadsim.c', 'daemon/leadsim.1.scd')]:
+    options = set(re.findall(r'\{"([a-z-]+)", (?:no|required)_argument', (root / source).read_text()))
+    explained = set()
+    for line in (root / file).read_text().splitlines():
+        if line.startswith('*-'):
+            explained |= set(re.findall(r'\*--([a-z-]+)\*', line))
+    same(f'options of {program}', (source, options), ('its page', explained))
+
 print(f'1..{len(passed)}')

@@ -1,0 +1,34 @@
+# What building and testing needs, in names of Debian 12. Sourced by `demo`, `run` and .ci/run.
+
+build_packages="build-essential ninja-build meson pkg-config python3 scdoc ca-certificates tzdata publicsuffix
+	libevent-dev libcurl4-openssl-dev libc-ares-dev libjson-c-dev liblmdb-dev libyaml-dev libsodium-dev
+	libidn2-dev libpsl-dev libsystemd-dev libjq-dev uthash-dev libcmocka-dev"
+test_packages="clang libclang-rt-dev python3-pytest systemd"
+
+# install_missing PACKAGE...: installs those that are not there; touches nothing and needs no network when all are.
+install_missing() {
+	missing=
+	for package in "$@"; do
+		case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
+		*" installed") ;;
+		*) missing="$missing $package" ;;
+		esac
+	done
+	[ -n "$missing" ] || return 0
+	echo "installing:$missing"
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "only root can do that: apt-get install$missing" >&2
+		return 1
+	fi
+	log=$(mktemp)
+	# shellcheck disable=SC2086  # one word each
+	if apt-get update -q >"$log" 2>&1 &&
+		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >>"$log" 2>&1; then
+		rm -f "$log"
+		return 0
+	fi
+	tail -n 20 "$log" >&2
+	rm -f "$log"
+	echo "the packages cannot be installed" >&2
+	return 1
+}
