@@ -173,13 +173,13 @@ static struct json_object *make_request(uint64_t n)
 	struct json_object *messages = json_object_new_array();
 	char text[400], email[128], domain[64];
 
-	snprintf(domain, sizeof(domain), "company-%llu.example", (unsigned long long)(n / 3));
+	snprintf(domain, sizeof(domain), "company-%llu.example", (unsigned long long)n);
 	snprintf(email, sizeof(email), "ada.berg.%llu@%s", (unsigned long long)n, domain);
 	snprintf(text, sizeof(text),
 	    "Write to Ada Berg (Head of Sales) of Company %llu, %s. What we know: they opened two "
 	    "cold "
 	    "stores on the coast this year and promise to answer within the hour.",
-	    (unsigned long long)(n / 3), domain);
+	    (unsigned long long)n, domain);
 	json_object_object_add(r, "model", json_object_new_string("bench-1"));
 	json_object_array_add(messages, message("system", system_text));
 	json_object_array_add(messages, message("user", text));
