@@ -135,8 +135,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (arm_deadline(c, clock_boot_us())) {
-		return; /* the event came early, or the request was sent in time and the answer has
-			   its own deadline */
+		return; /* the event came early, or the request left in time */
 	}
 	if (c->transfer.sent_us != 0) {
 		call_end(c, TRANSPORT_BROKEN, "answer deadline");
@@ -190,8 +189,7 @@ static void call_run(struct call *c)
 	struct fetch *f = c->fetch;
 	struct origin *o = c->transfer.origin;
 	int64_t left_us = c->connect_at_us - clock_boot_us();
-	long connect_ms =
-	    left_us > 0 ? (long)(left_us / US_PER_MS) + 1 : 1; /* after our own deadline */
+	long connect_ms = left_us > 0 ? (long)(left_us / US_PER_MS) + 1 : 1; /* ours comes first */
 
 	c->easy = easy_take(&f->easies);
 	c->shard_index = origin_shard(o);

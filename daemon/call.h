@@ -62,8 +62,7 @@ struct fetch {
 int call_new(struct fetch *f, uint64_t id, const struct request *r, struct call **ret,
     struct lead_error *err) MUST_CHECK;
 void call_enter_starting(struct call *c);
-/* The only way out of a call, from whatever callback found the end of it; an ended one stays as it
- * ended. */
+/* The only way out of a call, from whatever callback found the end of it. The first end counts. */
 void call_end(struct call *c, enum transport transport, const char *why);
 /* Takes a STARTING call to the resolver, into libcurl, or to its end. */
 void call_go(struct call *c);

@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_S                                                                                     \
-	20 /* below the keep-alive time of any provider, so that reuse rarely meets a closed       \
-	      connection */
+/* Below the keep-alive time of any provider, so that reuse rarely meets a closed connection. */
+#define IDLE_S 20
 #define PROBE_S 30
 
 static const struct {
@@ -42,9 +41,8 @@ static const struct {
 	CURLoption option;
 	const char *value;
 } texts[] = {
-    {CURLOPT_CAPATH,
-	NULL}, /* with a CApath the parsed CA file is not kept: 50 ms for each connection */
-    {CURLOPT_PROXY, ""}, /* none, whatever the environment says */
+    {CURLOPT_CAPATH, NULL}, /* else the parsed CA file is not kept: 50 ms for each connection */
+    {CURLOPT_PROXY, ""},    /* none, whatever the environment says */
     {CURLOPT_NOPROXY, ""},
     {CURLOPT_PROTOCOLS_STR, "http,https"},
     {CURLOPT_REDIR_PROTOCOLS_STR, "https"},

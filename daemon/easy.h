@@ -25,6 +25,5 @@ int easy_pool_init(struct easy_pool *p, const char *ca_file, struct multi *multi
 CURL *easy_take(struct easy_pool *p);
 /* It must be in no shard. NULL is fine. */
 void easy_give(struct easy_pool *p, CURL *easy);
-/* After the shards have ended: their connections use the share. All handles must be back. Fine when
- * all zero. */
+/* After the shards have ended: their connections use the share. All handles must be back. */
 void easy_pool_fini(struct easy_pool *p);

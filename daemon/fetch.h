@@ -40,12 +40,16 @@ struct fetch_options {
 
 int fetch_new(struct event_base *base, const struct fetch_options *o, const struct fetch_events *events,
     struct fetch **ret, struct lead_error *err) MUST_CHECK;
-/* Copies what it needs of the request. LEAD_EINPUT for a URL that is none; LEAD_EFULL past max_in_flight. */
+/*
+ * Copies what it needs of the request. LEAD_EINPUT for a URL that is none (http or https, ASCII, no user
+ * name, no fragment) or a method or header that cannot be sent; LEAD_EFULL past max_in_flight;
+ * LEAD_EBUG for an id under way.
+ */
 int fetch_start(struct fetch *f, uint64_t id, const struct request *r, struct lead_error *err) MUST_CHECK;
 /* Ends a call now; done follows with CANCELLED when it was sent, UNSENT when not. Unknown ids are ignored. */
 void fetch_cancel(struct fetch *f, uint64_t id);
 unsigned fetch_in_flight(const struct fetch *f);
-/* Drops idle connections and cached names of a host pattern; NULL: all. For reload and doctor. */
+/* Drops idle connections, cached names and the parsed CA file; calls under way go on. For reload and doctor. */
 void fetch_forget(struct fetch *f);
-/* Ends everything without calling done. NULL is fine. */
+/* Ends everything without calling done. Not from within a callback. NULL is fine. */
 void fetch_free(struct fetch *f);

@@ -245,8 +245,7 @@ void lookup_free(struct lookup *l)
 		return;
 	}
 	if (l->channel != NULL) {
-		ares_destroy(l->channel); /* calls on_addresses for each question, on_watch for each
-					     socket */
+		ares_destroy(l->channel); /* calls on_addresses for all that is under way */
 	}
 	if (l->timer != NULL) {
 		event_free(l->timer);

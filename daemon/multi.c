@@ -92,8 +92,8 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	struct watch *w = arg;
 
 	if (w->shard == NULL) {
-		disarm(w); /* an idle connection was closed, or talks: libcurl finds out before it
-			      uses it */
+		disarm(
+		    w); /* an idle connection was closed: libcurl looks before it uses it again */
 		return;
 	}
 	act(w->shard, fd,

@@ -31,8 +31,8 @@ struct origins {
 	struct origin *table; /* oldest first */
 };
 
-/* The origin of a URL, with a hold for the caller; LEAD_EINPUT when it is no http(s) URL (the text
- * of err holds no part of it). */
+/* The origin of a URL, held for the caller; LEAD_EINPUT when it is none (err holds no part of it).
+ */
 int origin_get(
     struct origins *o, const char *url, struct origin **ret, struct lead_error *err) MUST_CHECK;
 void origin_release(struct origin *o);

@@ -181,9 +181,9 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 	int fd, gone_ms = PEER_GONE_MS;
 
 	(void)purpose;
-	if (!t->allow_private &&
-	    !address_is_public(&a->addr)) { /* judged after DNS: this address will be used */
-		t->refused = true;
+	if (!t->allow_private && !address_is_public(&a->addr)) {
+		t->refused =
+		    true; /* judged here because this address, not the name, will be used */
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);

@@ -2,7 +2,7 @@
  * daemon/transfer.h: one request through libcurl: what it borrows, what it brings, what that means.
  *
  *   transfer_init (copies) -> transfer_options (on an easy handle) -> libcurl's callbacks fill it
- *   -> transfer_verdict -> transfer_answer
+ *   -> transfer_verdict
  */
 #pragma once
 
@@ -37,8 +37,10 @@ struct transfer {
 
 /* Room that transfer_init needs behind `space` (aligned as malloc does). */
 size_t transfer_room(const struct request *r);
-/* LEAD_EINPUT for a method or a header that cannot be sent. Everything of r is copied; origin is
- * r's and must stay. */
+/*
+ * LEAD_EINPUT for a method or a header that cannot be sent. Everything of r is copied;
+ * origin is that of r and must stay.
+ */
 int transfer_init(struct transfer *t, const struct request *r, struct origin *origin, void *space,
     struct lead_error *err) MUST_CHECK;
 /* Sets all options of this one call. connect_ms: what is left for it, at least 1. */
