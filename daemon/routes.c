@@ -287,17 +287,14 @@ static void post_run(void *app, struct http_request *r)
 	c = command_new(COMMAND_START);
 	if (idem != NULL && (strlen(idem) == 0 || strlen(idem) >= sizeof(c->idem))) {
 		http_reply_problem(r, 400, "bad-idempotency-key", "Idempotency-Key has 1 to 128 characters");
-		json_object_put(body);
 		free(c);
 		return;
 	}
 	if (start_texts(l, body, &c->start, &err) != 0 || start_table(body, &c->start, &err) != 0 || start_numbers(body, &c->start, &err) != 0) {
-		json_object_put(body);
 		free(c);
 		http_reply_error(r, &err);
 		return;
 	}
-	json_object_put(body);
 	raw = http_body(r, &len);
 	(void)snprintf(c->idem, sizeof(c->idem), "%s", idem != NULL ? idem : "");
 	c->idem_body = hash_plain(raw, len);
@@ -366,11 +363,9 @@ static void post_retry(void *app, struct http_request *r)
 	struct command *c;
 
 	if (body == NULL || !http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
-		json_object_put(body);
 		return;
 	}
 	if (json_get_array(body, "outcome", "the retry", &list, &err) < 0 || json_get_int(body, "lead", "the retry", 1, UINT32_MAX, &lead, &err) < 0) {
-		json_object_put(body);
 		http_reply_error(r, &err);
 		return;
 	}
@@ -379,7 +374,6 @@ static void post_retry(void *app, struct http_request *r)
 
 		buf_printf(&words, "%s%s", i > 0 ? "," : "", json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "?");
 	}
-	json_object_put(body);
 	if (!outcome_bits(r, words.data, &bits)) {
 		buf_free(&words);
 		return;
@@ -576,19 +570,16 @@ static void put_limit(void *app, struct http_request *r)
 		return;
 	}
 	if (json_get_string(body, "max", "the limit", &max, &err) < 0 || json_get_string(body, "limit", "the limit", &label, &err) < 0) {
-		json_object_put(body);
 		http_reply_error(r, &err);
 		return;
 	}
 	if (max == NULL || !window_parse(max, &window)) {
 		http_reply_problem(r, 400, "bad-limit", "'max' is a count and a window, such as 40/60s or 10000/day");
-		json_object_put(body);
 		return;
 	}
 	c = service_command(r, COMMAND_SERVICE_LIMIT);
 	(void)snprintf(c->limit, sizeof(c->limit), "%s", label != NULL ? label : "");
 	c->window = window;
-	json_object_put(body);
 	command_send(app, c, r, on_service_command);
 }
 

@@ -91,7 +91,6 @@ void upload_open(void *app, struct http_request *r)
 	}
 	if (json_get_string(body, "name", "the upload", &name, &err) < 0 ||
 	    json_get_int(body, "size", "the upload", 0, MAX_UPLOAD_BYTES, &size, &err) < 0) {
-		json_object_put(body);
 		http_reply_error(r, &err);
 		return;
 	}
@@ -105,7 +104,6 @@ void upload_open(void *app, struct http_request *r)
 	(void)snprintf(c->upload.name, sizeof(c->upload.name), "%s", name);
 	c->upload.size = (uint64_t)size;
 	c->upload.created_us = clock_now().wall_us;
-	json_object_put(body);
 	command_send(l, c, r, on_opened);
 }
 
