@@ -25,9 +25,9 @@ static const struct option start_options[] = {
 	"which column holds a field, when its name does not tell; may be repeated"},
     {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
     {"delimiter", OPTION_TEXT, "CHAR",
-	"what separates the columns: one character, or `tab` (default: found out)"},
+	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
     {"budget", OPTION_MONEY, "MONEY", "spend at most this much, reservations included"},
-    {"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 1)", .max = 255},
+    {"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 100)", .max = 255},
     {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)",
 	.min = 1, .max = 1000},
     {"limit", OPTION_NUMBER, "N", "only the first N rows", .min = 1, .max = 1000000000},
@@ -71,7 +71,9 @@ static const struct option lead_options[] = {
 };
 
 static const struct option service_limit_options[] = {
-    {"of", OPTION_TEXT, "LIMIT", "which of the service's limits (default: requests)"},
+    {"of", OPTION_TEXT, "LIMIT",
+	"only this limit, as `service show` names it (default: every one with a window of that "
+	"length)"},
     {NULL},
 };
 
@@ -163,9 +165,8 @@ const struct command commands[] = {
 	"Exits with 7 when a check fails."},
     {"reload", "", reload_options, cmd_reload, "read the configuration again",
 	"An error in it changes nothing."},
-    {"backup", "[NAME]", NULL, cmd_backup, "write a copy of the store",
-	"NAME is a file in the backups folder of the daemon's state directory (default: by the "
-	"time)."},
+    {"backup", "", NULL, cmd_backup, "write a copy of the store",
+	"It goes into the backups folder of the daemon\'s state directory, named by the time."},
     {"completion", "SHELL", NULL, cmd_completion, "the completion script for a shell",
 	"SHELL is bash."},
     {"help", "[COMMAND]...", help_options, cmd_help, "help for a command or a group of them", NULL},

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <json-c/json.h>
 
@@ -138,17 +137,10 @@ int cmd_reload(struct ctl *c, const struct args *a)
 
 int cmd_backup(struct ctl *c, const struct args *a)
 {
-	struct json_object *body = json_object_new_object(), *answer;
-	time_t now = time(NULL);
-	struct tm tm;
-	char name[64];
-	int rc;
+	struct json_object *answer;
+	int rc = api_send(c, "POST", NULL, &answer, "/v1/backup");
 
-	strftime(name, sizeof(name), "leadd-%Y%m%d-%H%M%S", gmtime_r(&now, &tm));
-	json_object_object_add(
-	    body, "path", json_object_new_string(a->n_positions > 0 ? a->positions[0] : name));
-	rc = api_send(c, "POST", body, &answer, "/v1/backup");
-	json_object_put(body);
+	(void)a;
 	if (rc != CTL_OK) {
 		return rc;
 	}

@@ -9,9 +9,8 @@
 
 static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
 {
-	struct json_object *fields = get_object(lead, "fields");
-
 	table_cell(c, t, "%" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
+	table_cell(c, t, "%" PRId64, get_int(lead, "row"));
 	table_cell(c, t, "%s", show_text(c, lead, "stage"));
 	table_cell(c, t, "%s", show_text(c, lead, "status"));
 	table_color(t, color_of_state(get_text(lead, "status")));
@@ -20,7 +19,6 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
 	table_cell(c, t, "%s", show_text(c, lead, "reason"));
 	table_cell(c, t, "%s", show_money(c, lead, "spent_micro", get_text(lead, "currency")));
 	table_cell(c, t, "%s", show_time(c, lead, "due"));
-	table_cell(c, t, "%s", show_text(c, fields, "email"));
 }
 
 int cmd_lead_list(struct ctl *c, const struct args *a)
@@ -36,7 +34,7 @@ int cmd_lead_list(struct ctl *c, const struct args *a)
 	buf_printf(&path, "/v1/runs/%" PRIu64 "/leads", run);
 	api_query(&path, "outcome", args_text(a, "outcome"));
 	api_query(&path, "stage", args_text(a, "stage"));
-	table_init(&t, "LEAD STAGE STATUS OUTCOME REASON SPENT> DUE EMAIL*");
+	table_init(&t, "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE");
 	rc = list_print(c, a, path.data, &t, list_row, "no leads");
 	buf_free(&path);
 	return rc;
@@ -63,7 +61,9 @@ static void print_fields(struct ctl *c, struct json_object *fields)
 	putchar('\n');
 	json_object_object_foreach(fields, name, value)
 	{
-		print_value(c, name, show_value(c, value));
+		if (value != NULL) {
+			print_value(c, name, show_value(c, value));
+		}
 	}
 }
 

@@ -47,16 +47,16 @@ static struct json_object *start_body(const struct args *a, const char *upload, 
 	return o;
 }
 
-/* A character, or the name of one. */
 static bool check_delimiter(const struct args *a)
 {
 	const char *text = args_text(a, "delimiter");
 
-	if (text == NULL || strlen(text) == 1 || strcmp(text, "tab") == 0) {
+	if (text == NULL || (strlen(text) == 1 && strchr(",;|", text[0]) != NULL) ||
+	    strcmp(text, "tab") == 0) {
 		return true;
 	}
-	args_complain(a->command, "--delimiter: `%s` is not one character; nearest: %s", text,
-	    strcmp(text, "\\t") == 0 || strcmp(text, "TAB") == 0 ? "tab" : ";");
+	args_complain(a->command, "--delimiter: `%s` is none of , ; | tab; nearest: %s", text,
+	    strchr("\t\\T", text[0]) != NULL ? "tab" : "\";\"");
 	return false;
 }
 

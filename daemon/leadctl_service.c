@@ -47,10 +47,17 @@ static int64_t calls_other_than_ok(struct json_object *service)
 	return n;
 }
 
+/* "-" while there was no call to measure. */
+static const char *latency_of(struct ctl *c, struct json_object *service, const char *key)
+{
+	struct json_object *latency = get_object(service, "latency_ms");
+
+	return get_int(latency, key) > 0 ? show_ms(c, latency, key) : "-";
+}
+
 static void list_row(struct ctl *c, struct table *t, struct json_object *service)
 {
-	struct json_object *calls = get_object(service, "calls"),
-			   *latency = get_object(service, "latency_ms");
+	struct json_object *calls = get_object(service, "calls");
 
 	table_cell(c, t, "%s", get_text(service, "service"));
 	table_cell(c, t, "%s", state_of(service));
@@ -60,8 +67,8 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *service
 	table_cell(c, t, "%" PRId64, get_int(calls, "ok") + get_int(calls, "empty"));
 	table_cell(c, t, "%" PRId64, calls_other_than_ok(service));
 	table_cell(c, t, "%s", show_percent(c, service, "success"));
-	table_cell(c, t, "%s", show_ms(c, latency, "p50"));
-	table_cell(c, t, "%s", show_ms(c, latency, "p95"));
+	table_cell(c, t, "%s", latency_of(c, service, "p50"));
+	table_cell(c, t, "%s", latency_of(c, service, "p95"));
 	table_cell(
 	    c, t, "%s", show_money(c, service, "settled_micro", get_text(service, "currency")));
 	table_cell(c, t, "%s", show_text(c, service, "binding"));
@@ -132,8 +139,7 @@ static void print_limits(struct ctl *c, struct json_object *limits)
 
 static void print_service(struct ctl *c, struct json_object *service)
 {
-	struct json_object *calls = get_object(service, "calls"),
-			   *latency = get_object(service, "latency_ms");
+	struct json_object *calls = get_object(service, "calls");
 	const char *state = state_of(service);
 	struct buf text = {0};
 
@@ -155,8 +161,8 @@ static void print_service(struct ctl *c, struct json_object *service)
 	}
 	print_field(c, "calls", "%s; success %s", text.len > 0 ? text.data : "none",
 	    show_percent(c, service, "success"));
-	print_field(c, "latency", "half within %s, 95 %% within %s", show_ms(c, latency, "p50"),
-	    show_ms(c, latency, "p95"));
+	print_field(c, "latency", "half within %s, 95 %% within %s", latency_of(c, service, "p50"),
+	    latency_of(c, service, "p95"));
 	print_field(c, "spent", "%s",
 	    show_money(c, service, "settled_micro", get_text(service, "currency")));
 	if (get_has(service, "binding")) {
@@ -227,7 +233,9 @@ int cmd_service_limit(struct ctl *c, const struct args *a)
 		return CTL_USAGE;
 	}
 	body = json_object_new_object();
-	json_object_object_add(body, "limit", json_object_new_string(of != NULL ? of : "requests"));
+	if (of != NULL) {
+		json_object_object_add(body, "limit", json_object_new_string(of));
+	}
 	json_object_object_add(body, "max", json_object_new_string(a->positions[1]));
 	rc = api_send(
 	    c, "PUT", body, &service, "/v1/services/%s/limit", api_segment(c, a->positions[0]));

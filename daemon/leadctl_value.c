@@ -121,8 +121,17 @@ static const char *number_text(struct json_object *o, const char *key)
 const char *show_number(struct ctl *c, struct json_object *o, const char *key)
 {
 	const char *text = number_text(o, key);
+	int64_t n;
+	bool exact;
 
-	return text != NULL ? keep(c, text) : NOTHING;
+	if (text == NULL) {
+		return NOTHING;
+	}
+	if (strpbrk(text, ".eE") == NULL || !decimal_scaled(text, strlen(text), 2, &n, &exact)) {
+		return keep(c, text);
+	}
+	return arena_printf(
+	    &c->mem, "%s%lld.%02lld", n < 0 ? "-" : "", llabs(n) / 100, llabs(n) % 100);
 }
 
 const char *show_percent(struct ctl *c, struct json_object *o, const char *key)

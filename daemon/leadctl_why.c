@@ -52,7 +52,9 @@ static void print_why(struct ctl *c, struct json_object *why)
 	print_line(c, BOLD, "%s: %s", get_text(why, "subject"), show_text(c, why, "state"));
 	if (binding != NULL) {
 		print_field(c, "waits for", "%s", show_text(c, binding, "text"));
-		print_field(c, "free at", "%s", show_time(c, binding, "earliest"));
+		if (get_has(binding, "earliest")) {
+			print_field(c, "free at", "%s", show_time(c, binding, "earliest"));
+		}
 	}
 	if (get_has(why, "position")) {
 		print_field(c, "place in line", "%s", show_number(c, why, "position"));

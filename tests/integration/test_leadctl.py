@@ -166,7 +166,7 @@ def run(number=17, state="running", **more):
 
 LEAD = {"run": 17, "lead": 4711, "row": 4712, "stage": "verify", "status": "waiting", "outcome": None, "reason": None,
         "spent_micro": 8000, "due": None, "call": None,
-        "fields": {"email": "zoë@example.com", "copy": "Hello Zoë,\nhow are you?", "score": 3},
+        "fields": {"email": "zoë@example.com", "research": None, "copy": "Hello Zoë,\nhow are you?", "score": 3},
         "timeline": [{"at": "2026-11-22T01:10:00.000Z", "stage": "verify", "step": 0, "outcome": "ok", "reason": None,
                       "service": "zerobounce", "call": "0192f3", "price_micro": 8000, "ms": 412,
                       "fields": {"verify_status": "valid"}}]}
@@ -189,7 +189,7 @@ CALL = {"call": "0192f3aa00000001", "service": "zerobounce", "endpoint": "valida
 
 STATUS = {"version": "0.1.0", "pid": 77, "started": "2026-11-22T01:00:00.000Z", "now": "2026-11-22T03:05:00.000Z",
           "generation": 12, "store": {"bytes": 12900000, "map_bytes": 1073741824, "used_percent": 1.2},
-          "in_flight": 64, "turns": 90210, "commit_ms": {"p50": 0.4, "p99": 3.1},
+          "in_flight": 64, "turns": 90210, "commit_ms": {"p50": 0.4, "p99": 13.234889800848441},
           "turn_ms": {"p50": 0.1, "p999": 4.2, "max": 9}, "runs": {"running": 1, "paused": 2, "done": 12},
           "taking_work": False, "why_not": "the store is full",
           "services": [{"service": "zerobounce", "state": "open", "in_flight": 3, "waiting": 212}]}
@@ -202,7 +202,8 @@ def test_status(fake):
     r = ctl(fake, "status")
     assert r.returncode == 0 and r.stderr == b""
     text = r.stdout.decode()
-    assert "leadd 0.1.0" in text and "2 h 05 min" in text and "12.3 MiB of 1.0 GiB (1.2 %)" in text
+    assert "leadd 0.1.0" in text and "2 h 05 min" in text and "12.3 MiB of 1.0 GiB (1.20 %)" in text
+    assert "half within 0.40 ms, 99 % within 13.23 ms" in text and "longest 9 ms" in text
     assert "no: the store is full" in text and "2026-11-22 02:00:00 +0100" in text
     assert re.search(r"zerobounce\s+open\s+3\s+212", text)
     r = ctl(fake, "status", "--json")
@@ -282,10 +283,11 @@ def test_leads(fake):
     fake.routes["GET", "/v1/runs/17/leads"] = {"items": [LEAD], "next": None}
     r = ctl(fake, "lead", "list", "17", "--outcome", "parked", "--stage", "copy & paste")
     assert fake.requests[-1][1].startswith("/v1/runs/17/leads?outcome=parked&stage=copy%20%26%20paste&limit=50")
-    assert re.search(r"^17/4711\s+verify\s+waiting\s+-\s+-\s+0\.00\d+\s+-\s+zoë@example.com$", lines(r)[1])
+    assert re.search(r"^17/4711\s+4712\s+verify\s+waiting\s+-\s+-\s+0\.00\d+\s+-$", lines(r)[1])
     fake.routes["GET", "/v1/leads/17/4711"] = LEAD
     text = ctl(fake, "lead", "show", "17/4711").stdout.decode()
     assert "lead 17/4711" in text and "row 4712" not in text and "4712 of the file" in text
+    assert "research" not in text
     assert re.search(r"^copy +Hello Zoë,\n {18}how are you\?$", text, re.M)
     assert re.search(r"zerobounce\s+0192f3\s+0\.00\d+\s+412 ms\s+verify_status=valid", text)
 
@@ -321,7 +323,9 @@ def test_services(fake):
         assert ctl(fake, "service", verb, "zerobounce").returncode == 0
     fake.routes["PUT", "/v1/services/zerobounce/limit"] = SERVICE
     assert lines(ctl(fake, "service", "limit", "zerobounce", "40/60s")) == ["zerobounce: 40/60s until the next reload"]
-    assert json.loads(fake.requests[-1][3]) == {"limit": "requests", "max": "40/60s"}
+    assert json.loads(fake.requests[-1][3]) == {"max": "40/60s"}
+    ctl(fake, "service", "limit", "zerobounce", "40/60s", "--of", "10/s, 50/60s")
+    assert json.loads(fake.requests[-1][3]) == {"limit": "10/s, 50/60s", "max": "40/60s"}
 
 
 def test_ledger(fake):
@@ -370,9 +374,8 @@ def test_reload_and_backup(fake):
     r = ctl(fake, "reload")
     assert r.returncode == 1 and "the configuration is wrong (bad-configuration)" in said(r)
     assert "a.yaml:3: no such key" in said(r) and "b.yaml:9: x" in said(r)
-    fake.routes["POST", "/v1/backup"] = lambda h: h.answer(202, {"path": json.loads(h.body)["path"]})
-    assert lines(ctl(fake, "backup", "tuesday")) == ["tuesday"]
-    assert re.match(r"leadd-\d{8}-\d{6}$", lines(ctl(fake, "backup"))[0])
+    fake.routes["POST", "/v1/backup"] = lambda h: h.answer(202, {"path": "/x/backups/leadd-1.mdb"})
+    assert lines(ctl(fake, "backup")) == ["/x/backups/leadd-1.mdb"]
 
 
 # --- refusals ---
@@ -473,7 +476,7 @@ WRONG = [
     (["run", "start", "f.csv", "-c", "x", "--map", "emial=E-Mail"], "nearest: email=E-Mail"),
     (["run", "start", "f.csv", "-c", "x", "--map", "email"], "not FIELD=HEADER"),
     (["run", "start", "f.csv", "-c", "x", "--priority", "256"], "nearest: 255"),
-    (["run", "start", "f.csv", "-c", "x", "--delimiter", "::"], "not one character"),
+    (["run", "start", "f.csv", "-c", "x", "--delimiter", "::"], "none of , ; | tab"),
     (["run", "export", "17", "--format", "csw"], "nearest: csv"),
     (["run", "retry", "17", "--outcome", "failed,praked"], "nearest: parked"),
     (["limits", "audit", "--since", "24"], "nearest: 24h"),
