@@ -1,8 +1,8 @@
 /*
  * daemon/resolve.c: a cache of names in front of daemon/lookup.
  *
- *   resolve_get -> fresh? -> answer
- *       | stale or new
+ *   resolve_get -> known? -> answer
+ *       | new or old         ^ old ones too: calls must not wait for name servers in trouble
  *       '-> lookup_start -> on_end -> name settled -> waiting ones called
  *
  * The table is in the order of the last lookup, so the oldest name is its head.
@@ -19,6 +19,7 @@
 #define DEFAULT_TTL_US (300 * US_PER_S)
 #define MISSING_TTL_US (30 * US_PER_S)
 #define TROUBLE_TTL_US (2 * US_PER_S)
+#define USABLE_US (3600 * US_PER_S) /* past the ttl, or the last trouble */
 #define MAX_NAMES 4096
 
 struct name {
@@ -27,7 +28,8 @@ struct name {
 	char *addresses;
 	const char *why;
 	uint64_t version;
-	int64_t until_us; /* boot clock */
+	int64_t ask_at_us;       /* boot clock: look it up again from then on */
+	int64_t usable_until_us; /* the addresses, meanwhile */
 	bool asking;
 	TAILQ_HEAD(, resolve_wait) waits;
 	char host[];
@@ -96,13 +98,15 @@ static void name_settle(struct name *n, enum lookup_end end, char *addresses)
 
 	if (end == LOOKUP_TROUBLE) { /* what was known stays known */
 		n->why = "name servers do not answer";
-		n->until_us = now + TROUBLE_TTL_US;
+		n->ask_at_us = now + TROUBLE_TTL_US;
+		n->usable_until_us = now + USABLE_US;
 		return;
 	}
 	free(n->addresses);
 	n->addresses = addresses;
 	n->why = "no such host";
-	n->until_us = now + (addresses != NULL ? r->ttl_us : MISSING_TTL_US);
+	n->ask_at_us = now + (addresses != NULL ? r->ttl_us : MISSING_TTL_US);
+	n->usable_until_us = n->ask_at_us + USABLE_US;
 	n->version = ++r->version;
 }
 
@@ -156,14 +160,15 @@ int resolver_new(struct event_base *base, const struct resolve_options *o, struc
 int resolve_get(struct resolver *r, const char *host, struct resolve_wait *w, struct resolved *ret)
 {
 	struct name *n = name_of(r, host);
+	int64_t now = clock_boot_us();
 
 	if (n == NULL) {
 		return LEAD_ENOMEM;
 	}
-	if (!n->asking && n->until_us <= clock_boot_us()) {
+	if (!n->asking && n->ask_at_us <= now) {
 		name_ask(n);
 	}
-	if (n->asking) {
+	if (n->asking && (n->addresses == NULL || n->usable_until_us <= now)) {
 		w->name = n;
 		TAILQ_INSERT_TAIL(&n->waits, w, link);
 		return RESOLVE_PENDING;

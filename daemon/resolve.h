@@ -43,8 +43,9 @@ int resolver_new(struct event_base *base, const struct resolve_options *o, struc
     struct lead_error *err) MUST_CHECK;
 /*
  * 0 and what is known; or RESOLVE_PENDING: w->done is called once, from the loop, never from
- * within. Addresses are kept for the ttl, and on through trouble of the name servers; a name that
- * does not exist is kept 30 s, trouble 2 s.
+ * within. Addresses are looked up again after the ttl, in the background: old ones are given out
+ * meanwhile, and on through trouble of the name servers, but not after an hour without use. A name
+ * that does not exist is kept 30 s, trouble 2 s.
  */
 int resolve_get(
     struct resolver *r, const char *host, struct resolve_wait *w, struct resolved *ret) MUST_CHECK;

@@ -187,10 +187,12 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-	if (fd >= 0) {
-		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof(gone_ms));
+	if (fd < 0) {
+		t->starved = true;
+		return CURL_SOCKET_BAD;
 	}
-	return fd >= 0 ? fd : CURL_SOCKET_BAD;
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof(gone_ms));
+	return fd;
 }
 
 /* --- options --- */
@@ -255,9 +257,6 @@ static const char *connect_phrase(CURL *easy)
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 		return "host unreachable";
-	case EMFILE:
-	case ENFILE:
-		return "no file descriptor free";
 	default:
 		return "cannot connect";
 	}
@@ -270,6 +269,9 @@ static const char *phrase_of(const struct transfer *t, CURL *easy, CURLcode resu
 	}
 	if (t->refused && t->sent_us == 0) {
 		return "address not allowed";
+	}
+	if (t->starved && t->sent_us == 0) {
+		return "no socket free";
 	}
 	switch (result) {
 	case CURLE_COULDNT_CONNECT:

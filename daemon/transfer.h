@@ -31,6 +31,7 @@ struct transfer {
 	bool stopped; /* by us: nothing may leave any more */
 	bool resent;  /* libcurl wanted to send it again; refused */
 	bool refused; /* the address is not public */
+	bool starved; /* there was no socket for it */
 	int64_t sent_us, first_byte_us, end_us;
 	struct incoming incoming;
 };

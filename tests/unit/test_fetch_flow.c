@@ -166,6 +166,26 @@ static void test_socket_options(void **state)
 	assert_int_equal(found, 1);
 }
 
+static void test_no_socket_free(void **state)
+{
+	struct rlimit files, few;
+	int next = dup(0);
+
+	(void)state;
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &files);
+	few = files;
+	few.rlim_cur = (rlim_t)next;
+	setrlimit(RLIMIT_NOFILE, &few);
+	get(1, url_of("127.0.0.1", "/ok"));
+	wait_all(1);
+	setrlimit(RLIMIT_NOFILE, &files);
+	assert_end(1, TRANSPORT_UNSENT, "no socket free");
+	get(2, url_of("127.0.0.1", "/ok"));
+	wait_all(1);
+	assert_end(2, TRANSPORT_ANSWERED, "");
+}
+
 /* --- cancelling, and calling back in --- */
 
 static void test_cancel(void **state)
@@ -368,6 +388,7 @@ int main(void)
 	    TEST(test_names),
 	    TEST(test_no_thread_per_name),
 	    TEST(test_socket_options),
+	    TEST(test_no_socket_free),
 	    TEST(test_cancel),
 	    TEST(test_cancel_while_sending),
 	    TEST(test_start_from_done),
