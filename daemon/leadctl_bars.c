@@ -23,10 +23,20 @@ static int64_t done_in(struct json_object *stage)
 	       get_int(stage, "failed");
 }
 
+/* Where a lead of a stage can be while it is not done with it. */
+static const struct {
+	const char *key, *word;
+} here[] = {
+    {"waiting", "waiting"}, {"in_flight", "in flight"}, {"retrying", "retrying"}, {"held", "held"}};
+
 static int64_t present_in(struct json_object *stage)
 {
-	return get_int(stage, "waiting") + get_int(stage, "in_flight") +
-	       get_int(stage, "retrying") + get_int(stage, "held");
+	int64_t n = 0;
+
+	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+		n += get_int(stage, here[i].key);
+	}
+	return n;
 }
 
 /* What has come to stage i or may still come: itself and everything before it. */
@@ -40,7 +50,8 @@ static int64_t total_of(struct json_object *stages, size_t i)
 	return total;
 }
 
-void bars_measure(struct watch *w)
+/* Notes the figures now, from which the rates come; also while nothing happens. */
+static void measure(struct watch *w)
 {
 	struct json_object *stages = get_list(w->run, "stages");
 	int64_t now = watch_now_us();
@@ -91,11 +102,11 @@ static void add_counts(struct buf *out, const struct watch *w, struct json_objec
 	int64_t rate = rate_of(w, i, done_in(stage));
 
 	buf_printf(out, "%" PRId64 "/%" PRId64, done_in(stage), total_of(stages, i));
-	if (get_int(stage, "waiting") > 0) {
-		buf_printf(out, "  %" PRId64 " waiting", get_int(stage, "waiting"));
-	}
-	if (get_int(stage, "in_flight") > 0) {
-		buf_printf(out, "  %" PRId64 " in flight", get_int(stage, "in_flight"));
+	for (size_t k = 0; k < sizeof(here) / sizeof(here[0]); k++) {
+		if (get_int(stage, here[k].key) > 0) {
+			buf_printf(
+			    out, "  %" PRId64 " %s", get_int(stage, here[k].key), here[k].word);
+		}
 	}
 	if (rate > 0) {
 		buf_printf(out, "  %" PRId64 ".%" PRId64 "/s", rate / 10, rate % 10);
@@ -195,7 +206,7 @@ static void write_line(struct watch *w)
 	buf_printf(&line, "%s  ", clock);
 	add_summary(&line, w);
 	for (size_t i = 0; i < list_length(stages); i++) {
-		if (total_of(stages, i) > done_in(list_at(stages, i))) {
+		if (present_in(list_at(stages, i)) > 0) {
 			buf_printf(&line, " | %s ", get_text(list_at(stages, i), "stage"));
 			add_counts(&line, w, stages, i);
 		}
@@ -212,6 +223,7 @@ void bars_show(void *arg)
 	if (w->run == NULL || w->c->json) {
 		return;
 	}
+	measure(w);
 	if (w->c->tty) {
 		draw(w);
 	} else if (watch_now_us() >= w->next_line_us) {

@@ -43,7 +43,6 @@ static void take_run(struct watch *w, struct json_object *run)
 {
 	json_object_put(w->run);
 	w->run = run;
-	bars_measure(w);
 	if (w->c->json) {
 		puts(json_object_to_json_string_ext(
 		    run, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));

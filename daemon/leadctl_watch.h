@@ -27,8 +27,5 @@ struct watch {
 
 int64_t watch_now_us(void); /* monotonic */
 
-/* leadctl_bars.c */
-/* Notes the figures of a new state of the run, from which the rates come. */
-void bars_measure(struct watch *w);
-/* After each event and each second; arg is the watch. */
+/* leadctl_bars.c: after each event and each second; arg is the watch. */
 void bars_show(void *arg);
