@@ -61,6 +61,7 @@ void loop_stop(struct leadd *l);
 /* Something was gathered: a turn is due soon, or at once when a client waits or nothing else can come. */
 void loop_poke(struct leadd *l);
 void loop_reload(struct leadd *l); /* SIGHUP */
+void loop_reloaded(struct leadd *l); /* after the commit of COMMAND_RELOAD */
 void loop_drain(struct leadd *l);  /* SIGTERM */
 extern const struct effects loop_effects; /* ctx is struct leadd */
 

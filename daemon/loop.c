@@ -287,9 +287,20 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	    (unsigned long long)engine_turns(l->engine));
 }
 
+/* What of a new configuration concerns the shell: a larger store, so that refused work goes on. */
+void loop_reloaded(struct leadd *l)
+{
+	struct lead_error err;
+
+	if (store_grow(l->store, engine_config(l->engine)->map_bytes, &err) != 0) {
+		log_line(LOG_ERR_, "%s", err.text);
+	}
+}
+
 static void on_reloaded(struct leadd *l, struct http_request *r, struct command *c)
 {
 	(void)r;
+	loop_reloaded(l);
 	if (c->rc == 0) {
 		log_line(LOG_NOTE_, "reloaded: generation %llu", (unsigned long long)engine_config(l->engine)->generation);
 	}

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include <event2/http.h>
 
 #define EXIT_CONFIG 78
+#define MAX_FILES 16384
 
 static const char help[] =
     "leadd - takes sales leads through outside services\n"
@@ -151,6 +153,17 @@ static void close_all(struct leadd *l)
 	curl_global_cleanup();
 }
 
+/* Every call in flight is a socket: a shell's soft limit of 1,024 is too small for them. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max < MAX_FILES ? files.rlim_max : MAX_FILES;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 static struct event_base *new_base(void)
 {
 	struct event_config *ec = event_config_new();
@@ -178,6 +191,7 @@ static int serve(const char *file)
 	}
 	sd_notify(0, "EXTEND_TIMEOUT_USEC=300000000\nSTATUS=reading the store");
 	signal(SIGPIPE, SIG_IGN);
+	raise_files();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	l.base = new_base();
 	rc = l.base != NULL ? open_all(&l, c, &err) : lead_fail(&err, LEAD_ENOMEM, "cannot make an event loop");

@@ -636,6 +636,7 @@ static struct json_object *lines_of(const struct buf *b)
 }
 
 struct reloading {
+	struct leadd *l;
 	struct json_object *answer;
 	struct http_request *r;
 };
@@ -648,6 +649,7 @@ static void on_reloaded(void *ctx, struct command *c)
 		json_object_put(x->answer);
 		command_problem(x->r, c);
 	} else {
+		loop_reloaded(x->l);
 		http_reply_json(x->r, 200, x->answer);
 	}
 	free(x);
@@ -695,6 +697,7 @@ static void post_reload(void *app, struct http_request *r)
 	if (x == NULL) {
 		abort();
 	}
+	x->l = l;
 	x->r = r;
 	x->answer = json_object_new_object();
 	json_object_object_add(x->answer, "generation", json_object_new_int64((int64_t)fresh->generation));

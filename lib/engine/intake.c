@@ -7,7 +7,7 @@
  */
 #include "lib/engine/state.h"
 
-#define READ_BYTES (256 * 1024)
+#define READ_BYTES (64 * 1024)
 
 struct row_arg {
 	struct engine *e;

@@ -296,6 +296,21 @@ int store_copy(struct store *s, const char *path, struct lead_error *err)
 	return 0;
 }
 
+int store_grow(struct store *s, size_t map_bytes, struct lead_error *err)
+{
+	struct store_room room;
+	int rc;
+
+	store_room(s, &room);
+	if (map_bytes <= room.map_bytes) {
+		return 0;
+	}
+	mdb_txn_abort(s->reader); /* LMDB would remap under it */
+	s->reader = NULL;
+	rc = mdb_env_set_mapsize(s->env, map_bytes);
+	return rc == 0 ? 0 : store_fail(err, rc, "cannot enlarge the store");
+}
+
 void store_room(struct store *s, struct store_room *ret)
 {
 	MDB_envinfo info;

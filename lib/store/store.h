@@ -78,6 +78,9 @@ void store_close(struct store *s);
 /* A consistent compacted copy, fsynced, into a new file; runs as long as it runs: call it from a child. */
 int store_copy(struct store *s, const char *path, struct lead_error *err) MUST_CHECK;
 
+/* A larger map from now on (a smaller one is ignored); no transaction may be open. LEAD_ESTORE when LMDB refuses. */
+int store_grow(struct store *s, size_t map_bytes, struct lead_error *err) MUST_CHECK;
+
 struct store_room {
 	uint64_t used_bytes; /* pages in use */
 	uint64_t map_bytes;
