@@ -304,18 +304,6 @@ static bool next_slice(struct engine *e, uint32_t run, uint32_t cursor, struct s
 	return a->n > 0;
 }
 
-static bool in_flight(struct engine *e, const struct item *i)
-{
-	struct call *c, *next;
-
-	HASH_ITER(hh, e->calls, c, next) {
-		if (c->row.parts[0].run == i->run && c->row.parts[0].number == i->number) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static void reopen(struct engine *e, struct run *r, struct item *i)
 {
 	struct fact f = {.kind = FACT_OPERATOR, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us, .reason = "retry"};
@@ -397,7 +385,7 @@ static void sweep_item(struct engine *e, struct run *r, struct item *i)
 		later_remove(e->txn, i);
 		run_count(r, i->stage)->retrying--;
 		item_finish(e, r, i, ITEM_PARKED, "cancelled");
-	} else if (cancelling && i->status == ITEM_WAITING && !in_flight(e, i)) {
+	} else if (cancelling && i->status == ITEM_WAITING && queue_has(e->txn, i)) {
 		run_unqueue(e, r, i);
 		run_count(r, i->stage)->waiting--;
 		item_finish(e, r, i, ITEM_PARKED, "cancelled");

@@ -184,10 +184,10 @@ static const char *stage_name(const struct run *r, uint8_t stage)
 	return stage == STAGE_INTAKE ? "intake" : stage < r->row.n_stages ? r->row.stages[stage].name : "?";
 }
 
-static struct json_object *lead_object(struct engine *e, const struct run *r, const struct item *i)
+static struct json_object *lead_object(struct engine *e, struct txn *t, const struct run *r, const struct item *i)
 {
 	struct json_object *o = json_object_new_object();
-	const struct call *c = i->status == ITEM_WAITING ? open_call(e, i->run, i->number) : NULL;
+	const struct call *c = i->status == ITEM_WAITING && !queue_has(t, i) ? open_call(e, i->run, i->number) : NULL;
 
 	put_int(o, "run", i->run);
 	put_int(o, "lead", i->number);
@@ -204,6 +204,7 @@ static struct json_object *lead_object(struct engine *e, const struct run *r, co
 
 struct leads_arg {
 	struct engine *e;
+	struct txn *txn;
 	struct run *r;
 	const struct lead_filter *f;
 	struct json_object *items;
@@ -227,7 +228,7 @@ static bool on_lead(void *arg, struct slice key, struct slice value)
 	a->last = i.number;
 	if ((a->f->outcomes == 0 || (a->f->outcomes >> i.outcome & 1) != 0) &&
 	    (a->f->stage == NULL || strcmp(a->f->stage, stage_name(a->r, i.stage)) == 0)) {
-		json_object_array_add(a->items, lead_object(a->e, a->r, &i));
+		json_object_array_add(a->items, lead_object(a->e, a->txn, a->r, &i));
 		a->n++;
 	}
 	return true;
@@ -235,7 +236,7 @@ static bool on_lead(void *arg, struct slice key, struct slice value)
 
 struct json_object *show_leads(struct engine *e, struct txn *t, uint32_t run, const struct lead_filter *f)
 {
-	struct leads_arg a = {.e = e, .r = run_get(e, run), .f = f};
+	struct leads_arg a = {.e = e, .txn = t, .r = run_get(e, run), .f = f};
 	struct json_object *o;
 
 	if (a.r == NULL) {
@@ -299,7 +300,7 @@ struct json_object *show_lead(struct engine *e, struct txn *t, uint32_t run, uin
 	if (a.r == NULL || !item_read(t, run, number, &i)) {
 		return NULL;
 	}
-	o = lead_object(e, a.r, &i);
+	o = lead_object(e, t, a.r, &i);
 	fields = json_object_new_object();
 	show_columns(e, t, run, number, UINT64_MAX, on_column, fields);
 	json_object_object_add(o, "fields", fields);

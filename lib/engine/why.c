@@ -104,18 +104,6 @@ static void why_queued(struct engine *e, struct txn *t, struct json_object *o, s
 	json_object_object_add(o, "conditions", a.list);
 }
 
-static bool is_open(struct engine *e, const struct item *i)
-{
-	struct call *c, *next;
-
-	HASH_ITER(hh, e->calls, c, next) {
-		if (c->row.parts[0].run == i->run && c->row.parts[0].number == i->number) {
-			return true;
-		}
-	}
-	return false;
-}
-
 struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number, struct now now)
 {
 	struct run *r = run_get(e, run);
@@ -140,7 +128,7 @@ struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint
 	} else if (i.status == ITEM_RETRYING) {
 		(void)snprintf(text, sizeof(text), "retry after %u failures in a row (%s)", i.failures, outcome_word((enum outcome_class)i.failure_class));
 		put_simple(o, "retry", text, now.wall_us + (i.due_us - now.boot_us));
-	} else if (is_open(e, &i)) {
+	} else if (!queue_has(t, &i)) {
 		put_word(o, "state", "in-flight");
 		put_simple(o, "in-flight", "its call is under way", 0);
 	} else {

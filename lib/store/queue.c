@@ -17,6 +17,13 @@ void queue_push(struct txn *t, const struct item *i)
 	txn_put(t, TABLE_READY, key_u32(ready_key(i->service, i->run, i->rank), i->number), "", 0);
 }
 
+bool queue_has(struct txn *t, const struct item *i)
+{
+	struct slice value;
+
+	return txn_get(t, TABLE_READY, key_u32(ready_key(i->service, i->run, i->rank), i->number), &value);
+}
+
 void queue_remove(struct txn *t, const struct item *i)
 {
 	txn_delete(t, TABLE_READY, key_u32(ready_key(i->service, i->run, i->rank), i->number));

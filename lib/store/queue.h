@@ -10,6 +10,8 @@
 
 /* Into `ready` at the item's place (service, rank). */
 void queue_push(struct txn *t, const struct item *i);
+/* Is a WAITING item in `ready`? If not, its call is open. */
+bool queue_has(struct txn *t, const struct item *i);
 void queue_remove(struct txn *t, const struct item *i);
 /* First number waiting at (service, run, rank), 0 when none; `after`: beyond that number. */
 uint32_t queue_head(struct txn *t, uint16_t service, uint32_t run, uint8_t rank, uint32_t after);
