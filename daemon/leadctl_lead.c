@@ -55,14 +55,16 @@ static void print_value(struct ctl *c, const char *name, const char *value)
 
 static void print_fields(struct ctl *c, struct json_object *fields)
 {
+	json_object_iter i;
+
 	if (fields == NULL || json_object_object_length(fields) == 0) {
 		return;
 	}
 	putchar('\n');
-	json_object_object_foreach(fields, name, value)
+	json_object_object_foreachC(fields, i)
 	{
-		if (value != NULL) {
-			print_value(c, name, show_value(c, value));
+		if (i.val != NULL) {
+			print_value(c, i.key, show_value(c, i.val));
 		}
 	}
 }
@@ -72,14 +74,15 @@ static const char *fields_of(struct ctl *c, struct json_object *fact)
 {
 	struct json_object *fields = get_object(fact, "fields");
 	const char *text = "";
+	json_object_iter i;
 
 	if (fields == NULL) {
 		return text;
 	}
-	json_object_object_foreach(fields, name, value)
+	json_object_object_foreachC(fields, i)
 	{
-		text = arena_printf(&c->mem, "%s%s%s=%s", text, text[0] != '\0' ? ", " : "", name,
-		    show_value(c, value));
+		text = arena_printf(&c->mem, "%s%s%s=%s", text, text[0] != '\0' ? ", " : "", i.key,
+		    show_value(c, i.val));
 	}
 	return text;
 }

@@ -33,15 +33,15 @@ static const char *state_of(struct json_object *service)
 static int64_t calls_other_than_ok(struct json_object *service)
 {
 	struct json_object *calls = get_object(service, "calls");
+	json_object_iter i;
 	int64_t n = 0;
 
 	if (calls != NULL) {
-		json_object_object_foreach(calls, name, value)
+		json_object_object_foreachC(calls, i)
 		{
-			(void)value;
-			n += strcmp(name, "ok") == 0 || strcmp(name, "empty") == 0
-				 ? 0
-				 : get_int(calls, name);
+			bool good = strcmp(i.key, "ok") == 0 || strcmp(i.key, "empty") == 0;
+
+			n += good ? 0 : get_int(calls, i.key);
 		}
 	}
 	return n;
@@ -142,6 +142,7 @@ static void print_service(struct ctl *c, struct json_object *service)
 	struct json_object *calls = get_object(service, "calls");
 	const char *state = state_of(service);
 	struct buf text = {0};
+	json_object_iter i;
 
 	print_line(c, color_of_state(state), "%s: %s", get_text(service, "service"), state);
 	print_field(c, "address", "%s", show_text(c, service, "base"));
@@ -150,12 +151,11 @@ static void print_service(struct ctl *c, struct json_object *service)
 	    get_int(service, "in_flight"), get_int(service, "concurrency"),
 	    get_int(service, "waiting"));
 	if (calls != NULL) {
-		json_object_object_foreach(calls, name, value)
+		json_object_object_foreachC(calls, i)
 		{
-			(void)value;
-			if (get_int(calls, name) > 0) {
+			if (get_int(calls, i.key) > 0) {
 				buf_printf(&text, "%s%" PRId64 " %s", text.len > 0 ? ", " : "",
-				    get_int(calls, name), name);
+				    get_int(calls, i.key), i.key);
 			}
 		}
 	}
