@@ -72,9 +72,10 @@ static int check(const char *file)
 
 static void read_boot_id(char out[64])
 {
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	const char *told = getenv("LEADD_BOOT_ID"); /* the unit's sandbox hides the file */
+	FILE *f = told == NULL ? fopen("/proc/sys/kernel/random/boot_id", "re") : NULL;
 
-	(void)snprintf(out, 64, "unknown");
+	(void)snprintf(out, 64, "%s", told != NULL ? told : "unknown");
 	if (f != NULL) {
 		if (fgets(out, 64, f) != NULL) {
 			out[strcspn(out, "\n")] = 0;

@@ -372,7 +372,7 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 	rc = names_load(e->store, &e->names, err);
 	known = clocks_read(e, &old);
 	if (restarted) {
-		e->boot = known && strcmp(old.boot_id, e->boot_id) == 0 ? old.boot : old.boot + 1;
+		e->boot = known && strcmp(old.boot_id, e->boot_id) == 0 && old.boot_us <= e->now.boot_us ? old.boot : old.boot + 1;
 		load_hash_key(e);
 		rc = rc == 0 ? lanes_bind(e, e->config, err) : rc;
 		rc = rc == 0 ? load_windows(e, err) : rc;
