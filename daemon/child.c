@@ -4,8 +4,10 @@
  *
  *   leadd --copy DIR FILE      compacts the store into FILE (backup)
  *   leadd --probe HOST PORT    is there anybody (doctor)
+ *   leadd --store-check DIR    does the store agree with itself (store check); a line per problem, then the counts as JSON
  */
 #include "daemon/leadd.h"
+#include "lib/store/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -172,6 +174,34 @@ static int probe_main(const char *host, const char *port)
 	return 0;
 }
 
+static void on_problem(void *arg, const char *problem)
+{
+	(void)arg;
+	(void)printf("%s\n", problem);
+}
+
+static int check_main(const char *dir)
+{
+	struct store_options o = {.dir = dir, .read_only = true};
+	struct check_counts n = {0};
+	struct store *s = NULL;
+	struct lead_error err;
+	int rc = store_open(&o, &s, &err);
+
+	if (rc == 0) {
+		rc = store_check(s, on_problem, NULL, &n, &err);
+		store_close(s);
+	}
+	if (rc != 0) {
+		(void)printf("%s\n", err.text);
+		return 2;
+	}
+	(void)printf("{\"runs\":%llu,\"leads\":%llu,\"facts\":%llu,\"calls\":%llu,\"open_calls\":%llu,\"accounts\":%llu,\"problems\":%llu}\n",
+	    (unsigned long long)n.runs, (unsigned long long)n.items, (unsigned long long)n.facts, (unsigned long long)n.calls,
+	    (unsigned long long)n.open_calls, (unsigned long long)n.accounts, (unsigned long long)n.problems);
+	return n.problems == 0 ? 0 : 1;
+}
+
 int child_main(int argc, char *argv[])
 {
 	if (argc == 4 && strcmp(argv[1], "--copy") == 0) {
@@ -179,6 +209,9 @@ int child_main(int argc, char *argv[])
 	}
 	if (argc == 4 && strcmp(argv[1], "--probe") == 0) {
 		return probe_main(argv[2], argv[3]);
+	}
+	if (argc == 3 && strcmp(argv[1], "--store-check") == 0) {
+		return check_main(argv[2]);
 	}
 	return -1;
 }

@@ -1,0 +1,424 @@
+/*
+ * See check.h. Four passes in one transaction: the ledger (sums per account and per item, open calls), the items (states,
+ * queue, facts, money), the queue tables (does every entry have its item), the runs (counters, balances).
+ */
+#include "lib/store/check.h"
+
+#include "lib/base/ids.h"
+#include "lib/store/items.h"
+#include "lib/store/ledger.h"
+#include "lib/store/runs.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOLD_AT_MOST 1000
+
+/* What the ledger says one item was charged, and whether a call of it is open. */
+struct charge {
+	uint32_t run, number;
+	int64_t micro;
+	bool open;
+};
+
+struct sum {
+	enum account_kind kind;
+	uint32_t owner;
+	struct balance bal;
+};
+
+/* Items of one run, counted. */
+struct tally {
+	uint32_t run;
+	uint64_t outcomes[ITEM_OUTCOMES];
+	struct { uint64_t waiting, retrying, held; } stages[RUN_STAGES];
+};
+
+struct checking {
+	struct txn *t;
+	check_fn f;
+	void *arg;
+	struct check_counts counts;
+	struct charge *charges;
+	size_t n_charges, cap_charges;
+	struct sum *sums;
+	size_t n_sums;
+	struct tally *tallies;
+	size_t n_tallies;
+	uint64_t waiting, retrying; /* items that should stand in `ready` (not open) and `later` */
+	bool failed;
+};
+
+static void tell(struct checking *c, const char *format, ...) PRINTF(2, 3);
+static void tell(struct checking *c, const char *format, ...)
+{
+	char text[256];
+	va_list ap;
+
+	if (c->counts.problems++ < TOLD_AT_MOST) {
+		va_start(ap, format);
+		(void)vsnprintf(text, sizeof(text), format, ap);
+		va_end(ap);
+		c->f(c->arg, text);
+	}
+}
+
+static void *grow(struct checking *c, void *list, size_t n, size_t size)
+{
+	/* doubling: n is a power of two or zero exactly when the list is full */
+	void *more = (n & (n - 1)) == 0 ? realloc(list, (n == 0 ? 1 : 2 * n) * size) : list;
+
+	c->failed = c->failed || more == NULL;
+	return more;
+}
+
+/* --- the ledger --- */
+
+static struct balance *sum_of(struct checking *c, enum account_kind kind, uint32_t owner)
+{
+	struct sum *more;
+
+	for (size_t i = 0; i < c->n_sums; i++) {
+		if (c->sums[i].kind == kind && c->sums[i].owner == owner) {
+			return &c->sums[i].bal;
+		}
+	}
+	more = grow(c, c->sums, c->n_sums, sizeof(*more));
+	if (more == NULL) {
+		return NULL;
+	}
+	c->sums = more;
+	c->sums[c->n_sums] = (struct sum){.kind = kind, .owner = owner};
+	return &c->sums[c->n_sums++].bal;
+}
+
+static void add_part(struct balance *b, enum call_state state, const struct call_part *p)
+{
+	if (b == NULL) {
+		return;
+	}
+	b->calls[state]++;
+	b->reserved_micro += state <= CALL_SENT ? p->reserved_micro : 0;
+	b->settled_micro += state == CALL_SETTLED ? p->settled_micro : 0;
+	b->in_doubt_micro += state == CALL_IN_DOUBT ? p->settled_micro : 0;
+	b->refunded_micro += state == CALL_REFUNDED ? p->reserved_micro : 0;
+}
+
+static bool on_call(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct call_row row;
+	struct charge *more;
+	struct slice open;
+	bool is_open;
+	char id[17];
+
+	ids_write(key_get_u64(key.data), id);
+	if (!call_decode(key, value, &row)) {
+		tell(c, "call %s cannot be read", id);
+		return true;
+	}
+	c->counts.calls++;
+	is_open = txn_get(c->t, TABLE_OPEN, key_u64(key_of(), row.id), &open);
+	if (is_open != (row.state <= CALL_SENT)) {
+		tell(c, "call %s is %s but %s the list of open calls", id, call_state_word(row.state), is_open ? "in" : "not in");
+	}
+	if (row.parts[0].settled_micro < 0 || row.parts[0].reserved_micro < 0) {
+		tell(c, "call %s has a negative amount", id);
+	}
+	add_part(sum_of(c, ACCOUNT_RUN, row.parts[0].run), row.state, &row.parts[0]);
+	add_part(sum_of(c, ACCOUNT_SERVICE, row.service), row.state, &row.parts[0]);
+	more = grow(c, c->charges, c->n_charges, sizeof(*more));
+	if (more == NULL) {
+		return false;
+	}
+	c->charges = more;
+	c->charges[c->n_charges++] = (struct charge){.run = row.parts[0].run,
+	    .number = row.parts[0].number,
+	    .micro = row.state == CALL_SETTLED || row.state == CALL_IN_DOUBT ? row.parts[0].settled_micro : 0,
+	    .open = row.state <= CALL_SENT};
+	return true;
+}
+
+static bool on_open(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct call_row row;
+	char id[17];
+
+	(void)value;
+	c->counts.open_calls++;
+	if (!call_read(c->t, key_get_u64(key.data), &row)) {
+		ids_write(key_get_u64(key.data), id);
+		tell(c, "open call %s has no row", id);
+	}
+	return true;
+}
+
+static int by_item(const void *a, const void *b)
+{
+	const struct charge *x = a, *y = b;
+
+	if (x->run != y->run) {
+		return x->run < y->run ? -1 : 1;
+	}
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* One entry per item, in the order of the items. */
+static void fold_charges(struct checking *c)
+{
+	size_t n = 0;
+
+	if (c->n_charges > 1) {
+		qsort(c->charges, c->n_charges, sizeof(*c->charges), by_item);
+	}
+	for (size_t i = 0; i < c->n_charges; i++) {
+		if (n > 0 && by_item(&c->charges[n - 1], &c->charges[i]) == 0) {
+			if (c->charges[n - 1].open && c->charges[i].open) {
+				tell(c, "lead %u/%u has two open calls", c->charges[i].run, c->charges[i].number);
+			}
+			c->charges[n - 1].micro += c->charges[i].micro;
+			c->charges[n - 1].open = c->charges[n - 1].open || c->charges[i].open;
+		} else {
+			c->charges[n++] = c->charges[i];
+		}
+	}
+	c->n_charges = n;
+}
+
+/* --- items --- */
+
+static struct tally *tally_of(struct checking *c, uint32_t run)
+{
+	struct tally *more;
+
+	if (c->n_tallies > 0 && c->tallies[c->n_tallies - 1].run == run) {
+		return &c->tallies[c->n_tallies - 1];
+	}
+	more = grow(c, c->tallies, c->n_tallies, sizeof(*more));
+	if (more == NULL) {
+		return NULL;
+	}
+	c->tallies = more;
+	memset(&c->tallies[c->n_tallies], 0, sizeof(*more));
+	c->tallies[c->n_tallies].run = run;
+	return &c->tallies[c->n_tallies++];
+}
+
+static void count_item(struct checking *c, const struct item *i)
+{
+	struct tally *t = tally_of(c, i->run);
+
+	if (t == NULL) {
+		return;
+	}
+	t->outcomes[i->outcome]++;
+	if (i->stage < RUN_STAGES) {
+		t->stages[i->stage].waiting += i->status == ITEM_WAITING;
+		t->stages[i->stage].retrying += i->status == ITEM_RETRYING;
+		t->stages[i->stage].held += i->status == ITEM_HELD;
+	}
+}
+
+static void check_queue(struct checking *c, const struct item *i, bool open)
+{
+	struct key ready = key_u32(key_u8(key_u32(key_u16(key_of(), i->service), i->run), i->rank), i->number);
+	struct key later = key_u32(key_u32(key_u16(key_u64(key_of(), (uint64_t)i->due_us), i->service), i->run), i->number);
+	struct slice v;
+	bool in_ready = i->status == ITEM_WAITING && txn_get(c->t, TABLE_READY, ready, &v);
+
+	if (i->status == ITEM_WAITING) {
+		c->waiting += in_ready;
+		if (in_ready == open) {
+			tell(c, "lead %u/%u waits %s", i->run, i->number, open ? "in the queue and has an open call" : "but is in no queue and has no open call");
+		}
+	} else if (open) {
+		tell(c, "lead %u/%u is %s but has an open call", i->run, i->number, item_status_word(i->status));
+	}
+	if (i->status == ITEM_RETRYING) {
+		bool there = txn_get(c->t, TABLE_LATER, later, &v);
+
+		c->retrying += there;
+		if (!there) {
+			tell(c, "lead %u/%u is to be tried again but stands in no queue", i->run, i->number);
+		}
+	}
+	if ((i->status == ITEM_DONE) != (i->outcome != ITEM_OPEN)) {
+		tell(c, "lead %u/%u is %s with outcome %s", i->run, i->number, item_status_word(i->status), item_outcome_word(i->outcome));
+	}
+}
+
+struct fact_arg {
+	struct checking *c;
+	const struct item *i;
+	uint32_t n;
+	int64_t micro;
+};
+
+static bool on_fact(void *arg, const struct fact *f)
+{
+	struct fact_arg *a = arg;
+	struct call_row row;
+
+	a->n++;
+	a->c->counts.facts++;
+	a->micro += f->price_micro;
+	if (f->call != 0 && !call_read(a->c->t, f->call, &row)) {
+		tell(a->c, "lead %u/%u: a fact names a call that is not in the ledger", a->i->run, a->i->number);
+	}
+	return true;
+}
+
+static void check_facts(struct checking *c, const struct item *i, int64_t charged_micro)
+{
+	struct fact_arg a = {.c = c, .i = i};
+
+	fact_walk(c->t, i->run, i->number, on_fact, &a);
+	if (a.n != i->facts) {
+		tell(c, "lead %u/%u has %u facts, its state says %u", i->run, i->number, a.n, i->facts);
+	}
+	if (a.micro != i->spent_micro || charged_micro != i->spent_micro) {
+		tell(c, "lead %u/%u: spent %lld by its state, %lld by its facts, %lld by the ledger", i->run, i->number, (long long)i->spent_micro,
+		    (long long)a.micro, (long long)charged_micro);
+	}
+}
+
+static bool on_state(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct charge wanted = {.run = key_get_u32(key.data), .number = key_get_u32(key.data + 4)};
+	const struct charge *charge =
+	    c->n_charges > 0 ? bsearch(&wanted, c->charges, c->n_charges, sizeof(*c->charges), by_item) : NULL;
+	struct slice row;
+	struct item i;
+
+	c->counts.items++;
+	if (!item_decode(key, value, &i)) {
+		tell(c, "the state of lead %u/%u cannot be read", wanted.run, wanted.number);
+		return true;
+	}
+	if (!item_row(c->t, i.run, i.number, &row)) {
+		tell(c, "lead %u/%u has no imported row", i.run, i.number);
+	}
+	count_item(c, &i);
+	check_queue(c, &i, charge != NULL && charge->open);
+	check_facts(c, &i, charge != NULL ? charge->micro : 0);
+	return !c->failed;
+}
+
+static bool on_identity(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	uint32_t run = key_get_u32(key.data), number = 0;
+	struct item i;
+
+	c->counts.identities++;
+	for (size_t k = 0; k < 4 && k < value.len; k++) {
+		number |= (uint32_t)value.data[k] << (8 * k);
+	}
+	if (!item_read(c->t, run, number, &i)) {
+		tell(c, "an identity of run %u belongs to lead %u, which is not there", run, number);
+	}
+	return true;
+}
+
+/* --- runs and balances --- */
+
+static void check_run(struct checking *c, const struct run_row *r)
+{
+	struct tally empty = {.run = r->id}, *t = &empty;
+
+	for (size_t i = 0; i < c->n_tallies; i++) {
+		t = c->tallies[i].run == r->id ? &c->tallies[i] : t;
+	}
+	for (int o = 0; o < ITEM_OUTCOMES; o++) {
+		if (t->outcomes[o] != r->outcomes[o]) {
+			tell(c, "run %u counts %llu leads %s, there are %llu", r->id, (unsigned long long)r->outcomes[o],
+			    item_outcome_word((enum item_outcome)o), (unsigned long long)t->outcomes[o]);
+		}
+	}
+	for (size_t s = 0; s < r->n_stages; s++) {
+		const struct stage_count *n = &r->stages[s].count;
+
+		if (n->waiting != t->stages[s].waiting || n->retrying != t->stages[s].retrying || n->held != t->stages[s].held) {
+			tell(c, "run %u stage %s counts %llu waiting, %llu retrying, %llu held; there are %llu, %llu, %llu", r->id, r->stages[s].name,
+			    (unsigned long long)n->waiting, (unsigned long long)n->retrying, (unsigned long long)n->held,
+			    (unsigned long long)t->stages[s].waiting, (unsigned long long)t->stages[s].retrying,
+			    (unsigned long long)t->stages[s].held);
+		}
+	}
+	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] > 0) {
+		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)r->outcomes[ITEM_OPEN]);
+	}
+}
+
+static bool on_run(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct run_row r;
+
+	c->counts.runs++;
+	if (!run_decode(key, value, &r)) {
+		tell(c, "run %u cannot be read", key_get_u32(key.data));
+		return true;
+	}
+	check_run(c, &r);
+	run_row_fini(&r);
+	return true;
+}
+
+static void check_sums(struct checking *c)
+{
+	for (size_t i = 0; i < c->n_sums; i++) {
+		const struct sum *s = &c->sums[i];
+		struct balance b;
+
+		(void)account_read(c->t, (struct account_id){.kind = s->kind, .owner = s->owner}, &b);
+		c->counts.accounts++;
+		if (b.settled_micro != s->bal.settled_micro || b.reserved_micro != s->bal.reserved_micro ||
+		    b.in_doubt_micro != s->bal.in_doubt_micro || b.refunded_micro != s->bal.refunded_micro) {
+			tell(c, "the balance of %s %u says %lld settled, %lld reserved, %lld in doubt; the ledger %lld, %lld, %lld",
+			    s->kind == ACCOUNT_RUN ? "run" : "service", s->owner, (long long)b.settled_micro, (long long)b.reserved_micro,
+			    (long long)b.in_doubt_micro, (long long)s->bal.settled_micro, (long long)s->bal.reserved_micro,
+			    (long long)s->bal.in_doubt_micro);
+		}
+	}
+}
+
+int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret, struct lead_error *err)
+{
+	struct checking c = {.f = f, .arg = arg};
+	int rc = txn_begin(s, false, &c.t, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	txn_walk(c.t, TABLE_CALL, key_of(), key_of(), on_call, &c);
+	txn_walk(c.t, TABLE_OPEN, key_of(), key_of(), on_open, &c);
+	fold_charges(&c);
+	txn_walk(c.t, TABLE_STATE, key_of(), key_of(), on_state, &c);
+	txn_walk(c.t, TABLE_IDENTITY, key_of(), key_of(), on_identity, &c);
+	txn_walk(c.t, TABLE_RUN, key_of(), key_of(), on_run, &c);
+	check_sums(&c);
+	if (txn_count(c.t, TABLE_READY) != c.waiting) {
+		tell(&c, "the queue holds %llu entries, %llu leads wait in it", (unsigned long long)txn_count(c.t, TABLE_READY),
+		    (unsigned long long)c.waiting);
+	}
+	if (txn_count(c.t, TABLE_LATER) != c.retrying) {
+		tell(&c, "the queue of retries holds %llu entries, %llu leads are to be tried again",
+		    (unsigned long long)txn_count(c.t, TABLE_LATER), (unsigned long long)c.retrying);
+	}
+	rc = c.failed ? lead_fail(err, LEAD_ENOMEM, "out of memory") : txn_error(c.t);
+	if (rc != 0 && !c.failed) {
+		(void)lead_fail(err, rc, "the store is damaged: a value does not match its checksum, or a page is unreadable");
+	}
+	txn_abort(c.t);
+	free(c.charges);
+	free(c.sums);
+	free(c.tallies);
+	*ret = c.counts;
+	return rc;
+}
