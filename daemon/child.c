@@ -1,6 +1,6 @@
 /*
  * Work that leaves the loop: our own binary again with another first argument, an empty environment and no more than
- * stdin, stdout and stderr. Its end comes by SIGCHLD, what it has to say by a pipe of at most 4 KiB.
+ * stdin, stdout and stderr. Its end comes by SIGCHLD, what it has to say by a pipe of at most 64 KiB.
  *
  *   leadd --copy DIR FILE      compacts the store into FILE (backup)
  *   leadd --probe HOST PORT    is there anybody (doctor)
@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_OUTPUT 4096
+#define MAX_OUTPUT (64 * 1024)
 #define PROBE_S 5
 
 struct child {
@@ -67,8 +67,12 @@ int child_start(struct leadd *l, const char *const args[], child_done_fn done, v
 
 static void child_end(struct child *c, int status)
 {
-	char text[MAX_OUTPUT + 1];
+	char *text = malloc(MAX_OUTPUT + 1);
 	ssize_t n;
+
+	if (text == NULL) {
+		abort();
+	}
 
 	/* it has ended: what it wrote is in the pipe, nothing blocks */
 	(void)fcntl(c->out, F_SETFL, O_NONBLOCK);
@@ -76,6 +80,7 @@ static void child_end(struct child *c, int status)
 	text[n > 0 ? n : 0] = 0;
 	close(c->out);
 	c->done(c->arg, WIFEXITED(status) ? WEXITSTATUS(status) : 255, text);
+	free(text);
 	free(c);
 }
 
@@ -174,10 +179,15 @@ static int probe_main(const char *host, const char *port)
 	return 0;
 }
 
+/* The parent reads when we have ended: more than a pipe holds would keep us here for ever. */
 static void on_problem(void *arg, const char *problem)
 {
-	(void)arg;
-	(void)printf("%s\n", problem);
+	unsigned *left = arg;
+
+	if (*left > 0) {
+		(*left)--;
+		(void)printf("%s\n", problem);
+	}
 }
 
 static int check_main(const char *dir)
@@ -186,10 +196,11 @@ static int check_main(const char *dir)
 	struct check_counts n = {0};
 	struct store *s = NULL;
 	struct lead_error err;
+	unsigned lines = 200;
 	int rc = store_open(&o, &s, &err);
 
 	if (rc == 0) {
-		rc = store_check(s, on_problem, NULL, &n, &err);
+		rc = store_check(s, on_problem, &lines, &n, &err);
 		store_close(s);
 	}
 	if (rc != 0) {

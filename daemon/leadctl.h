@@ -229,6 +229,7 @@ int cmd_status(struct ctl *c, const struct args *a);
 int cmd_doctor(struct ctl *c, const struct args *a);
 int cmd_reload(struct ctl *c, const struct args *a);
 int cmd_backup(struct ctl *c, const struct args *a);
+int cmd_store_check(struct ctl *c, const struct args *a);
 int cmd_run_start(struct ctl *c, const struct args *a);
 int cmd_run_list(struct ctl *c, const struct args *a);
 int cmd_run_show(struct ctl *c, const struct args *a);

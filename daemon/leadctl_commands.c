@@ -167,6 +167,10 @@ const struct command commands[] = {
 	"An error in it changes nothing."},
     {"backup", "", NULL, cmd_backup, "write a copy of the store",
 	"It goes into the backups folder of the daemon\'s state directory, named by the time."},
+    {"store check", "", NULL, cmd_store_check, "check that the store agrees with itself",
+	"Compares queues, states, facts, ledger, balances and counters at one moment, also while "
+	"work goes on. Exits with 7 when something disagrees. Without a daemon: leadd --store-check "
+	"DIR."},
     {"completion", "SHELL", NULL, cmd_completion, "the completion script for a shell",
 	"SHELL is bash."},
     {"help", "[COMMAND]...", help_options, cmd_help, "help for a command or a group of them", NULL},

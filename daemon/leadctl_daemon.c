@@ -152,3 +152,31 @@ int cmd_backup(struct ctl *c, const struct args *a)
 	json_object_put(answer);
 	return CTL_OK;
 }
+
+int cmd_store_check(struct ctl *c, const struct args *a)
+{
+	struct json_object *answer, *problems;
+	int rc = api_send(c, "POST", NULL, &answer, "/v1/store/check");
+	bool good;
+
+	(void)a;
+	if (rc != CTL_OK) {
+		return rc;
+	}
+	good = get_int(answer, "problems") == 0;
+	if (c->json) {
+		print_json(answer);
+		json_object_put(answer);
+		return good ? CTL_OK : CTL_FOUND;
+	}
+	problems = get_list(answer, "lines");
+	for (size_t i = 0; i < list_length(problems); i++) {
+		print_line(c, RED, "%s", show_value(c, list_at(problems, i)));
+	}
+	print_line(c, good ? GREEN : RED,
+	    "%" PRId64 " runs, %" PRId64 " leads, %" PRId64 " facts, %" PRId64 " calls: %" PRId64 " problems",
+	    get_int(answer, "runs"), get_int(answer, "leads"), get_int(answer, "facts"),
+	    get_int(answer, "calls"), get_int(answer, "problems"));
+	json_object_put(answer);
+	return good ? CTL_OK : CTL_FOUND;
+}

@@ -91,7 +91,7 @@ void watch_open(void *app, struct http_request *r);   /* GET /v1/runs/{run}/even
 void watch_changed(struct leadd *l, uint32_t run);
 void watch_stop(struct leadd *l);
 
-/* child.c: our own binary again, with another first argument. done gets the exit status and what it wrote (at most 4 KiB). */
+/* child.c: our own binary again, with another first argument. done gets the exit status and what it wrote (at most 64 KiB). */
 typedef void (*child_done_fn)(void *arg, int status, const char *output);
 int child_start(struct leadd *l, const char *const args[], child_done_fn done, void *arg, struct lead_error *err) MUST_CHECK;
 void child_reap(struct leadd *l);

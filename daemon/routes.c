@@ -763,6 +763,35 @@ static void post_backup(void *app, struct http_request *r)
 	}
 }
 
+/* The child prints a line per problem, then the counts as one JSON object. */
+static void on_checked(void *arg, int status, const char *output)
+{
+	struct http_request *r = arg;
+	const char *counts = strrchr(output, '{');
+	struct json_object *o = NULL;
+	struct buf lines = {0};
+
+	if (status > 1 || counts == NULL || json_parse(counts, strcspn(counts, "\n"), &o, NULL) != 0) {
+		http_reply_problem(r, 500, "store-damaged", "%s", output[0] != 0 ? output : "the check did not end well");
+		return;
+	}
+	buf_add(&lines, output, (size_t)(counts - output));
+	json_object_object_add(o, "lines", lines_of(&lines));
+	buf_free(&lines);
+	http_reply_json(r, 200, o);
+}
+
+static void post_check(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	const char *args[] = {"leadd", "--store-check", engine_config(l->engine)->state_dir, NULL};
+	struct lead_error err;
+
+	if (child_start(l, args, on_checked, r, &err) != 0) {
+		http_reply_error(r, &err);
+	}
+}
+
 static void get_openapi(void *app, struct http_request *r)
 {
 	(void)app;
@@ -803,6 +832,7 @@ const struct route routes[] = {
     {"POST", "/v1/doctor", HTTP_OPERATE, doctor_open, "pre-flight check", 0},
     {"POST", "/v1/reload", HTTP_ADMIN, post_reload, "check and apply the configuration", 0},
     {"POST", "/v1/backup", HTTP_ADMIN, post_backup, "a consistent copy of the store", 0},
+    {"POST", "/v1/store/check", HTTP_OPERATE, post_check, "does the store agree with itself", 0},
     {"GET", "/v1/openapi.json", HTTP_READ, get_openapi, "this table for machines", 0},
     {NULL, NULL, HTTP_READ, NULL, NULL, 0},
 };

@@ -197,6 +197,7 @@ static struct json_object *lead_object(struct engine *e, struct txn *t, const st
 	put_text(o, "outcome", i->outcome == ITEM_OPEN ? NULL : item_outcome_word(i->outcome));
 	put_text(o, "reason", i->reason);
 	put_int(o, "spent_micro", i->spent_micro);
+	put_word(o, "currency", e->config->currency);
 	put_boot(o, "due", i->status == ITEM_RETRYING ? i->due_us : 0, e->now);
 	put_call_id(o, "call", c != NULL ? c->id : 0);
 	return o;

@@ -161,6 +161,7 @@ static struct json_object *service_object(struct engine *e, struct lane *l, stru
 	json_object_object_add(o, "limits", show_limits(l, now));
 	put_int(o, "waiting", (int64_t)waiting_in(e, l));
 	put_stat(o, l);
+	put_word(o, "currency", e->config->currency);
 	put_binding(e, o, l, now);
 	return o;
 }
