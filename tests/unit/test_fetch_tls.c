@@ -19,7 +19,7 @@ struct authority {
 
 static struct authority ca;
 
-static pid_t spawn(char *const argv[])
+static pid_t spawn(const char *const argv[])
 {
 	posix_spawn_file_actions_t quiet;
 	pid_t pid = -1;
@@ -27,7 +27,7 @@ static pid_t spawn(char *const argv[])
 	posix_spawn_file_actions_init(&quiet);
 	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-	if (posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ) != 0) {
+	if (posix_spawnp(&pid, argv[0], &quiet, NULL, (char *const *)argv, environ) != 0) {
 		pid = -1;
 	}
 	posix_spawn_file_actions_destroy(&quiet);
@@ -36,7 +36,7 @@ static pid_t spawn(char *const argv[])
 
 static bool make_certificate(void)
 {
-	char *argv[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+	const char *argv[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
 	    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", ca.key, "-out", ca.cert, "-days",
 	    "2", "-subj", "/CN=test", "-addext", "subjectAltName=DNS:tls.test", NULL};
 	pid_t pid = spawn(argv);
@@ -48,8 +48,8 @@ static bool make_certificate(void)
 /* Starts `openssl s_server`, which answers with a page about the TLS session and closes. */
 static void serve(void)
 {
-	char *argv[] = {"openssl", "s_server", "-accept", ca.port, "-cert", ca.cert, "-key", ca.key,
-	    "-www", "-quiet", NULL};
+	const char *argv[] = {"openssl", "s_server", "-accept", ca.port, "-cert", ca.cert, "-key",
+	    ca.key, "-www", "-quiet", NULL};
 	struct web_stub probe;
 
 	assert_int_equal(web_start(&probe, loop), 0); /* for a free port */
