@@ -143,7 +143,7 @@ static void quota_read(struct reading *r)
 
 	r->s->quota.probe_us = 900 * US_PER_S;
 	if (node != NULL && yaml_only_keys(r->y, node, keys, "quota", r->p)) {
-		yaml_read_duration(r->y, node, "probe", 10 * US_PER_S, 31 * US_PER_DAY,
+		yaml_read_duration(r->y, node, "probe", US_PER_S, 31 * US_PER_DAY,
 		    &r->s->quota.probe_us, r->p);
 	}
 }
