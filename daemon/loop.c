@@ -84,10 +84,10 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	turn_at_once(arg);
 }
 
-/* Timers round up: one that fires early would only find that it must wait again. */
+/* libevent's clock is coarse: a timer may fire a little early, find that it must wait, and is armed for the same moment again. */
 static void arm_boot(struct event *ev, int64_t *armed_us, int64_t at_us)
 {
-	if (*armed_us == at_us && at_us > clock_boot_us()) {
+	if (*armed_us == at_us && evtimer_pending(ev, NULL) != 0) {
 		return;
 	}
 	*armed_us = at_us;
