@@ -15,6 +15,7 @@
 #define ALIGN 16
 #define FIRST_BLOCK_BYTES ((size_t)4096)
 #define LARGEST_BLOCK_BYTES ((size_t)256 * 1024)
+#define FIRST_PRINT_BYTES 256
 
 struct arena_block {
 	struct arena_block *older;
@@ -85,19 +86,23 @@ char *arena_dup(struct arena *a, const char *text, size_t len)
 	return copy;
 }
 
+/* Most texts are short: they are written once, here, and copied. */
 char *arena_printf(struct arena *a, const char *format, ...)
 {
+	char first[FIRST_PRINT_BYTES];
 	va_list args, again;
 	char *text = NULL;
 	int n;
 
 	va_start(args, format);
 	va_copy(again, args);
-	n = vsnprintf(NULL, 0, format, args);
+	n = vsnprintf(first, sizeof(first), format, args);
 	if (n >= 0) {
 		text = arena_alloc(a, (size_t)n + 1);
 	}
-	if (text != NULL) {
+	if (text != NULL && (size_t)n < sizeof(first)) {
+		memcpy(text, first, (size_t)n + 1);
+	} else if (text != NULL) {
 		vsnprintf(text, (size_t)n + 1, format, again);
 	}
 	va_end(again);

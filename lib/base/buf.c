@@ -1,19 +1,17 @@
 /*
- * lib/base/buf.c: all appends come down to buf_reserve, which grows by half and
- * is the only place that can fail.
+ * lib/base/buf.c: all appends come down to buf_grow, which grows by half, never past max and
+ * the NUL, and is the only place that can fail.
  */
 #include "lib/base/buf.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define DEFAULT_MAX_BYTES ((size_t)64 << 20)
 #define FIRST_BYTES ((size_t)64)
 
-/* Room for len more bytes and the NUL. */
-static bool buf_reserve(struct buf *b, size_t len)
+bool buf_grow(struct buf *b, size_t len)
 {
 	size_t max = b->max != 0 ? b->max : DEFAULT_MAX_BYTES;
 	size_t cap;
@@ -27,11 +25,14 @@ static bool buf_reserve(struct buf *b, size_t len)
 		return true;
 	}
 	cap = b->cap + b->cap / 2;
-	if (cap < b->len + len + 1) {
-		cap = b->len + len + 1;
-	}
 	if (cap < FIRST_BYTES) {
 		cap = FIRST_BYTES;
+	}
+	if (cap > max) {
+		cap = max + 1;
+	}
+	if (cap < b->len + len + 1) {
+		cap = b->len + len + 1;
 	}
 	data = realloc(b->data, cap);
 	if (data == NULL) {
@@ -43,26 +44,9 @@ static bool buf_reserve(struct buf *b, size_t len)
 	return true;
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t len)
-{
-	if (len > 0 && buf_reserve(b, len)) {
-		memcpy(b->data + b->len, bytes, len);
-		b->len += len;
-		b->data[b->len] = '\0';
-	}
-}
-
 void buf_add_text(struct buf *b, const char *text)
 {
 	buf_add(b, text, strlen(text));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-	if (buf_reserve(b, 1)) {
-		b->data[b->len++] = c;
-		b->data[b->len] = '\0';
-	}
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
@@ -76,7 +60,7 @@ void buf_printf(struct buf *b, const char *format, ...)
 	n = vsnprintf(room > 0 ? b->data + b->len : NULL, room, format, args);
 	if (n < 0) {
 		b->failed = true;
-	} else if (buf_reserve(b, (size_t)n)) {
+	} else if (buf_grow(b, (size_t)n)) {
 		if ((size_t)n >= room) {
 			vsnprintf(b->data + b->len, (size_t)n + 1, format, again);
 		}

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * The first failed append (no memory, or past max) latches `failed` and later
@@ -13,13 +14,29 @@
 struct buf {
 	char *data;
 	size_t len, cap;
-	size_t max; /* bytes; 0 means 64 MiB */
+	size_t max; /* bytes; 0 means 64 MiB; only changed while there is no data */
 	bool failed;
 };
 
-void buf_add(struct buf *b, const void *bytes, size_t len);
+/* Makes room for len more bytes and the NUL; false, and failed, when there is none to be had. */
+bool buf_grow(struct buf *b, size_t len);
+
+/* Inline, since a row is put together from dozens of these: with room they are a store or two. */
+static inline void buf_add(struct buf *b, const void *bytes, size_t len)
+{
+	if ((!b->failed && b->cap - b->len > len) || (len > 0 && buf_grow(b, len))) {
+		memcpy(b->data + b->len, bytes, len);
+		b->len += len;
+		b->data[b->len] = '\0';
+	}
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
 void buf_add_text(struct buf *b, const char *text); /* NUL-terminated */
-void buf_add_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_reset(struct buf *b); /* empty and not failed; keeps the memory */
 void buf_free(struct buf *b);

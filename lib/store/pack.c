@@ -1,42 +1,7 @@
-/* See pack.h. Bytes are put together by shifts, so that the rows are the same on every machine. */
+/* See pack.h. */
 #include "lib/store/pack.h"
 
 #include <string.h>
-
-static void pack_le(struct buf *b, uint64_t v, size_t bytes)
-{
-	uint8_t raw[8];
-
-	for (size_t i = 0; i < bytes; i++) {
-		raw[i] = (uint8_t)(v >> (8 * i));
-	}
-	buf_add(b, raw, bytes);
-}
-
-void pack_u8(struct buf *b, uint8_t v)
-{
-	pack_le(b, v, 1);
-}
-
-void pack_u16(struct buf *b, uint16_t v)
-{
-	pack_le(b, v, 2);
-}
-
-void pack_u32(struct buf *b, uint32_t v)
-{
-	pack_le(b, v, 4);
-}
-
-void pack_u64(struct buf *b, uint64_t v)
-{
-	pack_le(b, v, 8);
-}
-
-void pack_i64(struct buf *b, int64_t v)
-{
-	pack_le(b, (uint64_t)v, 8);
-}
 
 void pack_var(struct buf *b, uint64_t v)
 {

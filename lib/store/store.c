@@ -62,39 +62,6 @@ struct txn {
 
 /* --- keys --- */
 
-struct key key_of(void)
-{
-	return (struct key){.len = 0};
-}
-
-static struct key key_add(struct key k, uint64_t v, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++) {
-		k.bytes[k.len++] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
-	}
-	return k;
-}
-
-struct key key_u8(struct key k, uint8_t v)
-{
-	return key_add(k, v, 1);
-}
-
-struct key key_u16(struct key k, uint16_t v)
-{
-	return key_add(k, v, 2);
-}
-
-struct key key_u32(struct key k, uint32_t v)
-{
-	return key_add(k, v, 4);
-}
-
-struct key key_u64(struct key k, uint64_t v)
-{
-	return key_add(k, v, 8);
-}
-
 static uint64_t key_get(const uint8_t *bytes, size_t n)
 {
 	uint64_t v = 0;

@@ -44,11 +44,40 @@ struct key {
 	uint8_t bytes[32];
 	size_t len;
 };
-struct key key_of(void);
-struct key key_u8(struct key k, uint8_t v);
-struct key key_u16(struct key k, uint16_t v);
-struct key key_u32(struct key k, uint32_t v);
-struct key key_u64(struct key k, uint64_t v);
+static inline struct key key_of(void)
+{
+	return (struct key){.len = 0};
+}
+
+static inline struct key key_add(struct key k, uint64_t v, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++) {
+		k.bytes[k.len + i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
+	}
+	k.len += bytes;
+	return k;
+}
+
+static inline struct key key_u8(struct key k, uint8_t v)
+{
+	return key_add(k, v, 1);
+}
+
+static inline struct key key_u16(struct key k, uint16_t v)
+{
+	return key_add(k, v, 2);
+}
+
+static inline struct key key_u32(struct key k, uint32_t v)
+{
+	return key_add(k, v, 4);
+}
+
+static inline struct key key_u64(struct key k, uint64_t v)
+{
+	return key_add(k, v, 8);
+}
+
 uint16_t key_get_u16(const uint8_t *bytes);
 uint32_t key_get_u32(const uint8_t *bytes);
 uint64_t key_get_u64(const uint8_t *bytes);
