@@ -75,7 +75,7 @@ static const struct budget *org_budget(const struct config *c, const struct camp
 	return NULL;
 }
 
-size_t accounts_for(struct engine *e, struct run *r, struct lane *l, int64_t wall_us, struct account *ret[MAX_ACCOUNTS])
+static size_t find_accounts(struct engine *e, struct run *r, struct lane *l, int64_t wall_us, struct account *ret[MAX_ACCOUNTS])
 {
 	size_t n = 0;
 
@@ -84,8 +84,25 @@ size_t accounts_for(struct engine *e, struct run *r, struct lane *l, int64_t wal
 		n += add_periods(e, ACCOUNT_CAMPAIGN, r->campaign_no, r->campaign != NULL ? &r->campaign->budget : NULL, wall_us, ret + n);
 		n += add_periods(e, ACCOUNT_ORG, r->org_no, org_budget(e->config, r->campaign), wall_us, ret + n);
 	}
-	n += add_periods(e, ACCOUNT_SERVICE, l->number, l->budget, wall_us, ret + n);
-	return n;
+	return n + add_periods(e, ACCOUNT_SERVICE, l->number, l->budget, wall_us, ret + n);
+}
+
+/* Asked three times for each call: the last answer is kept. */
+size_t accounts_for(struct engine *e, struct run *r, struct lane *l, int64_t wall_us, struct account *ret[MAX_ACCOUNTS])
+{
+	struct account_memo *m = &l->accounts;
+	uint32_t run = r != NULL ? r->id : 0;
+
+	if (m->n == 0 || m->run != run || m->generation != e->config->generation || m->drops != e->accounts_dropped ||
+	    wall_us < m->from_us || wall_us >= m->until_us) {
+		m->run = run;
+		m->generation = e->config->generation;
+		m->drops = e->accounts_dropped;
+		zone_day(e->config->zone, wall_us, &m->from_us, &m->until_us);
+		m->n = find_accounts(e, r, l, wall_us, m->list);
+	}
+	memcpy(ret, m->list, m->n * sizeof(ret[0]));
+	return m->n;
 }
 
 static int64_t of_period(const struct budget *b, enum account_period period)
@@ -143,6 +160,7 @@ void accounts_drop(struct engine *e)
 {
 	struct account *a, *next;
 
+	e->accounts_dropped++;
 	HASH_ITER(hh, e->accounts, a, next) {
 		HASH_DEL(e->accounts, a);
 		free(a);

@@ -36,6 +36,15 @@ struct account {
 	UT_hash_handle hh;
 };
 
+/* What accounts_for found last for a service: calls of one run and one day come in rows. */
+struct account_memo {
+	uint32_t run;
+	uint64_t generation, drops;      /* of the configuration; of the accounts */
+	int64_t from_us, until_us;       /* the day, wall clock */
+	size_t n;                        /* 0: nothing yet */
+	struct account *list[MAX_ACCOUNTS];
+};
+
 struct lane_key {
 	uint16_t number;
 	struct quota auth;      /* PARK_AUTH only: a refused key parks alone */
@@ -69,6 +78,7 @@ struct lane {
 	int64_t wake_us;
 	size_t next_group;
 	const struct budget *budget;
+	struct account_memo accounts;
 };
 
 /* One place in the queue of a run: a stage's step, or its look-up. */
@@ -170,6 +180,7 @@ struct engine {
 	size_t n_lanes;
 	struct run *runs;
 	struct account *accounts;
+	uint64_t accounts_dropped;
 	struct call *calls;
 	size_t n_fresh;
 	struct call *fresh[TURN_GRANTS];
