@@ -24,7 +24,7 @@ bool buf_grow(struct buf *b, size_t len);
 /* Inline, since a row is put together from dozens of these: with room they are a store or two. */
 static inline void buf_add(struct buf *b, const void *bytes, size_t len)
 {
-	if ((!b->failed && b->cap - b->len > len) || (len > 0 && buf_grow(b, len))) {
+	if (len > 0 && ((!b->failed && b->cap - b->len > len) || buf_grow(b, len))) {
 		memcpy(b->data + b->len, bytes, len);
 		b->len += len;
 		b->data[b->len] = '\0';
