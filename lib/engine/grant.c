@@ -191,7 +191,7 @@ static int occupy(struct engine *e, struct call *c)
 static int prepare(struct engine *e, struct run *r, struct slot *s, struct item *i, struct call *c, char *reason, size_t size)
 {
 	const struct stage *st = run_stage(r, s->stage);
-	const struct step *step = &st->steps[s->step < st->n_steps ? s->step : 0];
+	const struct step *step = &st->steps[i->step < st->n_steps ? i->step : 0]; /* a look-up takes the parameters of the step in doubt */
 	struct lead_error err;
 	struct params params;
 	struct view view;

@@ -138,7 +138,7 @@ void run_bind(struct engine *e, struct run *r)
 				continue;
 			}
 			add_slot(e, r, s, (uint8_t)k, PHASE_CALL, st->steps[k].service, st->steps[k].call);
-			if (k == 0 && st->steps[k].call->doubt == DOUBT_LOOKUP) {
+			if (st->steps[k].call->doubt == DOUBT_LOOKUP && run_slot(r, rank_of(s, 0, PHASE_LOOKUP)) == NULL) {
 				add_slot(e, r, s, 0, PHASE_LOOKUP, st->steps[k].service, st->steps[k].call->doubt_lookup);
 			}
 		}

@@ -240,7 +240,7 @@ static bool next_step(struct engine *e, struct run *r, struct item *i)
 {
 	const struct stage *st = run_stage(r, i->stage);
 
-	if (st == NULL || i->step + 1u >= st->n_steps) {
+	if (st == NULL || i->phase == PHASE_LOOKUP || i->step + 1u >= st->n_steps) {
 		return false;
 	}
 	i->step++;
@@ -292,6 +292,11 @@ static void stage_failed(struct engine *e, struct run *r, struct item *i, enum s
 {
 	struct stage_count *count = run_count(r, i->stage);
 
+	if (i->phase == PHASE_LOOKUP) { /* nobody could say whether it was done: a person must */
+		i->phase = PHASE_CALL;
+		item_hold(e, r, i, "in-doubt");
+		return;
+	}
 	if (policy == POLICY_HOLD) {
 		item_hold(e, r, i, reason);
 		return;
@@ -349,10 +354,19 @@ static bool expected(struct engine *e, const struct stage *st, const struct answ
 	return true;
 }
 
+static void count_failure(struct item *i, enum outcome_class class)
+{
+	if (i->failure_class != (uint8_t)class) {
+		i->failures = 0;
+		i->failure_class = (uint8_t)class;
+	}
+	i->failures += i->failures < UINT8_MAX ? 1 : 0;
+}
+
 /* Nothing was read back: look again, push again, or leave it as delivered. */
 static void confirm_missing(struct engine *e, struct run *r, struct item *i, const struct stage *st, const char *reason)
 {
-	i->failures++;
+	count_failure(i, OUTCOME_EMPTY);
 	if (i->failures < st->looks) {
 		stage_retry(e, r, i, e->now.boot_us + st->wait_us);
 		return;
@@ -412,12 +426,14 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	}
 }
 
-static bool last_try(const struct item *i, const struct call *c, const struct answer *a)
+/* Pending at the last try too: asked often enough, what it says is what there is, and the gates judge it. */
+static bool is_success(const struct item *i, const struct call *c, const struct answer *a)
 {
-	const struct retry_spec *retry = &c->call->retry[a->outcome];
-	unsigned failures = i->failure_class == (uint8_t)a->outcome ? i->failures : 0;
+	const struct retry_spec *retry = &c->call->retry[OUTCOME_PENDING];
+	unsigned failures = i->failure_class == OUTCOME_PENDING ? i->failures : 0;
 
-	return retry->attempts != 0 && failures + 1 >= retry->attempts;
+	return a->outcome == OUTCOME_OK || a->outcome == OUTCOME_DUPLICATE ||
+	       (a->outcome == OUTCOME_PENDING && retry->attempts != 0 && failures + 1 >= retry->attempts);
 }
 
 /* Throttle, transient, pending, unsent: the same request later, as often as the class allows. */
@@ -426,11 +442,7 @@ static void on_later(struct engine *e, struct run *r, struct item *i, const stru
 	enum outcome_class class = a->outcome == OUTCOME_UNSENT ? OUTCOME_TRANSIENT : a->outcome;
 	const struct retry_spec *retry = &c->call->retry[class];
 
-	if (i->failure_class != (uint8_t)class) {
-		i->failures = 0;
-		i->failure_class = (uint8_t)class;
-	}
-	i->failures += i->failures < UINT8_MAX ? 1 : 0;
+	count_failure(i, class);
 	if (class == OUTCOME_THROTTLE && st->on_quota_next && next_step(e, r, i)) {
 		return;
 	}
@@ -460,14 +472,12 @@ static void on_doubt(struct engine *e, struct run *r, struct item *i, const stru
 	run_queue(e, r, i);
 }
 
-/* A call in doubt was looked up: there it is, or it is made again. */
-static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
+/* A call in doubt was looked up: there it is, or it is made again. False: nobody could say. */
+static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a)
 {
 	struct fact f = call_fact(e, i, c, a);
-	struct view view;
 
 	if (a->outcome == OUTCOME_OK || a->outcome == OUTCOME_DUPLICATE) {
-		view_open(e, e->txn, r, i->number, &view);
 		keep_answer(a, &f);
 		fact_add(e->txn, i, &f);
 		i->phase = PHASE_CALL;
@@ -481,7 +491,6 @@ static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, cons
 		run_queue(e, r, i);
 		return true;
 	}
-	(void)st;
 	return false;
 }
 
@@ -525,15 +534,11 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 		item_hold(e, r, i, "stage-gone");
 		return;
 	}
-	if (i->phase == PHASE_LOOKUP && lookup_outcome(e, r, i, st, c, a)) {
+	if (i->phase == PHASE_LOOKUP && lookup_outcome(e, r, i, c, a)) {
 		return;
 	}
-	if (i->phase == PHASE_CALL && (a->outcome == OUTCOME_OK || a->outcome == OUTCOME_DUPLICATE)) {
+	if (i->phase == PHASE_CALL && is_success(i, c, a)) {
 		on_success(e, r, i, st, c, a);
-		return;
-	}
-	if (a->outcome == OUTCOME_PENDING && last_try(i, c, a)) {
-		on_success(e, r, i, st, c, a); /* asked often enough: what it says is what there is, and the gates judge it */
 		return;
 	}
 	f = call_fact(e, i, c, a);

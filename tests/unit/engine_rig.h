@@ -1,0 +1,124 @@
+/*
+ * tests/unit/engine_rig.h: an engine on a virtual clock with a scratch store, and no sockets.
+ *
+ *   rig_begin -> rig_write (leadd.yaml, services/, pipelines/) -> rig_open -> rig_run, rig_answer,
+ *   rig_pass … -> rig_end
+ *
+ * Calls that the engine starts are kept in order (rig.calls); a test answers them by hand, or gives
+ * the rig a `serve` function and lets the clock run (rig_play). Everything that goes wrong inside
+ * the rig fails the test. What happens outside a turn is checked as it happens: a call must be on
+ * disk, as reserved, when it starts (P2).
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/engine/show.h"
+#include "lib/engine/state.h"
+
+#define SEC US_PER_S
+#define RIG_WALL (INT64_C(1700000000) * SEC) /* 2023-11-14T22:13:20Z */
+#define RIG_BOOT (INT64_C(1000) * SEC)
+#define RIG_LANES 8
+
+struct seen {
+	uint64_t id;
+	char *url, *body;
+	char key[64];              /* Idempotency-Key header, when there was one */
+	int64_t start_us, late_us; /* boot clock; late_us: had arrived by then, 0 while open */
+	int64_t due_us;            /* rig_play: when its answer comes */
+	int status;
+	char answer[256];
+	bool open;
+};
+
+struct rig {
+	char dir[64], config_file[96], boot_id[16];
+	size_t map_bytes;
+	uint64_t seed;
+	struct store *store;
+	struct engine *engine;
+	struct now now;
+	struct seen *calls;
+	size_t n_calls;
+	int64_t wake_us[RIG_LANES], later_us;
+	char *file;             /* the one upload */
+	size_t file_len, slice; /* slice: most bytes handed over at once, 0: what is asked for */
+	const char *file_error;
+	uint32_t ended; /* last run told as ended */
+	unsigned n_ended;
+	/* Answers a call that rig_play sees: status and answer are set, due_us may be. NULL: 200
+	 * {}. */
+	void (*serve)(struct rig *r, struct seen *c);
+};
+
+void rig_begin(struct rig *r);
+void rig_end(struct rig *r);
+/* A file below the rig's folder. */
+void rig_write(struct rig *r, const char *path, const char *text);
+/* What config_load makes of the files; NULL with the first problem in `problem` (may be NULL: must
+ * load). */
+struct config *rig_config(struct rig *r, char problem[512]);
+/* Store and engine; the latter alone; both again, as after a crash. */
+void rig_open(struct rig *r);
+void rig_close(struct rig *r);
+void rig_restart(struct rig *r);
+
+/* A run over this CSV text, imported unless the store is full; 0 when it was refused. */
+uint32_t rig_run(struct rig *r, const char *campaign, const char *csv);
+/* The same with the rest of the row given: budget, max_rows, priority … */
+uint32_t rig_run_with(struct rig *r, const struct run_row *row, const char *csv);
+/* rc of the command, 99 while it was not answered; what: run, lead, outcomes, service … */
+struct told {
+	int rc;
+	uint64_t count;
+	char text[512];
+};
+struct told rig_command(struct rig *r, const struct command *what);
+struct told rig_reload(struct rig *r);
+
+/* One turn; turns until there is nothing more to do. Both return engine_turn's last word. */
+int rig_turn(struct rig *r);
+int rig_settle(struct rig *r);
+/* The clock moves, then rig_settle. */
+void rig_pass(struct rig *r, int64_t us);
+/* Calls are answered by r->serve and timers fire until nothing moves or that boot time is reached.
+ */
+void rig_play(struct rig *r, int64_t until_us);
+
+/* The end of a started call (by its place in rig.calls), then rig_settle. */
+void rig_answer(struct rig *r, size_t call, int status, const char *body);
+void rig_answer_with(struct rig *r, size_t call, const struct http_answer *h);
+/* Only gathered; no turn. */
+void rig_gather(struct rig *r, size_t call, const struct http_answer *h);
+void rig_broken(struct rig *r, size_t call); /* sent, and nobody knows */
+/* The last call that was started, which must be open. */
+size_t rig_last(const struct rig *r);
+
+struct item rig_item(struct rig *r, uint32_t run, uint32_t number);
+/* "outcome reason", or the status while it is open: `confirmed`, `rejected no-mailbox`, `held
+ * in-doubt`. */
+const char *rig_state(struct rig *r, uint32_t run, uint32_t number);
+/* A field of the item's record as text, "" when there is none. */
+const char *rig_field(struct rig *r, uint32_t run, uint32_t number, const char *name);
+/* Facts as words: `call ok; gate too-short; template`. */
+const char *rig_facts(struct rig *r, uint32_t run, uint32_t number);
+struct call_row rig_row(struct rig *r, size_t call);
+struct balance rig_balance(struct rig *r, enum account_kind kind, uint32_t owner);
+const struct run_row *rig_run_row(struct rig *r, uint32_t run);
+/* Every item of the run as "number:state" lines. */
+size_t rig_count(struct rig *r, uint32_t run, enum item_outcome o);
+/* Over the keys and values of all tables. */
+uint64_t rig_hash(struct rig *r);
+/* Every call of the ledger counted anew equals the balances; fails the test otherwise. */
+void rig_check_money(struct rig *r);
+
+/* No commit works while the disk is full. */
+void rig_disk_full(bool full);
