@@ -26,7 +26,7 @@ enum store_table {
 	TABLE_UPLOAD,   /* upload id (runs.h) */
 	TABLE_LEAD,     /* run, number -> imported row (items.h) */
 	TABLE_STATE,    /* run, number -> where the item stands (items.h) */
-	TABLE_FACT,     /* run, number, seq -> one stage outcome (items.h) */
+	TABLE_FACT,     /* run, number / 256, seq, number % 256 -> one stage outcome (items.h) */
 	TABLE_READY,    /* service, run, rank, number (queue.h) */
 	TABLE_LATER,    /* due, service, run, number (queue.h) */
 	TABLE_CALL,     /* call id -> one request (ledger.h) */
