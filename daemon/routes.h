@@ -1,0 +1,37 @@
+/*
+ * daemon/routes.h: the handlers behind the route table, for the routes_*.c files only.
+ *
+ * Each reads its request, asks the engine, answers. Reads show what is on disk (a turn in the making is never seen);
+ * writes are commands, answered after their commit.
+ */
+#pragma once
+
+#include "daemon/leadd.h"
+#include "lib/store/store.h"
+
+#include <json-c/json.h>
+
+/* A read transaction; NULL when it was answered with the error already. */
+struct txn *read_begin(struct leadd *l, struct http_request *r);
+/* 200 with the object, or 404 when there is none. */
+void reply_or_missing(struct http_request *r, struct json_object *o, const char *what);
+/* `limit` of the query; false when it was answered already. */
+bool list_limit(struct http_request *r, uint64_t *ret);
+
+/* routes_run.c */
+void get_runs(void *app, struct http_request *r);
+void get_run(void *app, struct http_request *r);
+void post_run(void *app, struct http_request *r);
+void post_pause(void *app, struct http_request *r);
+void post_resume(void *app, struct http_request *r);
+void post_cancel(void *app, struct http_request *r);
+void post_retry(void *app, struct http_request *r);
+void get_export(void *app, struct http_request *r);
+void get_rejects(void *app, struct http_request *r);
+void get_leads(void *app, struct http_request *r);
+void get_lead(void *app, struct http_request *r);
+
+/* routes_admin.c */
+void post_reload(void *app, struct http_request *r);
+void post_backup(void *app, struct http_request *r);
+void post_check(void *app, struct http_request *r);

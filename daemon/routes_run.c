@@ -1,0 +1,360 @@
+/* Runs and leads over the API. See routes.h. */
+#include "daemon/routes.h"
+#include "lib/base/ids.h"
+#include "lib/base/json.h"
+#include "lib/engine/export.h"
+#include "lib/engine/show.h"
+#include "lib/table/csv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* `rejected,failed` to bits. */
+static bool outcome_bits(struct http_request *r, const char *text, uint32_t *ret)
+{
+	char copy[200], *save = NULL;
+
+	*ret = 0;
+	if (text == NULL || text[0] == 0) {
+		return true;
+	}
+	(void)snprintf(copy, sizeof(copy), "%s", text);
+	for (char *word = strtok_r(copy, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save)) {
+		enum item_outcome o;
+
+		if (!item_outcome_parse(word, &o)) {
+			http_reply_problem(r, 400, "bad-outcome",
+			    "'%s' is no outcome: open, ready, delivered, confirmed, rejected, suppressed, duplicate, failed, parked", word);
+			return false;
+		}
+		*ret |= 1u << o;
+	}
+	return true;
+}
+
+void get_runs(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	uint64_t limit, before = 0;
+	struct txn *t;
+
+	if (!list_limit(r, &limit) || !http_query_uint(r, "cursor", 1, UINT32_MAX, &before) || (t = read_begin(l, r)) == NULL) {
+		return;
+	}
+	http_reply_json(r, 200, show_runs(l->engine, t, (uint32_t)before, (unsigned)limit, clock_now()));
+	txn_abort(t);
+}
+
+static void reply_run(struct leadd *l, struct http_request *r, int status, uint32_t run)
+{
+	struct txn *t = read_begin(l, r);
+	struct json_object *o;
+
+	if (t == NULL) {
+		return;
+	}
+	o = show_run(l->engine, t, run, clock_now());
+	txn_abort(t);
+	if (o != NULL && status != 200) {
+		http_reply_json(r, status, o);
+	} else {
+		reply_or_missing(r, o, "run");
+	}
+}
+
+void get_run(void *app, struct http_request *r)
+{
+	uint64_t run = 0;
+
+	if (http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
+		reply_run(app, r, 200, (uint32_t)run);
+	}
+}
+
+static void on_started(struct leadd *l, struct http_request *r, struct command *c)
+{
+	if (c->rc == 2) {
+		http_reply_problem(r, 422, "idempotency-mismatch", "%s", c->err.text);
+	} else if (c->rc != 0) {
+		command_problem(r, c);
+	} else {
+		reply_run(l, r, 201, (uint32_t)c->count);
+	}
+}
+
+static int start_map(struct json_object *body, struct run_row *row, struct lead_error *err)
+{
+	struct json_object *list = NULL;
+	size_t len = 0;
+	int rc = json_get_array(body, "map", "the run", &list, err);
+
+	for (size_t i = 0; rc == 0 && list != NULL && i < json_object_array_length(list); i++) {
+		struct json_object *v = json_object_array_get_idx(list, i);
+		const char *text = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : NULL;
+		int n;
+
+		if (text == NULL || strchr(text, '=') == NULL || strchr(text, '\n') != NULL) {
+			return lead_fail(err, LEAD_EINPUT, "the run: 'map' is a list of \"field=Header\"");
+		}
+		n = snprintf(row->map + len, sizeof(row->map) - len, "%s\n", text);
+		if (n < 0 || (size_t)n >= sizeof(row->map) - len) {
+			return lead_fail(err, LEAD_EINPUT, "the run: 'map' is longer than %zu bytes", sizeof(row->map));
+		}
+		len += (size_t)n;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int start_table(struct json_object *body, struct run_row *row, struct lead_error *err)
+{
+	const char *encoding = NULL, *delimiter = NULL;
+	enum csv_encoding e;
+
+	row->encoding = 255;
+	if (json_get_string(body, "encoding", "the run", &encoding, err) < 0 || json_get_string(body, "delimiter", "the run", &delimiter, err) < 0) {
+		return LEAD_EINPUT;
+	}
+	if (encoding != NULL) {
+		if (!csv_encoding_parse(encoding, &e)) {
+			return lead_fail(err, LEAD_EINPUT, "the run: 'encoding' is one of utf-8, utf-8-bom, utf-16le, utf-16be, windows-1252, latin1");
+		}
+		row->encoding = (uint8_t)e;
+	}
+	if (delimiter != NULL) {
+		const char *text = strcmp(delimiter, "tab") == 0 ? "\t" : delimiter;
+
+		if (strlen(text) != 1 || strchr(",;\t|", text[0]) == NULL) {
+			return lead_fail(err, LEAD_EINPUT, "the run: 'delimiter' is one of , ; | tab");
+		}
+		row->delimiter = text[0];
+	}
+	return start_map(body, row, err);
+}
+
+static int start_texts(struct leadd *l, struct json_object *body, struct run_row *row, struct lead_error *err)
+{
+	const char *campaign = NULL, *upload = NULL, *source = "upload";
+
+	if (json_get_string(body, "campaign", "the run", &campaign, err) < 0 || json_get_string(body, "upload", "the run", &upload, err) < 0 ||
+	    json_get_string(body, "source", "the run", &source, err) < 0) {
+		return LEAD_EINPUT;
+	}
+	if (campaign == NULL || upload == NULL) {
+		return lead_fail(err, LEAD_EINPUT, "the run needs '%s'", campaign == NULL ? "campaign" : "upload");
+	}
+	if (config_campaign(engine_config(l->engine), campaign) == NULL) {
+		struct config *c = engine_config(l->engine);
+		struct buf known = {0};
+
+		for (size_t i = 0; i < c->n_campaigns; i++) {
+			buf_printf(&known, "%s%s", i > 0 ? ", " : "", c->campaigns[i].name);
+		}
+		(void)lead_fail(err, LEAD_EINPUT, "there is no campaign '%.80s'; there %s: %.200s", campaign, c->n_campaigns == 1 ? "is" : "are",
+		    known.len > 0 ? known.data : "none");
+		buf_free(&known);
+		return LEAD_EINPUT;
+	}
+	(void)snprintf(row->campaign, sizeof(row->campaign), "%s", campaign);
+	(void)snprintf(row->upload, sizeof(row->upload), "%s", upload);
+	(void)snprintf(row->source, sizeof(row->source), "%s", source);
+	return 0;
+}
+
+static int start_numbers(struct json_object *body, struct run_row *row, struct lead_error *err)
+{
+	int64_t budget = -1, priority = 100, share = 1, limit = 0;
+	bool paused = false;
+
+	if (json_get_int(body, "budget_micro", "the run", 0, INT64_MAX, &budget, err) < 0 ||
+	    json_get_int(body, "priority", "the run", 0, 255, &priority, err) < 0 ||
+	    json_get_int(body, "share", "the run", 1, 1000, &share, err) < 0 ||
+	    json_get_int(body, "limit", "the run", 1, UINT32_MAX, &limit, err) < 0 || json_get_bool(body, "paused", "the run", &paused, err) < 0) {
+		return LEAD_EINPUT;
+	}
+	row->budget_micro = budget;
+	row->priority = (uint8_t)priority;
+	row->share = (uint32_t)share;
+	row->max_rows = (uint64_t)limit;
+	row->state = paused ? RUN_PAUSED : RUN_RUNNING;
+	return 0;
+}
+
+void post_run(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	struct json_object *body = http_body_json(r);
+	const char *idem = http_header(r, "Idempotency-Key");
+	struct lead_error err;
+	struct command *c;
+	const void *raw;
+	size_t len;
+
+	if (body == NULL) {
+		return;
+	}
+	c = command_new(COMMAND_START);
+	if (idem != NULL && (strlen(idem) == 0 || strlen(idem) >= sizeof(c->idem))) {
+		http_reply_problem(r, 400, "bad-idempotency-key", "Idempotency-Key has 1 to 128 characters");
+		free(c);
+		return;
+	}
+	if (start_texts(l, body, &c->start, &err) != 0 || start_table(body, &c->start, &err) != 0 || start_numbers(body, &c->start, &err) != 0) {
+		free(c);
+		http_reply_error(r, &err);
+		return;
+	}
+	raw = http_body(r, &len);
+	(void)snprintf(c->idem, sizeof(c->idem), "%s", idem != NULL ? idem : "");
+	c->idem_body = hash_plain(raw, len);
+	command_send(l, c, r, on_started);
+}
+
+static void on_run_command(struct leadd *l, struct http_request *r, struct command *c)
+{
+	if (c->rc != 0) {
+		command_problem(r, c);
+	} else {
+		reply_run(l, r, 200, c->run);
+	}
+}
+
+static void run_command(void *app, struct http_request *r, enum command_kind kind)
+{
+	uint64_t run = 0;
+	struct command *c;
+
+	if (!http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
+		return;
+	}
+	c = command_new(kind);
+	c->run = (uint32_t)run;
+	command_send(app, c, r, on_run_command);
+}
+
+void post_pause(void *app, struct http_request *r)
+{
+	run_command(app, r, COMMAND_PAUSE);
+}
+
+void post_resume(void *app, struct http_request *r)
+{
+	run_command(app, r, COMMAND_RESUME);
+}
+
+void post_cancel(void *app, struct http_request *r)
+{
+	run_command(app, r, COMMAND_CANCEL);
+}
+
+static void on_retried(struct leadd *l, struct http_request *r, struct command *c)
+{
+	struct json_object *o;
+
+	(void)l;
+	if (c->rc != 0) {
+		command_problem(r, c);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "retried", json_object_new_int64((int64_t)c->count));
+	http_reply_json(r, 200, o);
+}
+
+void post_retry(void *app, struct http_request *r)
+{
+	struct json_object *body = http_body_json(r), *list = NULL;
+	struct lead_error err;
+	struct buf words = {0};
+	uint64_t run = 0;
+	int64_t lead = 0;
+	uint32_t bits = 0;
+	struct command *c;
+
+	if (body == NULL || !http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
+		return;
+	}
+	if (json_get_array(body, "outcome", "the retry", &list, &err) < 0 || json_get_int(body, "lead", "the retry", 1, UINT32_MAX, &lead, &err) < 0) {
+		http_reply_error(r, &err);
+		return;
+	}
+	for (size_t i = 0; list != NULL && i < json_object_array_length(list); i++) {
+		struct json_object *v = json_object_array_get_idx(list, i);
+
+		buf_printf(&words, "%s%s", i > 0 ? "," : "", json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "?");
+	}
+	if (!outcome_bits(r, words.data, &bits)) {
+		buf_free(&words);
+		return;
+	}
+	buf_free(&words);
+	c = command_new(COMMAND_RETRY);
+	c->run = (uint32_t)run;
+	c->lead = (uint32_t)lead;
+	c->outcomes = bits != 0 ? bits : 1u << ITEM_FAILED | 1u << ITEM_PARKED;
+	command_send(app, c, r, on_retried);
+}
+
+void get_export(void *app, struct http_request *r)
+{
+	const char *format = http_query(r, "format");
+	uint64_t run = 0;
+	uint32_t bits;
+	bool jsonl = format != NULL && strcmp(format, "jsonl") == 0;
+
+	if (!http_param_uint(r, "run", 1, UINT32_MAX, &run) || !outcome_bits(r, http_query(r, "outcome"), &bits)) {
+		return;
+	}
+	if (format != NULL && !jsonl && strcmp(format, "csv") != 0) {
+		http_reply_problem(r, 400, "bad-format", "'format' is csv or jsonl");
+		return;
+	}
+	results_export(app, r, (uint32_t)run, jsonl ? EXPORT_JSONL : EXPORT_CSV, bits);
+}
+
+void get_rejects(void *app, struct http_request *r)
+{
+	uint64_t run = 0;
+
+	if (http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
+		results_export(app, r, (uint32_t)run, EXPORT_REJECTS, 0);
+	}
+}
+
+/* --- leads --- */
+
+void get_leads(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	struct lead_filter f = {.stage = http_query(r, "stage")};
+	uint64_t run = 0, limit, after = 0;
+	struct txn *t;
+
+	if (!http_param_uint(r, "run", 1, UINT32_MAX, &run) || !outcome_bits(r, http_query(r, "outcome"), &f.outcomes) || !list_limit(r, &limit) ||
+	    !http_query_uint(r, "cursor", 1, UINT32_MAX, &after) || (t = read_begin(l, r)) == NULL) {
+		return;
+	}
+	f.limit = (unsigned)limit;
+	f.after = (uint32_t)after;
+	reply_or_missing(r, show_leads(l->engine, t, (uint32_t)run, &f), "run");
+	txn_abort(t);
+}
+
+/* {run}/{lead} of the path. */
+static bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead)
+{
+	return http_param_uint(r, "run", 1, UINT32_MAX, run) && http_param_uint(r, "lead", 1, UINT32_MAX, lead);
+}
+
+void get_lead(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	uint64_t run = 0, lead = 0;
+	struct txn *t;
+
+	if (!lead_params(r, &run, &lead) || (t = read_begin(l, r)) == NULL) {
+		return;
+	}
+	reply_or_missing(r, show_lead(l->engine, t, (uint32_t)run, (uint32_t)lead), "lead");
+	txn_abort(t);
+}
