@@ -1,19 +1,20 @@
 /*
  * Balances: which ones a call counts in, whether a budget still holds, and writing them once per turn.
- * Every call counts in its run, campaign, organisation and service; a day or a month only where one is budgeted.
+ * Every call counts in its run, and in its campaign, organisation and service: for ever, in the day and in the month of
+ * its reservation, so that a budget written down later knows what was spent before.
  */
 #include "lib/engine/state.h"
 
-static int64_t period_start(struct engine *e, enum account_period period, int64_t wall_us)
+/* 0 to never for PERIOD_TOTAL. */
+static void period_of(const struct engine *e, enum account_period period, int64_t wall_us, int64_t *ret_start_us, int64_t *ret_next_us)
 {
-	int64_t start = 0, next;
-
+	*ret_start_us = 0;
+	*ret_next_us = TIME_NEVER;
 	if (period == PERIOD_DAY) {
-		zone_day(e->config->zone, wall_us, &start, &next);
+		zone_day(e->config->zone, wall_us, ret_start_us, ret_next_us);
 	} else if (period == PERIOD_MONTH) {
-		zone_month(e->config->zone, wall_us, &start, &next);
+		zone_month(e->config->zone, wall_us, ret_start_us, ret_next_us);
 	}
-	return start;
 }
 
 /* Outside a turn (why, show) there is no transaction yet: a short one of its own. */
@@ -30,9 +31,8 @@ static void read_balance(struct engine *e, struct account *a)
 	}
 }
 
-struct account *account_get(struct engine *e, enum account_kind kind, uint32_t owner, enum account_period period, int64_t wall_us)
+static struct account *account_get(struct engine *e, struct account_id id)
 {
-	struct account_id id = {.kind = kind, .owner = owner, .period = period, .start_us = period_start(e, period, wall_us)};
 	struct key k = account_key(id);
 	struct account *a = NULL;
 
@@ -51,18 +51,16 @@ struct account *account_get(struct engine *e, enum account_kind kind, uint32_t o
 	return a;
 }
 
-static size_t add_periods(struct engine *e, enum account_kind kind, uint32_t owner, const struct budget *b, int64_t wall_us, struct account **ret)
+static size_t add_periods(struct engine *e, enum account_kind kind, uint32_t owner, int64_t wall_us, struct account **ret)
 {
-	size_t n = 0;
+	for (int p = PERIOD_TOTAL; p <= PERIOD_MONTH; p++) {
+		struct account_id id = {.kind = kind, .owner = owner, .period = (enum account_period)p};
+		int64_t next;
 
-	ret[n++] = account_get(e, kind, owner, PERIOD_TOTAL, wall_us);
-	if (b != NULL && b->day_micro >= 0) {
-		ret[n++] = account_get(e, kind, owner, PERIOD_DAY, wall_us);
+		period_of(e, id.period, wall_us, &id.start_us, &next);
+		ret[p] = account_get(e, id);
 	}
-	if (b != NULL && b->month_micro >= 0) {
-		ret[n++] = account_get(e, kind, owner, PERIOD_MONTH, wall_us);
-	}
-	return n;
+	return PERIOD_MONTH + 1;
 }
 
 static const struct budget *org_budget(const struct config *c, const struct campaign *m)
@@ -80,11 +78,11 @@ static size_t find_accounts(struct engine *e, struct run *r, struct lane *l, int
 	size_t n = 0;
 
 	if (r != NULL) {
-		ret[n++] = account_get(e, ACCOUNT_RUN, r->id, PERIOD_TOTAL, wall_us);
-		n += add_periods(e, ACCOUNT_CAMPAIGN, r->campaign_no, r->campaign != NULL ? &r->campaign->budget : NULL, wall_us, ret + n);
-		n += add_periods(e, ACCOUNT_ORG, r->org_no, org_budget(e->config, r->campaign), wall_us, ret + n);
+		ret[n++] = account_get(e, (struct account_id){.kind = ACCOUNT_RUN, .owner = r->id});
+		n += add_periods(e, ACCOUNT_CAMPAIGN, r->campaign_no, wall_us, ret + n);
+		n += add_periods(e, ACCOUNT_ORG, r->org_no, wall_us, ret + n);
 	}
-	return n + add_periods(e, ACCOUNT_SERVICE, l->number, l->budget, wall_us, ret + n);
+	return n + add_periods(e, ACCOUNT_SERVICE, l->number, wall_us, ret + n);
 }
 
 /* Asked three times for each call: the last answer is kept. */
@@ -113,7 +111,7 @@ static int64_t of_period(const struct budget *b, enum account_period period)
 	return period == PERIOD_TOTAL ? b->total_micro : period == PERIOD_DAY ? b->day_micro : b->month_micro;
 }
 
-int64_t account_limit(struct engine *e, const struct account *a, const struct run *r, const struct lane *l)
+static int64_t account_limit(struct engine *e, const struct account *a, const struct run *r, const struct lane *l)
 {
 	switch (a->id.kind) {
 	case ACCOUNT_RUN:
@@ -127,21 +125,75 @@ int64_t account_limit(struct engine *e, const struct account *a, const struct ru
 	}
 }
 
-struct account *accounts_short(struct engine *e, struct run *r, struct lane *l, int64_t price, int64_t *ret_limit)
+int64_t accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price, struct account **ret_short, int64_t *ret_limit)
 {
 	struct account *list[MAX_ACCOUNTS];
 	size_t n = price > 0 ? accounts_for(e, r, l, e->now.wall_us, list) : 0;
+	int64_t earliest_us = e->now.boot_us;
 
-	for (size_t i = 0; i < n; i++) {
+	*ret_short = NULL;
+	for (size_t i = 0; i < n && earliest_us != TIME_NEVER; i++) {
 		const struct balance *b = &list[i]->bal;
 		int64_t limit = account_limit(e, list[i], r, l);
+		int64_t start, next;
 
-		if (limit >= 0 && b->settled_micro + b->reserved_micro + b->in_doubt_micro + price > limit) {
+		if (limit < 0 || b->settled_micro + b->reserved_micro + b->in_doubt_micro + price <= limit) {
+			continue;
+		}
+		period_of(e, list[i]->id.period, e->now.wall_us, &start, &next);
+		next = price > limit || next == TIME_NEVER ? TIME_NEVER : e->now.boot_us + (next - e->now.wall_us);
+		if (next > earliest_us) {
+			earliest_us = next;
+			*ret_short = list[i];
 			*ret_limit = limit;
-			return list[i];
 		}
 	}
-	return NULL;
+	return earliest_us;
+}
+
+void accounts_reserve(struct engine *e, const struct call *c, int times)
+{
+	struct account *list[MAX_ACCOUNTS];
+	size_t n = accounts_for(e, run_get(e, c->row.parts[0].run), c->lane, c->row.granted_wall_us, list);
+
+	for (size_t i = 0; i < n; i++) {
+		list[i]->bal.reserved_micro += times * c->row.parts[0].reserved_micro;
+		list[i]->bal.calls[CALL_RESERVED] += (uint64_t)(int64_t)times;
+		list[i]->dirty = true;
+	}
+}
+
+void accounts_reserve_open(struct engine *e, int times)
+{
+	struct call *c, *next;
+
+	HASH_ITER(hh, e->calls, c, next) {
+		if (c->row.state == CALL_RESERVED) {
+			accounts_reserve(e, c, times);
+		}
+	}
+}
+
+static bool on_account(void *arg, struct slice key, struct slice value)
+{
+	struct engine *e = arg;
+	struct account_id id;
+	struct balance b;
+
+	if (account_decode(key, value, &id, &b) && (b.reserved_micro != 0 || b.calls[CALL_RESERVED] != 0)) {
+		struct account *a = account_get(e, id);
+
+		a->bal.reserved_micro = 0;
+		a->bal.calls[CALL_RESERVED] = 0;
+		a->dirty = true;
+	}
+	return true;
+}
+
+void accounts_restart(struct engine *e)
+{
+	txn_walk(e->txn, TABLE_ACCOUNT, key_of(), key_of(), on_account, e);
+	accounts_reserve_open(e, 1);
 }
 
 void accounts_write(struct engine *e)

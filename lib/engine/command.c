@@ -235,6 +235,7 @@ static void reload(struct engine *e, struct command *c)
 	struct run *r, *next;
 	int rc;
 
+	accounts_reserve_open(e, -1); /* a campaign may change its organisation, a day its beginning */
 	e->config = c->config;
 	c->config = NULL;
 	rc = lanes_bind(e, e->config, &c->err);
@@ -250,6 +251,7 @@ static void reload(struct engine *e, struct command *c)
 		run_bind(e, r);
 		run_touch(r);
 	}
+	accounts_reserve_open(e, 1);
 	config_unref(old);
 	answer(e, c);
 }

@@ -152,18 +152,6 @@ static void fill_row(struct engine *e, struct call *c, const struct item *i)
 	    .run = i->run, .number = i->number, .stage = i->stage, .step = i->step, .reserved_micro = c->call->price_micro};
 }
 
-static void reserve(struct engine *e, struct run *r, struct call *c)
-{
-	struct account *list[MAX_ACCOUNTS];
-	size_t n = accounts_for(e, r, c->lane, c->row.granted_wall_us, list);
-
-	for (size_t i = 0; i < n; i++) {
-		list[i]->bal.reserved_micro += c->call->price_micro;
-		list[i]->bal.calls[CALL_RESERVED]++;
-		list[i]->dirty = true;
-	}
-}
-
 /* Takes the call's place in windows, breaker, quota and queue. 0 or LEAD_ENOMEM. */
 static int occupy(struct engine *e, struct call *c)
 {
@@ -260,7 +248,7 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 		return 0;
 	}
 	e->last_call = c->id;
-	reserve(e, r, c);
+	accounts_reserve(e, c, 1);
 	call_open(e->txn, &c->row);
 	run_unqueue(e, r, &i);
 	r->in_flight[i.stage]++;

@@ -277,6 +277,7 @@ static int load_open(struct engine *e, struct lead_error *err)
 
 		HASH_FIND(hh, e->calls, &o.ids[i], sizeof(o.ids[i]), c);
 		if (c != NULL) {
+			c->row.state = CALL_RESERVED; /* whatever a turn that failed made of it */
 			r = run_get(e, c->row.parts[0].run);
 			if (r != NULL) {
 				r->in_flight[c->row.parts[0].stage]++;
@@ -387,7 +388,9 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 	if (rc != 0 || !restarted) {
 		txn_abort(e->txn); /* a second reading writes nothing: there may be no room */
 	} else {
+		accounts_restart(e);
 		runs_write(e);
+		accounts_write(e);
 		engine_write_clocks(e);
 		rc = txn_commit(e->txn, err);
 	}

@@ -43,24 +43,23 @@ static void ask(struct asking *q, enum condition c, int64_t earliest_us, const c
 static void ask_run(struct asking *q, struct run *r, struct slot *s)
 {
 	int64_t now = q->e->now.boot_us;
-	int64_t limit = 0;
+	int64_t limit = 0, at;
 	struct account *a;
 
 	ask(q, COND_RUN, r->row.state == RUN_RUNNING ? now : TIME_NEVER, "run %u is %s", r->id, run_state_word(r->row.state));
 	if (r->campaign == NULL || r->pipeline == NULL) {
 		ask(q, COND_PIPELINE, TIME_NEVER, "campaign %s or pipeline %s is gone from the configuration", r->row.campaign, r->row.pipeline);
 	}
-	a = accounts_short(q->e, r, s->lane, s->call->price_micro, &limit);
-	q->v.account = a;
+	at = accounts_earliest(q->e, r, s->lane, s->call->price_micro, &a, &limit);
 	if (a != NULL) {
 		static const char *const kinds[] = {"run", "campaign", "organisation", "service"};
 		static const char *const periods[] = {"", " of the day", " of the month"};
 		char text[32];
 
 		money_write(limit, text);
-		ask(q, COND_BUDGET, TIME_NEVER, "the budget of the %s%s (%s) does not hold another call", kinds[a->id.kind], periods[a->id.period], text);
+		ask(q, COND_BUDGET, at, "the budget of the %s%s (%s) does not hold another call", kinds[a->id.kind], periods[a->id.period], text);
 	} else {
-		ask(q, COND_BUDGET, now, "budget ok");
+		ask(q, COND_BUDGET, at, "budget ok");
 	}
 }
 

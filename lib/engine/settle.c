@@ -199,10 +199,19 @@ static void move_balances(struct engine *e, struct run *r, struct call *c)
 		b->settled_micro += c->row.state == CALL_SETTLED ? p->settled_micro : 0;
 		b->in_doubt_micro += c->row.state == CALL_IN_DOUBT ? p->settled_micro : 0;
 		b->refunded_micro += c->row.state == CALL_REFUNDED ? p->reserved_micro : 0;
-		b->calls[CALL_RESERVED] -= b->calls[CALL_RESERVED] > 0 ? 1 : 0;
+		b->calls[CALL_RESERVED]--;
 		b->calls[c->row.state]++;
 		list[i]->dirty = true;
 	}
+}
+
+/* Billed above what was reserved: settled in full, and nobody calls this service until a person looked. */
+static void park_overbilled(struct engine *e, struct lane *l)
+{
+	for (size_t g = 0; l->def != NULL && g < l->def->n_groups; g++) {
+		quota_park(&l->groups[g].quota, PARK_OVERBILLED, "a call was billed above its price ceiling", 0, e->now);
+	}
+	l->park_dirty = true;
 }
 
 static void end_row(struct engine *e, struct call *c, const struct answer *a)
@@ -216,11 +225,8 @@ static void end_row(struct engine *e, struct call *c, const struct answer *a)
 		(void)snprintf(c->row.reason, sizeof(c->row.reason), "%s", a->reason);
 	}
 	call_close(e->txn, &c->row);
-	/* billed above what was reserved: settled in full, and nobody calls this service until a person looked */
-	if (price > c->row.parts[0].reserved_micro && c->lane->def != NULL && c->group < c->lane->def->n_groups) {
-		quota_park(&c->lane->groups[c->group].quota, PARK_OVERBILLED, "a call was billed above its price ceiling", 0, e->now);
-		c->lane->groups[c->group].quota.until_us = TIME_NEVER;
-		c->lane->park_dirty = true;
+	if (price > c->row.parts[0].reserved_micro) {
+		park_overbilled(e, c->lane);
 	}
 }
 

@@ -200,10 +200,14 @@ struct engine {
 
 /* accounts.c */
 size_t accounts_for(struct engine *e, struct run *r, struct lane *l, int64_t wall_us, struct account *ret[MAX_ACCOUNTS]);
-struct account *account_get(struct engine *e, enum account_kind kind, uint32_t owner, enum account_period period, int64_t wall_us);
-/* The account whose budget does not hold `price` more, NULL when all do. */
-struct account *accounts_short(struct engine *e, struct run *r, struct lane *l, int64_t price, int64_t *ret_limit);
-int64_t account_limit(struct engine *e, const struct account *a, const struct run *r, const struct lane *l);
+/* When all budgets hold `price` more: now, the next day or month, or never. ret_short: the one that is waited for, NULL when none is. */
+int64_t accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price, struct account **ret_short, int64_t *ret_limit);
+/* Takes what a call may cost into every balance it counts in; times -1: out again. */
+void accounts_reserve(struct engine *e, const struct call *c, int times);
+/* The same for all unsettled calls: out before the configuration changes, in again after it. */
+void accounts_reserve_open(struct engine *e, int times);
+/* What is reserved follows from the open calls alone, under whatever configuration there is now. */
+void accounts_restart(struct engine *e);
 void accounts_write(struct engine *e);
 void accounts_drop(struct engine *e);
 
@@ -260,7 +264,6 @@ struct verdict {
 	int64_t earliest_us;    /* boot; now: granted */
 	size_t group;
 	size_t limit, window;   /* COND_WINDOW */
-	const struct account *account;
 };
 /* The one function that grants and explains. *all (may be NULL) is called for every condition looked at. */
 typedef void (*condition_fn)(void *arg, enum condition c, int64_t earliest_us, const char *text);

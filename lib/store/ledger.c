@@ -136,16 +136,10 @@ struct key account_key(struct account_id id)
 	return key_u64(key_u8(k, (uint8_t)id.period), (uint64_t)id.start_us);
 }
 
-bool account_read(struct txn *t, struct account_id id, struct balance *ret)
+static bool balance_decode(struct slice value, struct balance *ret)
 {
-	struct slice value;
-	struct unpack u;
+	struct unpack u = unpack_of(value);
 
-	memset(ret, 0, sizeof(*ret));
-	if (!txn_get(t, TABLE_ACCOUNT, account_key(id), &value)) {
-		return false;
-	}
-	u = unpack_of(value);
 	ret->settled_micro = unpack_i64(&u);
 	ret->reserved_micro = unpack_i64(&u);
 	ret->in_doubt_micro = unpack_i64(&u);
@@ -154,6 +148,23 @@ bool account_read(struct txn *t, struct account_id id, struct balance *ret)
 		ret->calls[i] = unpack_var(&u);
 	}
 	return !u.bad;
+}
+
+bool account_read(struct txn *t, struct account_id id, struct balance *ret)
+{
+	struct slice value;
+
+	memset(ret, 0, sizeof(*ret));
+	return txn_get(t, TABLE_ACCOUNT, account_key(id), &value) && balance_decode(value, ret);
+}
+
+bool account_decode(struct slice key, struct slice value, struct account_id *ret_id, struct balance *ret)
+{
+	ret_id->kind = key.data[0];
+	ret_id->owner = key_get_u32(key.data + 1);
+	ret_id->period = key.data[5];
+	ret_id->start_us = (int64_t)key_get_u64(key.data + 6);
+	return balance_decode(value, ret);
 }
 
 void account_write(struct txn *t, struct account_id id, const struct balance *bal)

@@ -61,6 +61,8 @@ struct balance {
 bool account_read(struct txn *t, struct account_id id, struct balance *ret); /* zeros and false when new */
 void account_write(struct txn *t, struct account_id id, const struct balance *b);
 struct key account_key(struct account_id id);
+/* From a walk over TABLE_ACCOUNT. */
+bool account_decode(struct slice key, struct slice value, struct account_id *ret_id, struct balance *ret);
 
 /* --- parked keys and statistics --- */
 

@@ -33,6 +33,8 @@ void rig_begin(struct rig *r)
 		(void)snprintf(path, sizeof(path), "%s/%s", r->dir, folders[i]);
 		assert_int_equal(mkdir(path, 0700), 0);
 	}
+	(void)snprintf(link, sizeof(link), "%s/secrets", r->dir);
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", link, 1), 0);
 }
 
 void rig_write(struct rig *r, const char *path, const char *text)
@@ -61,7 +63,7 @@ struct config *rig_config(struct rig *r, char problem[512])
 	struct problems p;
 
 	problems_init(&p);
-	assert_int_equal(config_load(r->config_file, 1, &p, &c), 0);
+	assert_int_equal(config_load(r->config_file, ++r->generation, &p, &c), 0);
 	assert_int_equal(c == NULL, p.count > 0);
 	if (problem != NULL) {
 		(void)snprintf(problem, 512, "%s", p.first != NULL ? p.first->text : "");
@@ -619,15 +621,12 @@ struct account_sums {
 static bool on_account(void *arg, struct slice key, struct slice value)
 {
 	struct account_sums *a = arg;
-	struct account_id id = {
-	    .kind = key.data[0], .owner = key_get_u32(key.data + 1), .period = key.data[5]};
-	struct sums s = {.run = id.owner};
+	struct account_id id;
+	struct sums s = {0};
 	struct balance b;
 
-	(void)value;
-	assert_int_equal(id.period > PERIOD_MONTH, false);
-	id.start_us = (int64_t)key_get_u64(key.data + 6);
-	assert_true(account_read(a->txn, id, &b));
+	assert_true(account_decode(key, value, &id, &b));
+	s.run = id.owner;
 	assert_true(b.reserved_micro >= 0 && b.settled_micro >= 0 && b.in_doubt_micro >= 0);
 	if (id.kind == ACCOUNT_RUN) {
 		txn_walk(a->txn, TABLE_CALL, key_of(), key_of(), on_ledger, &s);

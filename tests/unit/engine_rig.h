@@ -42,7 +42,7 @@ struct seen {
 struct rig {
 	char dir[64], config_file[96], boot_id[16];
 	size_t map_bytes;
-	uint64_t seed;
+	uint64_t seed, generation;
 	struct store *store;
 	struct engine *engine;
 	struct now now;
