@@ -43,6 +43,11 @@ bool list_limit(struct http_request *r, uint64_t *ret)
 	return http_query_uint(r, "limit", 1, MAX_LIST, ret);
 }
 
+bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead)
+{
+	return http_param_uint(r, "run", 1, UINT32_MAX, run) && http_param_uint(r, "lead", 1, UINT32_MAX, lead);
+}
+
 /* --- status --- */
 
 static void put_times(struct json_object *o, const char *key, const struct times *t, bool turn)

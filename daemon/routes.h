@@ -17,6 +17,8 @@ struct txn *read_begin(struct leadd *l, struct http_request *r);
 void reply_or_missing(struct http_request *r, struct json_object *o, const char *what);
 /* `limit` of the query; false when it was answered already. */
 bool list_limit(struct http_request *r, uint64_t *ret);
+/* {run}/{lead} of the path; false when it was answered already. */
+bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 
 /* routes_run.c */
 void get_runs(void *app, struct http_request *r);

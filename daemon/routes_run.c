@@ -340,12 +340,6 @@ void get_leads(void *app, struct http_request *r)
 	txn_abort(t);
 }
 
-/* {run}/{lead} of the path. */
-static bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead)
-{
-	return http_param_uint(r, "run", 1, UINT32_MAX, run) && http_param_uint(r, "lead", 1, UINT32_MAX, lead);
-}
-
 void get_lead(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
