@@ -21,6 +21,8 @@ bool list_limit(struct http_request *r, uint64_t *ret);
 bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 
 /* routes_run.c */
+/* {run} and {lead} of the path; false when it was answered already. */
+bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 void get_runs(void *app, struct http_request *r);
 void get_run(void *app, struct http_request *r);
 void post_run(void *app, struct http_request *r);
