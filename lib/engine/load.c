@@ -230,6 +230,14 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+/* How long ago the call was granted, on the clock that knows. */
+static int64_t age_us(const struct engine *e, const struct call_row *c)
+{
+	int64_t age = c->boot == e->boot ? e->now.boot_us - c->granted_us : e->now.wall_us - c->granted_wall_us;
+
+	return age > 0 ? age : 0;
+}
+
 /* A call found open after a restart: the item is in flight until the first turn says what became of it. */
 static void adopt(struct engine *e, const struct call_row *row)
 {
@@ -248,6 +256,8 @@ static void adopt(struct engine *e, const struct call_row *row)
 	index = l->def != NULL ? call_index(l, row->endpoint) : -1;
 	c->id = row->id;
 	c->row = *row;
+	c->row.sent_us = row->granted_us; /* possibly; so it stays in its windows if we are killed again */
+	c->row.late_us = row->granted_us + age_us(e, row) + (l->def != NULL ? l->def->margin_us : 0);
 	c->lane = l;
 	c->def = l->def != NULL ? service_ref(l->def) : NULL;
 	c->call = index >= 0 ? &l->def->calls[index] : NULL;
