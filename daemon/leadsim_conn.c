@@ -33,6 +33,7 @@
 #define HEAD_BYTES_MAX ((size_t)32 << 10)
 #define READ_AHEAD_MAX ((size_t)64 << 10) /* pipelined bytes taken while an answer is owed */
 #define PAD_BYTES ((size_t)16 << 10)
+#define RECENT 64 /* answers of one connection that can still come into doubt */
 
 enum conn_state { CONN_READING, CONN_WAITING, CONN_SENDING };
 
@@ -49,9 +50,12 @@ struct conn {
 	enum world_end end;
 	size_t drip_bytes;
 	int64_t drip_us;
-	uint64_t token;       /* of the answer under way, */
-	uint64_t last_token;  /* of the one before it, until the client acts on it */
-	int64_t delivered_us; /* boot clock */
+	uint64_t token; /* of the answer under way */
+	struct delivered {
+		uint64_t token;
+		int64_t at_us; /* boot clock */
+	} recent[RECENT];  /* a ring */
+	size_t n_delivered;
 	bool close, paused, continued;
 };
 
@@ -84,13 +88,16 @@ void sim_conn_free(struct conn *c)
 	sim_conn_left(s);
 }
 
-/* The client is gone. An answer it got just before may never have been acted on. */
+/* The client is gone. Answers it got just before may never have been acted on. */
 static void conn_lost(struct conn *c)
 {
-	int64_t doubt_us = world_scenario(c->server->o.world)->doubt_us;
+	int64_t since_us = clock_boot_us() - world_scenario(c->server->o.world)->doubt_us;
+	size_t n = c->n_delivered < RECENT ? c->n_delivered : RECENT;
 
-	if (c->last_token != 0 && doubt_us > 0 && clock_boot_us() - c->delivered_us < doubt_us) {
-		world_doubted(c->server->o.world, c->last_token);
+	for (size_t i = 0; i < n; i++) {
+		if (c->recent[i].at_us > since_us) {
+			world_doubted(c->server->o.world, c->recent[i].token);
+		}
 	}
 	sim_conn_free(c);
 }
@@ -147,8 +154,7 @@ static void conn_finish(struct conn *c)
 		struct now now = clock_now();
 
 		world_delivered(c->server->o.world, c->token, now);
-		c->last_token = c->token;
-		c->delivered_us = now.boot_us;
+		c->recent[c->n_delivered++ % RECENT] = (struct delivered){c->token, now.boot_us};
 	}
 	c->token = 0;
 	if (c->end == WORLD_CUT || c->close) {
@@ -291,7 +297,6 @@ static void conn_answer(struct conn *c)
 	struct sim_reply reply = {.status = 200, .body = {.max = (size_t)1 << 31}};
 	struct sim_request q;
 
-	c->last_token = 0;
 	c->continued = false;
 	if (head == NULL || memchr(head, '\0', c->head_bytes) != NULL || !sim_parse(head, &q)) {
 		c->close = true;

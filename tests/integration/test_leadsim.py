@@ -257,9 +257,13 @@ def test_doubt_when_the_client_ends_at_once(tmp_path):
         sim.call("GET", validate("a@b.example"), connection=c)
         report = sim.report()
         assert (report["repeats_p3"], report["repeats_in_doubt"]) == (0, 1)
-        sim.call("GET", validate("b@b.example"), connection=c)  # acts on: the second answer was seen
-        sim.call("GET", validate("a@b.example"), connection=c)
+        sim.call("GET", validate("b@b.example"), connection=c)
+        sim.call("GET", validate("a@b.example"), connection=c)  # alive: the second answer was seen
         assert sim.report()["repeats_p3"] == 1
+        c.close()
+        sim.call("GET", validate("b@b.example"))  # it ended soon after this one, too
+        report = sim.report()
+        assert (report["repeats_p3"], report["repeats_in_doubt"]) == (1, 2)
 
 
 def test_answer_to_a_client_that_left_is_in_doubt(tmp_path):
