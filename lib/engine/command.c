@@ -152,6 +152,7 @@ static void service_reset(struct engine *e, struct lane *l)
 {
 	for (size_t g = 0; g < l->def->n_groups; g++) {
 		breaker_reset(&l->groups[g].breaker, e->now);
+		hold_release(&l->groups[g].hold);
 		quota_release(&l->groups[g].quota, e->now);
 	}
 	for (size_t k = 0; k < l->def->n_keys; k++) {

@@ -6,8 +6,8 @@
 
 #include "lib/base/money.h"
 
-static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "paused", "concurrency", "key", "breaker", "quota", "window",
-    "budget"};
+static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "paused", "concurrency", "key", "breaker", "throttle", "quota",
+    "window", "budget"};
 
 const char *condition_word(enum condition c)
 {
@@ -88,6 +88,7 @@ static void ask_group(struct asking *q, struct lane *l, size_t g, size_t call)
 
 	ask(q, COND_KEY, group_keys(l, g, now), "key accepted");
 	ask(q, COND_BREAKER, breaker_earliest(&grp->breaker, now), "breaker %s", breaker_word(grp->breaker.state));
+	ask(q, COND_THROTTLE, hold_earliest(&grp->hold, now), "%s asked to wait", l->name);
 	ask(q, COND_QUOTA, quota_earliest(&grp->quota, now), "quota: %s%s%s", quota_word(grp->quota.cause),
 	    grp->quota.why[0] != 0 ? ", " : "", grp->quota.why);
 	for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /*
- * What an answer does. At once, when it is gathered (engine_answered): it leaves its windows' open calls, feeds breaker
- * and quota, frees its place. In its turn (settle): the ledger row ends, balances move, statistics count, and the
+ * What an answer does. At once, when it is gathered (engine_answered): it leaves its windows' open calls, feeds breaker,
+ * quota and hold, frees its place. In its turn (settle): the ledger row ends, balances move, statistics count, and the
  * item goes where its stage says, all in one transaction.
  */
 #include "lib/engine/state.h"
@@ -89,7 +89,7 @@ static void feed_quota(struct call *c, const struct answer *a, struct now now)
 		quota_dropped(auth, c->id, now);
 		break;
 	case OUTCOME_AUTH:
-		quota_park(auth, PARK_AUTH, a->detail != NULL ? a->detail : a->reason, 0, now);
+		quota_park(auth, PARK_AUTH, a->detail != NULL ? a->detail : a->reason, a->reset_wall_us, now);
 		quota_dropped(q, c->id, now);
 		break;
 	case OUTCOME_IN_DOUBT:
@@ -105,6 +105,17 @@ static void feed_quota(struct call *c, const struct answer *a, struct now now)
 		break;
 	}
 	c->lane->park_dirty = c->lane->park_dirty || before != q->cause || auth_before != auth->cause || a->outcome == OUTCOME_QUOTA;
+}
+
+static void feed_hold(struct engine *e, struct call *c, const struct answer *a, struct now now)
+{
+	struct hold *h = &c->lane->groups[c->group].hold;
+
+	if (a->outcome == OUTCOME_THROTTLE) {
+		hold_throttled(h, c->id, e->last_call, &c->call->retry[OUTCOME_THROTTLE], a->retry_after_us, dice_roll(&e->dice), now);
+	} else if (a->readable) {
+		hold_answered(h, c->id);
+	}
 }
 
 static void feed_hints(struct call *c, const struct answer *a, struct now now)
@@ -157,6 +168,7 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 		end_in_windows(c, h, now);
 		feed_breaker(c, h, &o->answer, now);
 		feed_quota(c, &o->answer, now);
+		feed_hold(e, c, &o->answer, now);
 		feed_hints(c, &o->answer, now);
 		free_place(c);
 	} else {

@@ -80,6 +80,7 @@ static struct json_object *show_keys(struct lane *l, struct now now)
 		put_boot(o, "until", q->cause == PARK_NONE ? 0 : q->until_us, now);
 		put_bool(o, "reset_stated", q->stated);
 		put_int(o, "probes_since", (int64_t)q->calls_since);
+		put_boot(o, "throttled_until", g->hold.until_us > now.boot_us ? g->hold.until_us : 0, now);
 		json_object_object_add(o, "breaker", show_breaker(&g->breaker, now));
 		json_object_array_add(list, o);
 	}

@@ -8,6 +8,7 @@
 
 #include "lib/base/ids.h"
 #include "lib/engine/engine.h"
+#include "lib/flow/hold.h"
 #include "lib/flow/share.h"
 #include "lib/lead/identity.h"
 #include "lib/store/ledger.h"
@@ -56,6 +57,7 @@ struct lane_group {
 	struct limit **limits;  /* by index of service->limits; NULL for PER_SERVICE ones */
 	struct quota quota;
 	struct breaker breaker;
+	struct hold hold;       /* it said "too fast" */
 	unsigned in_flight;
 	size_t next_key;        /* rotation */
 };
@@ -256,7 +258,7 @@ void import_free(struct import *i);
 
 /* schedule.c */
 enum condition {
-	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_QUOTA,
+	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_THROTTLE, COND_QUOTA,
 	COND_WINDOW, COND_BUDGET
 };
 struct verdict {
