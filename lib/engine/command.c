@@ -237,6 +237,7 @@ static void reload(struct engine *e, struct command *c)
 	int rc;
 
 	accounts_reserve_open(e, -1); /* a campaign may change its organisation, a day its beginning */
+	config_keep(c->config, old);
 	e->config = c->config;
 	c->config = NULL;
 	rc = lanes_bind(e, e->config, &c->err);

@@ -412,6 +412,14 @@ struct config *config_ref(struct config *c)
 	return c;
 }
 
+void config_keep(struct config *c, const struct config *old)
+{
+	const char *dir = arena_dup(&c->arena, old->state_dir, strlen(old->state_dir));
+
+	c->max_in_flight = old->max_in_flight;
+	c->state_dir = dir != NULL ? dir : c->state_dir;
+}
+
 void config_unref(struct config *c)
 {
 	if (c == NULL || --c->refs > 0) {

@@ -66,6 +66,8 @@ struct service *config_service(const struct config *c, const char *name);
 const struct campaign *config_campaign(const struct config *c, const char *name);
 const struct pipeline *config_pipeline(const struct config *c, const char *name);
 const struct secret *config_secret(const struct config *c, const char *name); /* NULL when its file is missing */
+/* A new generation of a process at work: what only a start can change stays as it is in `old`. */
+void config_keep(struct config *c, const struct config *old);
 /* What differs for people, one line a change, into out. */
 void config_diff(const struct config *from, const struct config *to, struct buf *out);
 /* The order of gates and stages of a pipeline, for --check. */

@@ -50,22 +50,125 @@ static void diff_service(const struct service *from, const struct service *to, s
 	}
 }
 
-void config_diff(const struct config *from, const struct config *to, struct buf *out)
+static void write_amount(struct buf *out, int64_t micro)
 {
-	for (size_t i = 0; i < to->n_services; i++) {
-		const struct service *old = config_service(from, to->services[i]->name);
+	char text[32] = "none";
+
+	if (micro >= 0) {
+		money_write(micro, text);
+	}
+	buf_add_text(out, text);
+}
+
+static void diff_amount(const char *what, const char *name, const char *period, int64_t from, int64_t to, struct buf *out)
+{
+	if (from != to) {
+		buf_printf(out, "%s %s: budget%s ", what, name, period);
+		write_amount(out, from);
+		buf_add_text(out, " -> ");
+		write_amount(out, to);
+		buf_add_char(out, '\n');
+	}
+}
+
+static void diff_budget(const char *what, const char *name, const struct budget *from, const struct budget *to, struct buf *out)
+{
+	static const struct budget none = {-1, -1, -1};
+
+	from = from != NULL ? from : &none;
+	to = to != NULL ? to : &none;
+	diff_amount(what, name, "", from->total_micro, to->total_micro, out);
+	diff_amount(what, name, " of the day", from->day_micro, to->day_micro, out);
+	diff_amount(what, name, " of the month", from->month_micro, to->month_micro, out);
+}
+
+static const struct budget *service_budget(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_services; i++) {
+		if (strcmp(c->services[i]->name, name) == 0) {
+			return &c->service_budgets[i];
+		}
+	}
+	return NULL;
+}
+
+static const struct budget *org_budget(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_orgs; i++) {
+		if (strcmp(c->orgs[i].name, name) == 0) {
+			return &c->orgs[i].budget;
+		}
+	}
+	return NULL;
+}
+
+static void diff_orgs(const struct config *from, const struct config *to, struct buf *out)
+{
+	for (size_t i = 0; i < to->n_orgs; i++) {
+		diff_budget("organisation", to->orgs[i].name, org_budget(from, to->orgs[i].name), &to->orgs[i].budget, out);
+	}
+	for (size_t i = 0; i < from->n_orgs; i++) {
+		if (org_budget(to, from->orgs[i].name) == NULL) {
+			diff_budget("organisation", from->orgs[i].name, &from->orgs[i].budget, NULL, out);
+		}
+	}
+}
+
+static void diff_campaign(const struct campaign *from, const struct campaign *to, struct buf *out)
+{
+	if (strcmp(from->pipeline->name, to->pipeline->name) != 0) {
+		buf_printf(out, "campaign %s: pipeline %s -> %s, for new runs\n", to->name, from->pipeline->name, to->pipeline->name);
+	}
+	if (strcmp(from->organisation, to->organisation) != 0) {
+		buf_printf(out, "campaign %s: organisation %s -> %s\n", to->name, from->organisation, to->organisation);
+	}
+	if (strcmp(from->vars_json, to->vars_json) != 0) {
+		buf_printf(out, "campaign %s: vars changed\n", to->name);
+	}
+	diff_budget("campaign", to->name, &from->budget, &to->budget, out);
+	diff_amount("campaign", to->name, " of new runs", from->run_budget_micro, to->run_budget_micro, out);
+}
+
+static void diff_campaigns(const struct config *from, const struct config *to, struct buf *out)
+{
+	for (size_t i = 0; i < to->n_campaigns; i++) {
+		const struct campaign *old = config_campaign(from, to->campaigns[i].name);
 
 		if (old == NULL) {
-			buf_printf(out, "service %s: new\n", to->services[i]->name);
+			buf_printf(out, "campaign %s: new\n", to->campaigns[i].name);
+		} else {
+			diff_campaign(old, &to->campaigns[i], out);
+		}
+	}
+	for (size_t i = 0; i < from->n_campaigns; i++) {
+		if (config_campaign(to, from->campaigns[i].name) == NULL) {
+			buf_printf(out, "campaign %s: gone\n", from->campaigns[i].name);
+		}
+	}
+}
+
+static void diff_services(const struct config *from, const struct config *to, struct buf *out)
+{
+	for (size_t i = 0; i < to->n_services; i++) {
+		const char *name = to->services[i]->name;
+		const struct service *old = config_service(from, name);
+
+		if (old == NULL) {
+			buf_printf(out, "service %s: new\n", name);
 		} else {
 			diff_service(old, to->services[i], out);
 		}
+		diff_budget("service", name, service_budget(from, name), &to->service_budgets[i], out);
 	}
 	for (size_t i = 0; i < from->n_services; i++) {
 		if (config_service(to, from->services[i]->name) == NULL) {
 			buf_printf(out, "service %s: gone\n", from->services[i]->name);
 		}
 	}
+}
+
+static void diff_pipelines(const struct config *from, const struct config *to, struct buf *out)
+{
 	for (size_t i = 0; i < to->n_pipelines; i++) {
 		const struct pipeline *old = config_pipeline(from, to->pipelines[i]->name);
 
@@ -73,14 +176,63 @@ void config_diff(const struct config *from, const struct config *to, struct buf 
 			buf_printf(out, "pipeline %s: %s\n", to->pipelines[i]->name, old == NULL ? "new" : "changed");
 		}
 	}
-	for (size_t i = 0; i < to->n_campaigns; i++) {
-		const struct campaign *m = &to->campaigns[i], *old = config_campaign(from, m->name);
-
-		if (old == NULL || strcmp(old->vars_json, m->vars_json) != 0 || strcmp(old->pipeline->name, m->pipeline->name) != 0 ||
-		    memcmp(&old->budget, &m->budget, sizeof(m->budget)) != 0) {
-			buf_printf(out, "campaign %s: %s\n", m->name, old == NULL ? "new" : "changed");
+	for (size_t i = 0; i < from->n_pipelines; i++) {
+		if (config_pipeline(to, from->pipelines[i]->name) == NULL) {
+			buf_printf(out, "pipeline %s: gone\n", from->pipelines[i]->name);
 		}
 	}
+}
+
+/* Never what they are. */
+static void diff_secrets(const struct config *from, const struct config *to, struct buf *out)
+{
+	for (size_t i = 0; i < to->n_secrets; i++) {
+		const struct secret *s = &to->secrets[i], *old = config_secret(from, s->name);
+
+		if (old == NULL || old->len != s->len || memcmp(old->text, s->text, s->len) != 0) {
+			buf_printf(out, "credential %s: %s\n", s->name, old == NULL ? "new" : "changed");
+		}
+	}
+	for (size_t i = 0; i < from->n_secrets; i++) {
+		if (config_secret(to, from->secrets[i].name) == NULL) {
+			buf_printf(out, "credential %s: gone\n", from->secrets[i].name);
+		}
+	}
+}
+
+/* What was read once, when leadd started. */
+static void diff_settings(const struct config *from, const struct config *to, struct buf *out)
+{
+	const struct {
+		const char *name, *from, *to;
+	} texts[] = {{"state_dir", from->state_dir, to->state_dir}, {"socket", from->socket, to->socket}, {"ca_file", from->ca_file, to->ca_file}};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const char *a = texts[i].from != NULL ? texts[i].from : "none", *b = texts[i].to != NULL ? texts[i].to : "none";
+
+		if (strcmp(a, b) != 0) {
+			buf_printf(out, "%s: %s -> %s, from the next start on\n", texts[i].name, a, b);
+		}
+	}
+	if (from->map_bytes != to->map_bytes) {
+		buf_printf(out, "store: map %zu -> %zu MiB, from the next start on\n", from->map_bytes >> 20, to->map_bytes >> 20);
+	}
+	if (from->max_in_flight != to->max_in_flight) {
+		buf_printf(out, "max_in_flight: %u -> %u, from the next start on\n", from->max_in_flight, to->max_in_flight);
+	}
+	if (from->allow_private != to->allow_private) {
+		buf_printf(out, "allow_private: %s, from the next start on\n", to->allow_private ? "true" : "false");
+	}
+}
+
+void config_diff(const struct config *from, const struct config *to, struct buf *out)
+{
+	diff_settings(from, to, out);
+	diff_secrets(from, to, out);
+	diff_services(from, to, out);
+	diff_pipelines(from, to, out);
+	diff_orgs(from, to, out);
+	diff_campaigns(from, to, out);
 }
 
 static void describe_gates(const struct pipeline *p, int after, struct buf *out)
