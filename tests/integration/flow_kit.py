@@ -87,7 +87,7 @@ class Stub:
                     return
                 status, headers, value = result
                 data = json.dumps(value).encode()
-                self.send_response(status)
+                self.send_response_only(status)
                 for name, text in {"Content-Type": "application/json", **headers}.items():
                     self.send_header(name, text)
                 self.send_header("Content-Length", str(len(data)))

@@ -150,3 +150,390 @@ def test_isolation():
     assert took[1] < took[0] * 1.05
     assert p99 < 50
     assert tool99 < 50 + bare99  # what the machine needs to start any program is not leadd's
+
+
+# --- too fast ---
+
+WAIT_S = 1.5
+FORMS = {
+    "seconds": (lambda: {"Retry-After": "2"}, None, 2.0),
+    "fraction": (lambda: {"Retry-After": "1.5"}, None, WAIT_S),
+    "date": (lambda: {"Retry-After": formatdate(time.time() + 2, usegmt=True), "Date": formatdate(time.time(), usegmt=True)},
+             None, 2.0),
+    "skewed-date": (lambda: {"Retry-After": formatdate(5002, usegmt=True), "Date": formatdate(5000, usegmt=True)}, None, 2.0),
+    "ms": (lambda: {"Retry-After-Ms": "1500", "Retry-After": "60"},
+           {"header": "retry-after-ms", "tells": "retry-after", "unit": "ms"}, WAIT_S),
+    "go": (lambda: {"X-Reset": "1s500ms"}, {"header": "x-reset", "tells": "retry-after", "unit": "go"}, WAIT_S),
+    "epoch": (lambda: {"X-Reset": str(int(time.time()) + 2), "Date": formatdate(int(time.time()), usegmt=True)},
+              {"header": "x-reset", "tells": "retry-after", "unit": "epoch"}, 2.0),
+    "epoch-ms": (lambda: {"X-Reset": str(int(time.time() * 1000) + 2500)},
+                 {"header": "x-reset", "tells": "retry-after", "unit": "epoch-ms"}, WAIT_S),
+    "rfc3339": (lambda: {"X-Reset": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2)),
+                         "Date": formatdate(time.time(), usegmt=True)},
+                {"header": "x-reset", "tells": "retry-after", "unit": "date"}, 2.0),
+    "body": (lambda: {}, {"body": ".wait", "tells": "retry-after"}, WAIT_S),
+    "draft": (lambda: {"RateLimit": '"burst";r=0;t=2'},
+              {"header": "ratelimit", "item": "burst", "field": "t", "tells": "retry-after"}, 2.0),
+    "rule": (lambda: {}, None, WAIT_S),  # wait: in the service file
+    "none": (lambda: {}, None, 0.0),
+    "nonsense": (lambda: {"Retry-After": "soon"}, None, 0.0),
+    "negative": (lambda: {"Retry-After": "-5"}, None, 0.0),
+}
+
+
+def test_throttle_forms():
+    """After a 429 nothing comes before the wait that was asked for, in whatever form, nor much later; nobody else either."""
+    told = {}
+
+    def answer(asked):
+        form = asked.path[1:]
+        if form not in told:
+            told[form] = asked.at
+            return 429, FORMS[form][0](), {"wait": WAIT_S, "error": "too fast"}
+        return 200, {}, {"text": "good"}
+
+    with Stub(answer) as stub:
+        services, pipelines, campaigns = {}, {}, {}
+        for form, (_, hint, _) in FORMS.items():
+            ask = {"post": f"/{form}", "json": {"email": "${.email}"}, "map": {"text": ".text"}}
+            if hint is not None:
+                ask["hints"] = [hint]
+            if form == "rule":
+                ask["outcomes"] = [{"status": 429, "is": "throttle", "wait": "1500ms"}]
+            services[form] = service(form, stub, {"ask": ask}, retry={"throttle": {"base": "100ms", "cap": "1s"}})
+            services[form]["concurrency"] = 1
+            pipelines[form] = one_stage(form, f"{form}.ask")
+            campaigns[form] = {"pipeline": form}
+        with FlowNight(services=services, pipelines=pipelines, campaigns=campaigns, with_sim=False, factor=1) as night:
+            runs = {form: night.run(10, campaign=form) for form in FORMS}
+            wait(lambda: len(told) == len(FORMS))
+            time.sleep(0.3)
+            shown = night.service("seconds")
+            assert shown["binding"] == "throttle" and shown["keys"][0]["throttled_until"] is not None, shown
+            text, _ = night.leadctl("why", "run", str(runs["seconds"]))
+            assert "seconds asked to wait" in text, text
+            for form, run in runs.items():
+                end = night.wait_end(run, 60)
+                assert end["outcomes"]["ready"] == 10, form
+                waited = stub.times(f"/{form}")[1] - told[form]
+                asked = FORMS[form][2]
+                # dates have whole seconds: up to one less
+                least = asked - (1 if form in ("date", "epoch", "rfc3339") else 0) - 0.01
+                assert least <= waited <= asked + 1.2, (form, waited)
+                assert len(stub.times(f"/{form}")) == 11
+                assert night.service(form)["calls"] == {"ok": 10, "throttle": 1}
+                assert night.service(form)["keys"][0]["breaker"]["failures"] == 0
+
+
+def test_throttle_holds_all():
+    """100 calls in flight are throttled together: one wait for all; without a word each further wait doubles."""
+    begun = time.monotonic()
+
+    def answer(asked):
+        return (429, {}, {}) if time.monotonic() - begun < 4 else (200, {}, {"text": "good"})
+
+    with Stub(answer) as stub:
+        files = {"stub": service("stub", stub, concurrency=20, retry={"throttle": {"base": "200ms", "cap": "2s"}})}
+        with FlowNight(services=files, **demo("stub.ask"), with_sim=False, factor=1) as night:
+            begun = time.monotonic()
+            run = night.run(100)
+            night.wait_end(run, 60)
+            throttled = night.service("stub")["calls"]["throttle"]
+            # 20 at once, then a burst for each wait of 100, 200, 400, 800 … ms on average; the waits are diced
+            assert 20 <= throttled <= 20 * 14, throttled
+            assert night.service("stub")["calls"]["ok"] == 100
+
+
+# --- keys ---
+
+
+def two_keys(stub, group=None, **more):
+    keys = [{"name": k, "secret": f"secret-{k}", **({"group": group} if group else {})} for k in ("a", "b")]
+    return {"services": {"stub": service("stub", stub, **{"keys": keys, **more})}, **demo("stub.ask"),
+            "secrets": {"secret-a": "aaa", "secret-b": "bbb"}, "with_sim": False, "factor": 1}
+
+
+def most_in(times, window):
+    """The largest count in any window of that length."""
+    times = sorted(times)
+    return max(sum(1 for t in times[i:] if t < at + window) for i, at in enumerate(times))
+
+
+def by_key(stub, key):
+    with stub.lock:
+        return [a.at for a in stub.asked if a.key == key]
+
+
+def test_keys_take_turns():
+    """Two keys have two allowances, each kept; two keys of one group share one."""
+    for group, most in ((None, 20), ("both", 10)):
+        with Stub() as stub, FlowNight(**two_keys(stub, group, limits=["10/1s"])) as night:
+            begun = time.monotonic()
+            run = night.run(60)
+            night.wait_end(run, 60)
+            took = time.monotonic() - begun
+            a, b = by_key(stub, "aaa"), by_key(stub, "bbb")
+            assert abs(len(a) - len(b)) <= 10, (len(a), len(b))
+            assert most_in(a + b, 0.99) <= most
+            assert most_in(a, 0.99) <= 10 and most_in(b, 0.99) <= 10
+            assert took < (2.5 if group is None else 5.5) + 1, took
+            assert took > (2 if group is None else 5), took
+
+
+def test_keys_quota():
+    """Key a is used up: b does the rest. In a group both rest."""
+    for group in (None, "both"):
+        def answer(asked):
+            spent = asked.key == "aaa" and len(by_key_unlocked(stub, "aaa")) > 5
+            return (402, {}, {"message": "no credits left"}) if spent else (200, {}, {"text": "good"})
+
+        def by_key_unlocked(stub, key):
+            return [a for a in stub.asked if a.key == key]
+        with Stub(answer) as stub, FlowNight(**two_keys(stub, group, limits=["10/200ms"], concurrency=1)) as night:
+            run = night.run(40)
+            if group is None:
+                assert night.wait_end(run, 30)["outcomes"]["ready"] == 40
+                keys = {k["key"]: k for k in night.service("stub")["keys"]}
+                assert keys["a"]["state"] == "parked" and keys["a"]["cause"] == "quota" and keys["b"]["state"] == "ready"
+                assert keys["a"]["why"] == "no credits left"
+                assert len(by_key(stub, "aaa")) == 6 and len(by_key(stub, "bbb")) == 35
+            else:
+                wait(lambda: night.service("stub")["keys"][0]["state"] == "parked")
+                time.sleep(0.5)
+                asked = len(stub.times())
+                time.sleep(0.5)
+                assert len(stub.times()) == asked  # not one more on either
+                assert all(k["state"] == "parked" for k in night.service("stub")["keys"])
+                assert night.get(f"/v1/runs/{run}")["state"] == "running"
+                stub.answer = lambda asked: (200, {}, {"text": "good"})
+                text, rc = night.leadctl("service", "reset", "stub")
+                assert rc == 0, text
+                assert night.wait_end(run, 30)["outcomes"]["ready"] == 40
+
+
+def test_auth_parks_one_key():
+    """A refused key rests alone, with its probes; with both refused the run waits, and a new key with a reset frees it."""
+    refused = {"aaa"}
+
+    def answer(asked):
+        return (401, {}, {"message": "bad key"}) if asked.key in refused else (200, {}, {"text": "good"})
+    with Stub(answer) as stub, FlowNight(**two_keys(stub, "both", limits=["20/1s"], quota={"probe": "1s"})) as night:
+        begun = time.monotonic()
+        run = night.run(60)
+        assert night.wait_end(run, 30)["outcomes"]["ready"] == 60
+        took = time.monotonic() - begun
+        keys = {k["key"]: k for k in night.service("stub")["keys"]}
+        assert (keys["a"]["state"], keys["a"]["cause"], keys["b"]["state"]) == ("parked", "auth", "ready")
+        assert len(by_key(stub, "bbb")) == 60
+        first = [t for t in by_key(stub, "aaa") if t - by_key(stub, "aaa")[0] < 0.5]  # in flight before the first answer
+        assert len(first) <= 20
+        assert len(by_key(stub, "aaa")) - len(first) <= took + 1
+        refused |= {"bbb"}
+        run = night.run(20, start=100)
+        wait(lambda: all(k["cause"] == "auth" for k in night.service("stub")["keys"]))
+        text, _ = night.leadctl("why", "run", str(run))
+        assert "key" in text, text
+        (night.folder / "secrets" / "secret-b").write_text("ccc\n")
+        assert night.reload()["applied"]
+        wait(lambda: len(by_key(stub, "ccc")) > 0, 5, "a call with the new key")
+        assert night.wait_end(run, 30)["outcomes"]["ready"] == 20
+        assert night.get("/v1/services/stub")["calls"]["ok"] == 80
+
+
+# --- the breaker ---
+
+
+def breaker(stub, **more):
+    return service("stub", stub, concurrency=1, breaker={"failures": 5, "open": "1s", "probe": "1s"},
+                   retry={"transient": {"attempts": 0, "base": "1ms", "cap": "10ms"},
+                          "throttle": {"base": "1ms", "cap": "2ms"}}, **more)
+
+
+@pytest.mark.parametrize("fault", ["500", "html", "reset"])
+def test_breaker(fault):
+    """Five failures in a row: nothing for a second, one probe, nothing for a second, one probe that closes it."""
+    bad = {"500": (500, {}, {"error": "x"}), "html": (502, {"Content-Type": "text/html"}, "<html>"), "reset": Stub.RESET}[fault]
+    with Stub(lambda asked: bad) as stub:
+        calls = {"ask": {"post": "/ask", "json": {"email": "${.email}"}, "in_doubt": {"repeat": 10}, "map": {"text": ".text"}}}
+        with FlowNight(services={"stub": breaker(stub, calls=calls)}, **demo("stub.ask"), with_sim=False, factor=1) as night:
+            run = night.run(20)
+            shown = wait(lambda: (s := night.service("stub"))["keys"][0]["breaker"]["state"] == "open" and s)
+            assert len(stub.times()) == 5 and shown["keys"][0]["breaker"]["failures"] == 5
+            text, _ = night.leadctl("why", "run", str(run))
+            assert "breaker open" in text, text
+            wait(lambda: len(stub.times()) == 6, 3, "the probe")
+            time.sleep(0.3)
+            stub.answer = lambda asked: (200, {}, {"text": "good"})
+            assert len(stub.times()) == 6
+            end = night.wait_end(run, 30)
+            assert end["outcomes"]["ready"] == 20
+            at = stub.times()
+            assert 0.99 < at[5] - at[4] < 1.3 and 0.99 < at[6] - at[5] < 1.3, [b - a for a, b in zip(at, at[1:])]
+            assert len(at) == 26
+            state = night.service("stub")["keys"][0]["breaker"]
+            assert state["state"] == "closed" and state["failures"] == 0
+
+
+def test_breaker_hears_no_verdicts():
+    """Throttle, not found, empty, refusal, duplicate: all of them answers, whatever they say."""
+    answers = [(404, {}, {}), (429, {"Retry-After": "0"}, {}), (409, {}, {}), (422, {}, {"x": 1}), (200, {}, {"none": 1})]
+
+    def answer(asked):
+        return answers[len(stub.asked) % len(answers)]
+    rules = [{"status": 409, "is": "duplicate"}, {"status": 422, "is": "refusal"},
+             {"status": 200, "body": {".none": {"present": True}}, "is": "empty"}]
+    with Stub(answer) as stub:
+        files = {"stub": breaker(stub, outcomes=rules)}
+        with FlowNight(services=files, **demo("stub.ask"), with_sim=False, factor=1) as night:
+            run = night.run(40)
+            night.wait_end(run, 60)
+            shown = night.service("stub")
+            assert shown["keys"][0]["breaker"] == {"state": "closed", "failures": 0, "opened": 0, "until": None}
+            assert set(shown["calls"]) == {"permanent", "throttle", "duplicate", "refusal", "empty"}
+
+
+# --- money ---
+
+CENT = 10_000  # micro
+
+
+class Watched(threading.Thread):
+    """Reads a run's sums as fast as it can; the largest is kept."""
+
+    def __init__(self, night, path):
+        super().__init__(daemon=True)
+        self.night, self.path = night, path
+        self.most, self.reads, self.stop = 0, 0, False
+        self.start()
+
+    def run(self):
+        while not self.stop:
+            s = self.night.get(self.path)
+            self.most = max(self.most, s["settled_micro"] + s["reserved_micro"] + s["in_doubt_micro"])
+            self.reads += 1
+
+    def end(self):
+        self.stop = True
+        self.join()
+        return self.most
+
+
+def costly(asked):
+    """Every fourth is lost after it was sent: in doubt, and counted as paid."""
+    return Stub.RESET if sum(map(ord, asked.body["email"])) % 4 == 0 else (200, {}, {"text": "good"})
+
+
+def committed(night, run):
+    return sum(p["settled_micro"] if c["state"] in ("settled", "in-doubt") else p["reserved_micro"]
+               for c in night.ledger(run) for p in c["parts"] if c["state"] != "refunded")
+
+
+def test_run_budget():
+    """64 at once, a fourth of them in doubt, never a cent above; then the run waits and says why, and keeps saying so."""
+    with Stub(costly) as stub:
+        files = {"stub": service("stub", stub, concurrency=64, breaker="off")}
+        with FlowNight(services=files, **demo("stub.ask"), with_sim=False, factor=1) as night:
+            run = night.run(200, budget_micro=73 * CENT + 5000)
+            watched = Watched(night, f"/v1/ledger/summary?run={run}")
+            wait(lambda: (s := night.get(f"/v1/ledger/summary?run={run}"))["settled_micro"] + s["in_doubt_micro"] == 73 * CENT)
+            time.sleep(0.3)
+            most = watched.end()
+            assert most == 73 * CENT and watched.reads > 5
+            assert committed(night, run) == 73 * CENT and len(stub.times()) == 73
+            shown = night.get(f"/v1/runs/{run}")
+            assert shown["state"] == "running" and shown["open"] > 0 and "budget" in shown["waiting_for"]
+            text, rc = night.leadctl("why", "run", str(run))
+            assert rc == 0 and "the budget of the run (0.7350) does not hold another call" in text, text
+            lead = night.items(f"/v1/runs/{run}/leads?outcome=open")[0]["lead"]
+            assert night.get(f"/v1/why/lead/{run}/{lead}")["binding"]["condition"] == "budget"
+            night.stop()
+            night.start()
+            assert night.get(f"/v1/why/run/{run}")["waiting"][0]["condition"] == "budget"
+            assert len(stub.times()) == 73
+            text, rc = night.leadctl("run", "cancel", str(run))
+            assert rc == 0, text
+            end = night.wait_end(run, 30)
+            assert end["open"] == 0 and committed(night, run) == 73 * CENT
+
+
+@pytest.mark.parametrize("whose", ["campaign", "organisation", "service", "campaign-day"])
+def test_budget_raised_by_reload(whose):
+    """What stands in a configuration's budget holds all its runs together; raised by a reload, the runs go on by themselves."""
+    with Stub() as stub:
+        night = FlowNight(services={"stub": service("stub", stub)}, **demo("stub.ask"), with_sim=False, factor=1)
+        campaign = night.campaigns["demo"]
+        if whose == "service":
+            night.settings["services"] = {"stub": {"budget": {"total": 0.3}}}
+        elif whose == "organisation":
+            campaign["organisation"] = "acme"
+            night.settings["organisations"] = {"acme": {"budget": {"total": 0.3}}}
+        else:
+            campaign["budget"] = {"day" if "day" in whose else "total": 0.3}
+        with night:
+            runs = [night.run(25), night.run(25, start=100)]
+            wait(lambda: len(stub.times()) == 30)
+            time.sleep(0.3)
+            assert len(stub.times()) == 30
+            text, _ = night.leadctl("why", "run", str(runs[0]))
+            other, _ = night.leadctl("why", "run", str(runs[1]))
+            assert f"the budget of the {whose.split('-')[0]}" in text + other, text + other
+            night.change("leadd.yaml", " 0.3", " 0.1")  # below what is spent: nothing but no more
+            assert night.reload()["applied"]
+            time.sleep(0.2)
+            assert len(stub.times()) == 30
+            night.change("leadd.yaml", " 0.1", " 0.7")
+            text, rc = night.leadctl("reload")
+            assert rc == 0 and "0.10 -> 0.70" in text and "budget" in text, text
+            for run in runs:
+                assert night.wait_end(run, 30)["outcomes"]["ready"] == 25
+            assert len(stub.times()) == 50
+
+
+def test_overbilled():
+    """A bill above the ceiling is settled in full, and nobody calls that service until a person says so."""
+    with Stub(lambda asked: (200, {}, {"text": "good", "price": 0.05 if len(stub.asked) == 10 else 0.004})) as stub:
+        calls = {"ask": {"post": "/ask", "json": {"email": "${.email}"}, "price": {"body": ".price", "ceiling": 0.01},
+                         "in_doubt": {"repeat": 1}, "map": {"text": ".text"}}}
+        files = {"stub": service("stub", stub, calls, concurrency=1)}
+        with FlowNight(services=files, **demo("stub.ask"), with_sim=False, factor=1) as night:
+            run = night.run(30)
+            wait(lambda: night.service("stub")["keys"][0]["cause"] == "overbilled")
+            time.sleep(0.3)
+            assert len(stub.times()) == 10
+            assert night.get(f"/v1/runs/{run}")["settled_micro"] == 9 * 4000 + 50_000
+            night.stop()
+            night.start()
+            time.sleep(0.3)
+            key = night.service("stub")["keys"][0]
+            assert key["cause"] == "overbilled" and "above its price ceiling" in key["why"] and len(stub.times()) == 10
+            assert night.leadctl("service", "reset", "stub")[1] == 0
+            assert night.wait_end(run, 30)["outcomes"]["ready"] == 30
+
+
+# --- whose turn it is ---
+
+
+def test_fair_shares():
+    """Shares 1 and 3 of a service that is bound by its limit; a run of a higher priority goes before both."""
+    with Stub() as stub:
+        files = {"stub": service("stub", stub, limits=["20/500ms"])}
+        with FlowNight(services=files, **demo("stub.ask"), with_sim=False, factor=1) as night:
+            one = night.run(200, share=1, paused=True)
+            three = night.run(200, start=1000, share=3, paused=True)
+            urgent = night.run(40, start=2000, share=1, priority=10, paused=True)
+            for run in (one, three, urgent):
+                wait(lambda: not night.get(f"/v1/runs/{run}")["importing"])
+            night.post("/v1/services/stub/pause")
+            for run in (one, three):
+                night.post(f"/v1/runs/{run}/resume")
+            night.post("/v1/services/stub/resume")
+            end = wait(lambda: (r := night.get(f"/v1/runs/{three}"))["outcomes"]["ready"] >= 100 and r)
+            night.post(f"/v1/runs/{urgent}/resume")
+            night.wait_end(urgent, 30)
+            done = [night.get(f"/v1/runs/{r}")["outcomes"]["ready"] for r in (one, three)]
+            assert 100 <= end["outcomes"]["ready"] <= done[1] <= end["outcomes"]["ready"] + 20
+            assert abs(done[0] - done[1] / 3) <= 3, done
+            for run in (one, three):
+                assert night.wait_end(run, 60)["outcomes"]["ready"] == 200
+            calls = night.ledger(one)
+            assert len(calls) == 200
