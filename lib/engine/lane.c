@@ -201,13 +201,13 @@ struct lane *lane_new(struct engine *e, const char *name)
 
 static int lane_numbers(struct engine *e, struct lane *l, bool fresh, struct lead_error *err)
 {
-	int rc = names_number(e->names, e->txn, NAME_SERVICE, l->name, &l->number, err);
+	int rc = names_number(e->names, NAME_SERVICE, l->name, &l->number, err);
 
 	for (size_t c = 0; rc == 0 && c < l->def->n_calls; c++) {
-		rc = names_number(e->names, e->txn, NAME_ENDPOINT, l->def->calls[c].name, &l->endpoints[c], err);
+		rc = names_number(e->names, NAME_ENDPOINT, l->def->calls[c].name, &l->endpoints[c], err);
 	}
 	for (size_t k = 0; rc == 0 && k < l->def->n_keys; k++) {
-		rc = names_number(e->names, e->txn, NAME_KEY, l->def->keys[k].name, &l->keys[k].number, err);
+		rc = names_number(e->names, NAME_KEY, l->def->keys[k].name, &l->keys[k].number, err);
 		if (rc == 0 && fresh) {
 			struct park_row p;
 

@@ -380,7 +380,9 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 	if (rc != 0) {
 		return rc;
 	}
-	rc = names_load(e->store, &e->names, err);
+	if (restarted) {
+		rc = names_load(e->store, &e->names, err);
+	}
 	known = clocks_read(e, &old);
 	if (restarted) {
 		e->boot = known && strcmp(old.boot_id, e->boot_id) == 0 && old.boot_us <= e->now.boot_us ? old.boot : old.boot + 1;
@@ -399,16 +401,20 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 		txn_abort(e->txn); /* a second reading writes nothing: there may be no room */
 	} else {
 		accounts_restart(e);
+		names_write(e->names, e->txn);
 		runs_write(e);
 		accounts_write(e);
 		engine_write_clocks(e);
 		rc = txn_commit(e->txn, err);
+		if (rc == 0) {
+			names_kept(e->names);
+		}
 	}
 	e->txn = NULL;
 	return rc;
 }
 
-/* Forgets every copy of rows. */
+/* Forgets every copy of rows but names: what memory holds more of those than the store is not used there yet. */
 void engine_unload_rows(struct engine *e)
 {
 	struct run *r, *next;
@@ -417,6 +423,4 @@ void engine_unload_rows(struct engine *e)
 		run_free(e, r);
 	}
 	accounts_drop(e);
-	names_free(e->names);
-	e->names = NULL;
 }

@@ -103,7 +103,7 @@ static void bind_stages(struct run *r)
 
 static void bind_numbers(struct engine *e, struct run *r)
 {
-	if (names_number(e->names, e->txn, NAME_OWNER, r->row.campaign, &r->campaign_no, NULL) != 0) {
+	if (names_number(e->names, NAME_OWNER, r->row.campaign, &r->campaign_no, NULL) != 0) {
 		r->campaign_no = 0;
 	}
 	if (r->campaign != NULL) {
@@ -111,7 +111,7 @@ static void bind_numbers(struct engine *e, struct run *r)
 
 		/* campaigns and organisations share the kind: a prefix keeps them apart */
 		(void)snprintf(org, sizeof(org), "@%s", r->campaign->organisation);
-		if (names_number(e->names, e->txn, NAME_OWNER, org, &r->org_no, NULL) != 0) {
+		if (names_number(e->names, NAME_OWNER, org, &r->org_no, NULL) != 0) {
 			r->org_no = 0;
 		}
 	}

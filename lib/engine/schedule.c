@@ -135,7 +135,11 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 {
 	struct asking q = {.e = e, .v = {.earliest_us = e->now.boot_us}, .all = all, .arg = arg};
 	struct lane *l = s->lane;
+	unsigned total = 0;
 
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		total += e->lanes[i]->in_flight;
+	}
 	if (e->full) {
 		ask(&q, COND_STORE, TIME_NEVER, "%s", e->full_why);
 	}
@@ -145,6 +149,8 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 	ask(&q, COND_PAUSED, quota_earliest(&l->pause, e->now), "service %s %s", l->name, l->pause.cause != PARK_NONE ? "paused" : "not paused");
 	ask(&q, COND_CONCURRENCY, l->in_flight < l->def->concurrency ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight", l->in_flight,
 	    l->def->concurrency);
+	ask(&q, COND_CONCURRENCY, total < e->config->max_in_flight ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight, all services together",
+	    total, e->config->max_in_flight);
 	ask_run(&q, r, s);
 	ask_groups(&q, l, s->call->index);
 	return q.v;
@@ -154,7 +160,6 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 
 static void lane_begin(struct engine *e, struct lane *l)
 {
-	l->wake_us = TIME_NEVER;
 	for (size_t i = 0; i < l->share.n; i++) {
 		struct share_member *m = &l->share.members[i];
 		struct run *r = run_get(e, m->id);
@@ -213,6 +218,7 @@ void schedule(struct engine *e)
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		struct lane *l = e->lanes[(i + e->turn) % e->n_lanes];
 
+		l->wake_us = TIME_NEVER;
 		if (l->def != NULL && l->share.n > 0) {
 			lane_pass(e, l);
 		}

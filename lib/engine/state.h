@@ -196,6 +196,7 @@ struct engine {
 	struct txn *txn;                     /* within a turn */
 	struct arena arena;                  /* of the turn */
 	bool draining, full, more;
+	bool recovered;                      /* a turn failed since the last commit */
 	char full_why[160];
 	int64_t later_us;                    /* what was last told to wake_later */
 };

@@ -21,7 +21,7 @@ int engine_new(const struct engine_options *o, struct engine **ret, struct lead_
 	e->outcomes_end = &e->outcomes;
 	e->commands_end = &e->commands;
 	e->parts_end = &e->parts;
-	e->later_us = -1;
+	e->later_us = TIME_NEVER;
 	(void)snprintf(e->boot_id, sizeof(e->boot_id), "%s", o->boot_id);
 	dice_seed(&e->dice, o->seed);
 	rc = engine_load(e, true, err);
@@ -105,7 +105,7 @@ static void apply_due(struct engine *e)
 	}
 }
 
-static void apply_commands(struct engine *e)
+static void each_command(struct engine *e, void (*f)(struct engine *e, struct command *c))
 {
 	struct command *list = e->commands;
 
@@ -115,21 +115,42 @@ static void apply_commands(struct engine *e)
 		struct command *c = list;
 
 		list = c->next;
-		command_apply(e, c);
+		f(e, c);
 	}
 }
 
-static void refuse_commands(struct engine *e)
+static void refuse_command(struct engine *e, struct command *c)
 {
-	struct command *list = e->commands;
+	command_refuse(e, c, LEAD_EFULL, e->full_why);
+}
 
-	e->commands = NULL;
-	e->commands_end = &e->commands;
-	while (list != NULL) {
-		struct command *c = list;
+/* A reload needs no room, and may be what makes some. */
+static void apply_when_full(struct engine *e, struct command *c)
+{
+	(c->kind == COMMAND_RELOAD ? command_apply : refuse_command)(e, c);
+}
 
-		list = c->next;
-		command_refuse(e, c, LEAD_EFULL, e->full_why);
+static void drop_parts(struct engine *e)
+{
+	while (e->parts != NULL) {
+		struct import_part *p = e->parts;
+
+		e->parts = p->next;
+		free(p->bytes);
+		free(p);
+	}
+	e->parts_end = &e->parts;
+}
+
+/* No room for rows: when there is some, imports read their files anew and skip what they took. */
+static void stop_imports(struct engine *e)
+{
+	struct run *r, *next;
+
+	drop_parts(e);
+	HASH_ITER(hh, e->runs, r, next) {
+		import_free(r->import);
+		r->import = NULL;
 	}
 }
 
@@ -210,14 +231,13 @@ static void release_answers(struct engine *e)
 	}
 }
 
+/* Without room nothing can fall due. */
 static void release_timers(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_lanes; i++) {
-		e->effects.wake(e->effects.ctx, i, e->lanes[i]->wake_us);
+		e->effects.wake(e->effects.ctx, i, e->full ? TIME_NEVER : e->lanes[i]->wake_us);
 	}
-	if (e->later_us >= 0) {
-		e->effects.wake_later(e->effects.ctx, e->later_us);
-	}
+	e->effects.wake_later(e->effects.ctx, e->full ? TIME_NEVER : e->later_us);
 }
 
 static void release_runs(struct engine *e)
@@ -247,12 +267,16 @@ static struct outcome *decide(struct engine *e)
 	struct outcome *left;
 	uint32_t run, number;
 
+	if (e->recovered) {
+		accounts_restart(e);
+	}
 	left = apply_outcomes(e);
 	if (e->full) {
-		refuse_commands(e);
+		each_command(e, apply_when_full);
+		stop_imports(e);
 	} else {
 		apply_due(e);
-		apply_commands(e);
+		each_command(e, command_apply);
 		apply_parts(e);
 		tasks_step(e);
 		runs_sweep(e);
@@ -261,6 +285,7 @@ static struct outcome *decide(struct engine *e)
 	if (!later_head(e->txn, &e->later_us, &run, &number)) {
 		e->later_us = TIME_NEVER;
 	}
+	names_write(e->names, e->txn);
 	runs_write(e);
 	accounts_write(e);
 	lanes_write(e);
@@ -268,18 +293,8 @@ static struct outcome *decide(struct engine *e)
 	return left;
 }
 
-/* Memory as the store has it. Import readers start their files anew. */
-static int recover(struct engine *e, struct lead_error *err)
+static void refuse_tasks(struct engine *e)
 {
-	struct import_part *p;
-
-	grants_drop(e);
-	while ((p = e->parts) != NULL) {
-		e->parts = p->next;
-		free(p->bytes);
-		free(p);
-	}
-	e->parts_end = &e->parts;
 	while (e->tasks != NULL) {
 		struct sweep_task *t = e->tasks;
 
@@ -287,6 +302,32 @@ static int recover(struct engine *e, struct lead_error *err)
 		command_refuse(e, t->command, LEAD_EFULL, e->full_why);
 		free(t);
 	}
+}
+
+/* Commands applied in a turn that did not commit were not carried out: say so. A new configuration is in force all the same. */
+static void refuse_answered(struct engine *e)
+{
+	for (struct command *c = e->answered; c != NULL; c = c->next) {
+		if (c->kind != COMMAND_RELOAD) {
+			c->rc = LEAD_EFULL;
+			(void)lead_fail(&c->err, LEAD_EFULL, "%s", e->full_why);
+		}
+	}
+	release_answers(e);
+}
+
+/* The turn did not commit: memory as the store has it. Import readers start their files anew. */
+static int recover(struct engine *e, struct lead_error *err)
+{
+	grants_drop(e);
+	drop_parts(e);
+	refuse_tasks(e);
+	refuse_answered(e);
+	arena_reset(&e->arena);
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		e->lanes[i]->park_dirty = true; /* it was not written */
+	}
+	e->recovered = true;
 	engine_unload_rows(e);
 	return engine_load(e, false, err);
 }
@@ -306,8 +347,10 @@ static int turn_once(struct engine *e, struct lead_error *err)
 	if (rc != 0) {
 		return rc;
 	}
-	release_calls(e);
+	names_kept(e->names);
+	e->recovered = false;
 	release_outcomes(e, left);
+	release_calls(e); /* after the outcomes: a call that cannot even be started ends within */
 	release_answers(e);
 	arena_reset(&e->arena);
 	release_timers(e);
@@ -315,14 +358,27 @@ static int turn_once(struct engine *e, struct lead_error *err)
 	return 0;
 }
 
-/* Commands applied in a turn that did not commit were not carried out: say so. */
-static void refuse_answered(struct engine *e, const char *why)
+static bool no_room(int rc)
 {
-	for (struct command *c = e->answered; c != NULL; c = c->next) {
-		c->rc = LEAD_EFULL;
-		(void)lead_fail(&c->err, LEAD_EFULL, "%s", why);
+	return rc == LEAD_EFULL || rc == LEAD_ESTORE || rc == LEAD_ENOMEM;
+}
+
+/* What is gathered is kept: at once or in a later turn it is applied again, to memory that knows nothing of this one. */
+static int turn_again(struct engine *e, struct lead_error *err)
+{
+	struct lead_error again;
+	int rc;
+
+	(void)snprintf(e->full_why, sizeof(e->full_why), "%.*s", (int)sizeof(e->full_why) - 1, err->text);
+	e->full = true;
+	rc = recover(e, &again);
+	if (rc == 0 && no_room(rc = turn_once(e, &again))) {
+		rc = recover(e, &again);
 	}
-	release_answers(e);
+	if (rc != 0) {
+		*err = again;
+	}
+	return rc != 0 ? rc : LEAD_EFULL;
 }
 
 int engine_turn(struct engine *e, struct now now, struct lead_error *err)
@@ -335,19 +391,8 @@ int engine_turn(struct engine *e, struct now now, struct lead_error *err)
 	e->more = false;
 	e->full = !check_room(e);
 	rc = turn_once(e, err);
-	if (rc == LEAD_EFULL || rc == LEAD_ESTORE || rc == LEAD_ENOMEM) {
-		struct lead_error again;
-
-		(void)snprintf(e->full_why, sizeof(e->full_why), "%.*s", (int)sizeof(e->full_why) - 1, err->text);
-		e->full = true;
-		refuse_answered(e, e->full_why);
-		arena_reset(&e->arena);
-		if (recover(e, &again) != 0 || turn_once(e, &again) != 0) {
-			grants_drop(e);
-			refuse_answered(e, e->full_why);
-			return LEAD_EFULL; /* what was gathered is still there: the next turn tries again */
-		}
-		return LEAD_EFULL;
+	if (no_room(rc)) {
+		return turn_again(e, err);
 	}
 	if (rc != 0) {
 		return rc;
@@ -408,16 +453,10 @@ static void free_gathered(struct engine *e)
 		free(o->body);
 		free(o);
 	}
-	while (e->parts != NULL) {
-		struct import_part *p = e->parts;
-
-		e->parts = p->next;
-		free(p->bytes);
-		free(p);
-	}
-	e->full = true;
+	drop_parts(e);
 	(void)snprintf(e->full_why, sizeof(e->full_why), "leadd has stopped");
-	refuse_commands(e);
+	refuse_tasks(e);
+	each_command(e, refuse_command);
 	release_answers(e);
 }
 
@@ -434,6 +473,7 @@ void engine_free(struct engine *e)
 		engine_call_free(e, c);
 	}
 	engine_unload_rows(e);
+	names_free(e->names);
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		lane_free(e->lanes[i]);
 	}

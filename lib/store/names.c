@@ -10,22 +10,9 @@ struct names {
 	struct {
 		char **text; /* number - 1 */
 		size_t n;
+		size_t kept; /* the first so many are in the store */
 	} kinds[NAME_N];
 };
-
-static struct key name_key(enum name_kind kind, const char *name)
-{
-	struct key k = key_u8(key_of(), (uint8_t)kind);
-	size_t len = strlen(name);
-
-	/* longer names are cut with their length: configuration keeps names under 24 bytes apart anyway */
-	if (len > sizeof(k.bytes) - 2) {
-		len = sizeof(k.bytes) - 2;
-	}
-	memcpy(k.bytes + k.len, name, len);
-	k.len += len;
-	return key_u8(k, (uint8_t)strlen(name));
-}
 
 static int names_set(struct names *n, enum name_kind kind, uint32_t number, const char *text, size_t len)
 {
@@ -76,6 +63,7 @@ int names_load(struct store *s, struct names **ret, struct lead_error *err)
 	rc = txn_begin(s, false, &t, err);
 	if (rc == 0) {
 		txn_walk(t, TABLE_NAME, key_of(), key_of(), on_name, &l);
+		names_kept(n);
 		rc = l.rc != 0 ? l.rc : txn_error(t);
 		txn_abort(t);
 	}
@@ -101,9 +89,8 @@ void names_free(struct names *n)
 	free(n);
 }
 
-int names_number(struct names *n, struct txn *t, enum name_kind kind, const char *name, uint16_t *ret, struct lead_error *err)
+int names_number(struct names *n, enum name_kind kind, const char *name, uint16_t *ret, struct lead_error *err)
 {
-	struct buf *b = txn_buf(t);
 	size_t count = n->kinds[kind].n;
 
 	for (size_t i = 0; i < count; i++) {
@@ -118,11 +105,28 @@ int names_number(struct names *n, struct txn *t, enum name_kind kind, const char
 	if (names_set(n, kind, (uint32_t)count + 1, name, strlen(name)) != 0) {
 		return lead_fail(err, LEAD_ENOMEM, "out of memory");
 	}
-	pack_u32(b, (uint32_t)count + 1);
-	pack_text(b, name);
-	txn_put(t, TABLE_NAME, name_key(kind, name), b->data, b->len);
 	*ret = (uint16_t)(count + 1);
 	return 0;
+}
+
+void names_write(const struct names *n, struct txn *t)
+{
+	for (int k = 0; k < NAME_N; k++) {
+		for (size_t i = n->kinds[k].kept; i < n->kinds[k].n; i++) {
+			struct buf *b = txn_buf(t);
+
+			pack_u32(b, (uint32_t)i + 1);
+			pack_text(b, n->kinds[k].text[i]);
+			txn_put(t, TABLE_NAME, key_u32(key_u8(key_of(), (uint8_t)k), (uint32_t)i + 1), b->data, b->len);
+		}
+	}
+}
+
+void names_kept(struct names *n)
+{
+	for (int k = 0; k < NAME_N; k++) {
+		n->kinds[k].kept = n->kinds[k].n;
+	}
 }
 
 const char *names_text(const struct names *n, enum name_kind kind, uint16_t number)

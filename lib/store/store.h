@@ -21,7 +21,7 @@
 /* What stands in each table is said beside the code that writes it: see the header named there. */
 enum store_table {
 	TABLE_META,     /* word -> see store.c, engine/load.c */
-	TABLE_NAME,     /* kind, name -> number (names.h) */
+	TABLE_NAME,     /* kind, number -> name (names.h) */
 	TABLE_RUN,      /* run (runs.h) */
 	TABLE_UPLOAD,   /* upload id (runs.h) */
 	TABLE_LEAD,     /* run, number -> imported row (items.h) */
