@@ -9,8 +9,8 @@ import time
 from email.utils import formatdate
 
 import pytest
-from flow_kit import LONG, FlowNight, Stub, one_stage, people, service, shipped_vars, stamp, wait
-from night import calm
+from flow_kit import LONG, FlowNight, Stub, good_world, one_stage, service, shipped_vars, stamp, wait
+from night import ROOT
 
 TURN_S = 0.05  # longest wait of a turn, and what the clocks of two programs may differ by
 
@@ -36,12 +36,8 @@ def test_quota_at_30_percent():
     """OpenAI's allowance ends at 30 % of the copies: one probe a second, the rest goes on, and so does the run later."""
     n = 1000 if LONG else 120
     away = 20 if LONG else 5
-    scenario = {"services": calm()}
-    scenario["services"]["zerobounce"]["verdicts"] = {
-        k: "0%" for k in ("invalid", "catch-all", "unknown", "do_not_mail", "spamtrap", "abuse")}
-    scenario["services"]["openai"] |= {
-        "expected": n, "copy": {k: "0%" for k in ("short", "long", "signed", "placeholder", "refused")},
-        "script": [{"fault": "quota", "from": "30%", "for": f"{away}s"}]}
+    scenario = {"services": good_world()}
+    scenario["services"]["openai"] |= {"expected": n, "script": [{"fault": "quota", "from": "30%", "for": f"{away}s"}]}
     probe = [("call_id_header", "quota: {probe: 1s}\ncall_id_header")]
     with FlowNight(scenario=scenario, factor=600, edit={"openai": probe}) as night:
         run = night.run(n)
@@ -110,7 +106,7 @@ def test_isolation():
     edit = {"openai": [("limit: [60/60s, 10000/day]", "limit: 10/1s, label: 60s")],
             "zerobounce": [("limits: [1/3s]", "limits: [10/1s]")],
             "instantly": [("limit: 100/60s", "limit: 100/1s")], "perplexity": [("limits: [50/60s]", "limits: [50/1s]")]}
-    scenario = {"services": calm()}
+    scenario = {"services": good_world()}
     for name, limit in {"openai": "10/1s", "zerobounce": "10/1s", "instantly": "100/1s", "perplexity": "50/1s"}.items():
         scenario["services"][name]["limits"] = [limit]
     hang = json.dumps({"services": {"perplexity": {"script": [{"fault": "hang"}]}}}).encode()
@@ -537,3 +533,178 @@ def test_fair_shares():
                 assert night.wait_end(run, 60)["outcomes"]["ready"] == 200
             calls = night.ledger(one)
             assert len(calls) == 200
+
+
+# --- copies ---
+
+FAIR = ("I have been reading about your work and liked what I saw there last week. We take over small routine jobs with the "
+        "tools that a team already uses, so that everybody gets the afternoons back for what matters. Most people start with "
+        "one small thing and see what happens. Would ten minutes next week suit you to look at one of them?")
+#         first name: (answers of the first model, answers of the second, whose text counts)
+COPIES = {"Ann": (["good"], [], "gpt-4o-mini"),
+          "Bob": (["gone"], ["good"], "gpt-3.5-turbo"),          # fails for good: the next at once
+          "Carla": (["gone"], ["gone"], "template"),
+          "David": (["short", "good"], [], "gpt-4o-mini"),       # refused by a gate: once more, then the next
+          "Emma": (["short", "signed"], ["good"], "gpt-3.5-turbo"),
+          "Frank": (["short", "placeholder"], ["signed", "short"], "template"),
+          "Grace": (["refused"], ["good"], "gpt-3.5-turbo"),     # the model declined: the next at once
+          "Henry": (["500", "500", "good"], [], "gpt-4o-mini"),
+          "Irene": (["500", "500", "500"], ["good"], "gpt-3.5-turbo"),
+          "Jacob": (["empty", ], ["cut"], "template")}
+
+
+def model_answer(stub):
+    texts = {"good": "Hi, " + FAIR, "short": "Hi there.", "signed": "Hi, " + FAIR[:-60] + " Best regards, Eva",
+             "placeholder": "Hi [Name], " + FAIR[:-40]}
+
+    def answer(asked):
+        person = asked.body["messages"][1]["content"].split("Full name: ")[1].split("\n")[0]
+        model = asked.body["model"]
+        so_far = sum(1 for a in stub.asked if a.body["model"] == model and f"Full name: {person}\n" in
+                     a.body["messages"][1]["content"])
+        wanted = COPIES[person.split()[0]][model != "gpt-4o-mini"]
+        what = wanted[so_far - 1] if so_far <= len(wanted) else "gone"
+        if what == "gone":
+            return 404, {}, {"error": {"code": "model_not_found", "message": "no such model"}}
+        if what == "500":
+            return 500, {}, {"error": {"message": "sorry"}}
+        message = {"content": texts.get(what, "Hi"), "refusal": "No." if what == "refused" else None}
+        if what == "empty":
+            message["content"] = None
+        return 200, {}, {"choices": [{"message": message, "finish_reason": "length" if what == "cut" else "stop"}],
+                         "model": model + "-2024-07-18", "usage": {"prompt_tokens": 300, "completion_tokens": 80}}
+    return answer
+
+
+def test_copies():
+    """Models in turn, texts refused by gates, and a marked template at the end: the right number of calls each, and always a
+    text that passes."""
+    n = 50
+    with Stub() as stub:
+        stub.answer = model_answer(stub)
+        edit = {"openai": [("timeout: {total: 120s}", "timeout: {total: 120s}\nretry: {transient: {attempts: 3, base: 10ms, cap: 50ms}}"
+                            "\nbreaker: off")]}
+        with FlowNight(scenario={"services": good_world()}, factor=600, edit=edit, bases={"openai": stub.base}) as night:
+            run = night.run(n)
+            end = night.wait_end(run, 60)
+            assert end["outcomes"]["confirmed"] == n, end["outcomes"]
+            for lead in night.export(run):
+                first, last = lead["fields"]["first_name"], lead["fields"]["last_name"]
+                mine, other, model = COPIES[first]
+                assert lead["fields"]["copy_model"].startswith(model), (first, lead["fields"])
+                asked = [a.body["model"] for a in stub.asked if f"Full name: {first} {last}\n" in a.body["messages"][1]["content"]]
+                assert asked == ["gpt-4o-mini"] * len(mine) + ["gpt-3.5-turbo"] * len(other), (first, asked)
+                assert 50 <= len(lead["fields"]["copy"].split()) <= 70
+                assert lead["fields"]["copy"].startswith("Hi, I have" if model != "template" else f"Hi {first}, I have")
+            detail = night.get(f"/v1/leads/{run}/6")  # Frank
+            steps = [(t["step"], t["outcome"], t["reason"]) for t in detail["timeline"] if t["stage"] == "copy"]
+            assert [r for _, _, r in steps if r] == ["copy-short", "copy-placeholder", "copy-signature", "copy-short"], steps
+
+
+# --- pushes ---
+
+
+def test_push_in_doubt():
+    """A push whose answer was lost is looked up, and made again only when it is not there."""
+    n = 60
+    scenario = {"services": good_world()}
+    scenario["services"]["instantly"]["script"] = [
+        {"fault": "reset-after", "from": 5, "calls": 12, "endpoints": ["create-lead"]},
+        {"fault": "reset-before", "from": 40, "calls": 12, "endpoints": ["create-lead"]},
+        {"fault": "garbage", "from": 70, "calls": 6, "endpoints": ["create-lead"]}]
+    edit = {"instantly": [("retry: {throttle", "breaker: off\nretry: {throttle")]}
+    with FlowNight(scenario=scenario, factor=600, edit=edit) as night:
+        run = night.run(n)
+        end = night.wait_end(run, 60)
+        assert end["outcomes"]["confirmed"] == n, end["outcomes"]
+        report = night.report()
+        assert report["pushed"]["count"] == n and report["pushed"]["doubled"] == 0
+        faults = report["services"]["instantly"]["faults"]
+        assert faults["reset-after"] == 12 and faults["reset-before"] == 12 and faults["garbage"] >= 1
+        calls = [c for c in night.ledger(run) if c["service"] == "instantly"]
+        pushes = [c for c in calls if c["endpoint"] == "push"]
+        assert sum(c["state"] == "in-doubt" for c in pushes) == 24 + faults["garbage"]
+        assert len(pushes) == n + 12  # only those that were not there
+        assert len(calls) - len(pushes) == n + 24 + faults["garbage"]  # read back, and looked up
+
+
+def test_lost_pushes():
+    """The provider said yes and kept nothing: read back, pushed again, nobody twice."""
+    n = 40
+    scenario = {"services": good_world()}
+    scenario["services"]["instantly"]["script"] = [{"fault": "lost-push", "from": 3, "calls": 12}]
+    pipeline = (ROOT / "etc/pipelines/cold-email.yaml").read_text().replace("missing: {wait: 2s", "missing: {wait: 100ms")
+    with FlowNight(scenario=scenario, factor=600, pipelines={"cold-email": pipeline}) as night:
+        run = night.run(n)
+        end = night.wait_end(run, 60)
+        assert end["outcomes"]["confirmed"] == n, end["outcomes"]
+        report = night.report()
+        assert report["pushed"]["count"] == n and report["pushed"]["doubled"] == 0
+        assert report["services"]["instantly"]["faults"]["lost-push"] == 12 and report["repeats_p3"] == 0
+        calls = [c for c in night.ledger(run) if c["service"] == "instantly"]
+        assert sum(c["endpoint"] == "push" for c in calls) == n + 12
+        assert sum(c["endpoint"] == "find" for c in calls) == n + 3 * 12  # three looks before a push is made again
+
+
+# --- limits ---
+
+
+def test_limit_lowered():
+    """Lowered in mid-run the limit holds at once, as the provider sees it; a reload brings the file's number back."""
+    scenario = {"services": good_world()}
+    scenario["services"]["openai"]["limits"] = ["20/1s"]
+    scenario["services"]["instantly"]["limits"] = ["100/1s"]
+    edit = {"openai": [("limit: [60/60s, 10000/day]", "limit: 20/1s, label: 60s")],
+            "instantly": [("limit: 100/60s", "limit: 100/1s")]}
+    with FlowNight(scenario=scenario, factor=1, edit=edit, **two_campaigns()) as night:
+        run = night.run(150, campaign="second")
+        wait(lambda: night.service("openai")["calls"].get("ok", 0) >= 40)
+        text, rc = night.leadctl("service", "limit", "openai", "5/1s")
+        lowered = time.time()
+        assert rc == 0, text
+        time.sleep(4)
+        assert night.service("openai")["limits"][0]["windows"][0]["max"] == 5
+        bills = [b["at_us"] / 1e6 for b in night.report()["bills"] if b["service"] == "openai"]
+        after = [t for t in bills if t > lowered + 0.1]
+        assert most_in(bills, 0.999) <= 20 and most_in(after, 0.999) <= 5
+        assert 10 <= len(after) <= 25, len(after)
+        assert night.reload()["applied"]
+        assert night.service("openai")["limits"][0]["windows"][0]["max"] == 20
+        assert night.wait_end(run, 60)["outcomes"]["delivered"] == 150
+        assert night.report()["violations"] == 0
+        # every request, refused ones too, counted by both sides
+        audit = {(a["service"], a["window"]): a for a in night.get("/v1/limits/audit")["items"]}
+        seen = night.report()["services"]
+        assert audit["openai", "20/1s"]["worst"] == seen["openai"]["windows"][0]["worst"] == 20
+        assert all(a["ok"] for a in audit.values())
+
+
+def test_audit():
+    """Several windows at once, tight enough to bind: no violation at leadsim, and `limits audit` counts what it counts."""
+    n = 400 if LONG else 80
+    limits = {"zerobounce": ["20/1s", "30/2s"], "perplexity": ["25/1s"], "openai": ["15/700ms", "100/10s"],
+              "instantly": ["40/1s"]}
+    scenario = {"services": good_world()}
+    for name, windows in limits.items():
+        scenario["services"][name]["limits"] = windows
+    edit = {"zerobounce": [("limits: [1/3s]", "limits: [{limit: [20/1s, 30/2s]}]")],
+            "perplexity": [("limits: [50/60s]", "limits: [25/1s]")],
+            "openai": [("limit: [60/60s, 10000/day]", "limit: [15/700ms, 100/10s]"), ("of: 60s", "of: 10s"), ("of: 60s", "of: 10s")],
+            "instantly": [("limit: 100/60s", "limit: 40/1s")]}
+    with FlowNight(scenario=scenario, factor=1, edit=edit) as night:
+        run = night.run(n)
+        night.wait_end(run, n)
+        seen = night.report()
+        assert seen["violations"] == 0
+        text, rc = night.leadctl("limits", "audit")
+        assert rc == 0, text
+        audit = night.get("/v1/limits/audit")["items"]
+        for name, windows in limits.items():
+            theirs = {w["limit"]: w for w in seen["services"][name]["windows"]}
+            ours = {a["window"]: a for a in audit if a["service"] == name}
+            assert set(ours) == set(theirs) == set(windows)
+            for window in windows:
+                assert ours[window]["ok"] and ours[window]["worst"] <= ours[window]["max"] == theirs[window]["max"]
+                # when a first byte leaves and when it arrives differ by the way between
+                assert abs(ours[window]["worst"] - theirs[window]["worst"]) <= 1, (name, ours[window], theirs[window])
+                assert ours[window]["calls"] == seen["services"][name]["calls"]
