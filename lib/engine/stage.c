@@ -473,20 +473,17 @@ static void on_doubt(struct engine *e, struct run *r, struct item *i, const stru
 	run_queue(e, r, i);
 }
 
-/* A call in doubt was looked up: there it is, or it is made again. False: nobody could say. */
-static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a)
+/* A call in doubt was looked up: there it is, as if it had answered, or it is made again. False: nobody could say. */
+static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
 {
-	struct fact f = call_fact(e, i, c, a);
-
 	if (a->outcome == OUTCOME_OK || a->outcome == OUTCOME_DUPLICATE) {
-		keep_answer(a, &f);
-		fact_add(e->txn, i, &f);
 		i->phase = PHASE_CALL;
-		run_count(r, i->stage)->ok++;
-		stage_passed(e, r, i, r->stage_of[i->stage]);
+		on_success(e, r, i, st, c, a);
 		return true;
 	}
 	if (a->outcome == OUTCOME_EMPTY) {
+		struct fact f = call_fact(e, i, c, a);
+
 		fact_add(e->txn, i, &f);
 		i->phase = PHASE_CALL;
 		run_queue(e, r, i);
@@ -535,7 +532,7 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 		item_hold(e, r, i, "stage-gone");
 		return;
 	}
-	if (i->phase == PHASE_LOOKUP && lookup_outcome(e, r, i, c, a)) {
+	if (i->phase == PHASE_LOOKUP && lookup_outcome(e, r, i, st, c, a)) {
 		return;
 	}
 	if (i->phase == PHASE_CALL && is_success(i, c, a)) {

@@ -386,6 +386,25 @@ static void test_lookup(void **state)
 	end();
 }
 
+/* What a look-up finds is the stage's result like any answer: what it gives is kept, its gates
+ * judge it. */
+static void test_lookup_gives(void **state)
+{
+	static const char *const found[][2] = {
+	    {"{\"text\":\"hi\"}", "ready"}, {"{\"text\":\"no\"}", "rejected dull"}};
+
+	for (int i = 0; i < 2; i++) {
+		begin(DOUBT("{lookup: find}") FIND,
+		    STAGE("    give: {copy: '${.found_text}'}\n"
+			  "    gates: [{field: copy, in: [hi], reason: dull}]\n"));
+		rig_broken(&rig, 0);
+		rig_answer(&rig, 1, 200, found[i][0]);
+		state_is(found[i][1]);
+		assert_string_equal(rig_field(&rig, 1, 1, "copy"), i == 0 ? "hi" : "no");
+		end();
+	}
+}
+
 static void test_lookup_empty(void **state)
 {
 	begin(DOUBT("{lookup: find}") FIND, PLAIN);
@@ -515,6 +534,7 @@ int main(void)
 	    cmocka_unit_test(test_doubt_free),
 	    cmocka_unit_test(test_doubt_garbage),
 	    cmocka_unit_test(test_lookup),
+	    cmocka_unit_test(test_lookup_gives),
 	    cmocka_unit_test(test_lookup_empty),
 	    cmocka_unit_test(test_lookup_fails),
 	    cmocka_unit_test(test_lookup_in_chain),
