@@ -1,0 +1,524 @@
+/*
+ * The operator, who never gives up: what was not heard is said again. And the faults, begun and ended in their time.
+ */
+#include "tests/sim/shell.h"
+
+#include "lib/engine/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HOUR_US (INT64_C(3600) * US_PER_S)
+
+/* --- the world --- */
+
+static void calm_world(const struct night *n, struct scenario *s)
+{
+	const struct shape *shape = &shapes[n->plan->shape];
+
+	scenario_default(s);
+	s->seed = n->plan->seed;
+	s->doubt_us = 0;
+	s->huge_bytes = 2 << 20;
+	s->drip_us = 20 * US_PER_MS;
+	s->retry_after_us = 2 * US_PER_S;
+	s->slow_us = 5 * US_PER_S;
+	for (unsigned i = 0; i < SERVICES; i++) {
+		struct scenario_service *v = &s->services[i];
+		struct scenario_limit like = v->limits[0];
+
+		v->n_limits = 0;
+		for (unsigned w = 0; w < WINDOWS && shape->windows[i][w].max > 0; w++) {
+			like.max = shape->windows[i][w].max;
+			like.length_us = shape->windows[i][w].length_us;
+			v->limits[v->n_limits++] = like;
+		}
+		v->min_us = shape->median_us / 4;
+		v->median_us = shape->median_us;
+		v->p95_us = shape->median_us * 3;
+	}
+	s->services[WORLD_ZEROBOUNCE].n_keys = 2;
+	(void)snprintf(s->services[WORLD_ZEROBOUNCE].keys[0].text, 16, "verify-1");
+	(void)snprintf(s->services[WORLD_ZEROBOUNCE].keys[1].text, 16, "verify-2");
+	s->verdict_ppm[VERDICT_UNKNOWN] = 10000;
+	s->copy_ppm[COPY_REFUSED] = n->plan->seed % 3 == 0 ? 300000 : 20000;
+	s->quota_code = QUOTA_ANY;
+}
+
+static void swap_world(struct night *n)
+{
+	struct scenario *s = malloc(sizeof(*s));
+
+	*s = n->calm_world;
+	for (size_t i = 0; i < n->plan->n_faults; i++) {
+		const struct fault *f = &n->plan->faults[i];
+		struct scenario_service *v = &s->services[f->service];
+
+		if (n->active[i] && f->kind < FAULT_N && v->n_scripts < SCENARIO_SCRIPTS) {
+			v->scripts[v->n_scripts++] = (struct scenario_script){
+			    .fault = (enum world_fault)f->kind, .from = 1, .share_ppm = f->share_ppm, .endpoints = UINT32_MAX};
+		}
+	}
+	world_swap(n->world, s);
+	free(s);
+}
+
+/* --- what the operator says --- */
+
+static struct intent *intend(struct night *n, enum command_kind kind, size_t run, int64_t at_us)
+{
+	struct intent *i = calloc(1, sizeof(*i));
+
+	if (n->n_intents == n->cap_intents) {
+		n->cap_intents = n->cap_intents * 2 + 64;
+		n->intents = realloc(n->intents, n->cap_intents * sizeof(*n->intents));
+	}
+	*i = (struct intent){.night = n, .run = run};
+	i->command.kind = kind;
+	event_push(n, at_us, EVENT_INTENT, (uint32_t)n->n_intents, 0, NULL);
+	n->intents[n->n_intents++] = i;
+	return i;
+}
+
+static struct intent *intend_service(struct night *n, enum command_kind kind, unsigned service)
+{
+	struct intent *i = intend(n, kind, 0, n->now_us);
+
+	(void)snprintf(i->command.service, sizeof(i->command.service), "%s", service_word(service));
+	return i;
+}
+
+static void conf_ceiling(const struct night *n, unsigned variant, uint32_t ret[SERVICES][WINDOWS])
+{
+	for (unsigned s = 0; s < SERVICES; s++) {
+		for (unsigned w = 0; w < WINDOWS; w++) {
+			uint32_t max = shapes[n->plan->shape].windows[s][w].max;
+
+			ret[s][w] = (variant & CONF_LOW) != 0 ? max / 2 : max;
+		}
+	}
+}
+
+static void intend_reload(struct night *n)
+{
+	struct intent *i = intend(n, COMMAND_RELOAD, 0, n->now_us);
+
+	n->variant = (n->low > 0 ? CONF_LOW : 0) | (n->tight > 0 ? CONF_TIGHT : 0);
+	i->limits = true;
+}
+
+static void intend_limit(struct night *n, unsigned service, uint32_t max)
+{
+	const struct window_plan *w = &shapes[n->plan->shape].windows[service][0];
+	struct intent *i = intend_service(n, COMMAND_SERVICE_LIMIT, service);
+
+	i->limits = true;
+	i->command.window = (struct window_spec){.kind = WINDOW_SLIDING, .length_us = w->length_us, .max = max};
+	i->ceiling[service][0] = max;
+}
+
+/* Limits that may be in force: until a change is confirmed, the higher of old and new. */
+static void expect_limits(struct night *n, const struct intent *i)
+{
+	n->pending_limits++;
+	for (unsigned s = 0; s < SERVICES; s++) {
+		for (unsigned w = 0; w < WINDOWS; w++) {
+			uint32_t *p = &n->pending_ceiling[s][w];
+
+			*p = i->ceiling[s][w] > *p ? i->ceiling[s][w] : *p;
+		}
+	}
+}
+
+static void limits_told(struct night *n, const struct intent *i, bool done)
+{
+	for (unsigned s = 0; s < SERVICES && done; s++) {
+		for (unsigned w = 0; w < WINDOWS; w++) {
+			if (i->ceiling[s][w] > 0) {
+				n->ceiling[s][w] = i->ceiling[s][w];
+			}
+		}
+	}
+	if (--n->pending_limits == 0) {
+		memset(n->pending_ceiling, 0, sizeof(n->pending_ceiling));
+	}
+}
+
+static void on_done(void *ctx, struct command *c)
+{
+	struct intent *i = ctx;
+	struct night *n = i->night;
+	bool heard = !n->dying && c->rc != LEAD_EFULL;
+
+	if (i->limits) {
+		limits_told(n, i, heard && c->rc == 0);
+	}
+	if (!heard) {
+		for (uint32_t k = 0; k < n->n_intents; k++) {
+			if (n->intents[k] == i) {
+				event_push(n, n->now_us + US_PER_S, EVENT_INTENT, k, 0, NULL);
+			}
+		}
+		return;
+	}
+	i->heard = true;
+	if (c->kind == COMMAND_RELOAD && c->rc == 0) {
+		n->tight_told = i->tight;
+	}
+	if (c->kind == COMMAND_UPLOAD) {
+		n->uploaded[i->run] = true;
+	} else if (c->kind == COMMAND_START && c->rc == 0) {
+		if (n->run_ids[i->run] != 0 && n->run_ids[i->run] != c->count) {
+			violate(n->result, "the same start gave run %u and run %llu", n->run_ids[i->run], (unsigned long long)c->count);
+		}
+		n->run_ids[i->run] = (uint32_t)c->count;
+	} else if (c->rc < 0) {
+		violate(n->result, "a command of kind %d failed: %s", c->kind, c->err.text);
+	}
+	n->done = n->done || (n->quiet && operator_is_done(n));
+}
+
+static void fill_start(struct night *n, struct command *c, size_t run)
+{
+	const struct run_plan *r = &n->plan->runs[run];
+
+	c->start = (struct run_row){.budget_micro = r->budget_micro, .share = r->share, .priority = r->priority, .encoding = 255};
+	(void)snprintf(c->start.campaign, sizeof(c->start.campaign), "%s", r->campaign == 0 ? "one" : "two");
+	(void)snprintf(c->start.source, sizeof(c->start.source), "rows.csv");
+	(void)snprintf(c->start.upload, sizeof(c->start.upload), "%s", r->upload);
+	(void)snprintf(c->idem, sizeof(c->idem), "%s", r->idem);
+	c->idem_body = 1;
+}
+
+static bool of_run(enum command_kind kind)
+{
+	return kind == COMMAND_PAUSE || kind == COMMAND_RESUME || kind == COMMAND_CANCEL || kind == COMMAND_RETRY;
+}
+
+void operator_send(struct night *n, size_t intent)
+{
+	struct intent *i = n->intents[intent];
+	struct command *c;
+
+	if (i->heard) {
+		return;
+	}
+	if (n->engine == NULL || n->stopping || (i->command.kind == COMMAND_START && !n->uploaded[i->run]) ||
+	    (of_run(i->command.kind) && n->run_ids[i->run] == 0)) {
+		event_push(n, n->now_us + US_PER_S / 2, EVENT_INTENT, (uint32_t)intent, 0, NULL);
+		return;
+	}
+	c = malloc(sizeof(*c));
+	*c = i->command;
+	c->done = on_done;
+	c->ctx = i;
+	c->run = n->run_ids[i->run];
+	if (c->kind == COMMAND_START) {
+		fill_start(n, c, i->run);
+	} else if (c->kind == COMMAND_UPLOAD) {
+		(void)snprintf(c->upload.id, sizeof(c->upload.id), "%s", n->plan->runs[i->run].upload);
+		c->upload.size = n->plan->runs[i->run].csv.len;
+	} else if (c->kind == COMMAND_RELOAD) {
+		/* the file as it is now, not as it was when the wish came up */
+		c->config = config_ref(conf_get(n->plan->shape, n->variant));
+		conf_ceiling(n, n->variant, i->ceiling);
+		i->tight = (n->variant & CONF_TIGHT) != 0;
+	}
+	if (i->limits) {
+		expect_limits(n, i);
+	}
+	if (c->kind != COMMAND_UPLOAD && c->kind != COMMAND_START) {
+		watch_disturb(n);
+	}
+	engine_command(n->engine, c);
+	process_poke(n);
+}
+
+bool operator_is_done(struct night *n)
+{
+	for (size_t i = 0; i < n->n_intents; i++) {
+		if (!n->intents[i]->heard) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < n->plan->n_runs; i++) {
+		const struct run_row *r = n->engine != NULL ? show_run_row(n->engine, n->run_ids[i]) : NULL;
+
+		if (r == NULL || !r->written || (r->state != RUN_DONE && r->state != RUN_CANCELLED)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The file on disk counts, and nothing that was said about limits since. */
+void operator_restarted(struct night *n)
+{
+	conf_ceiling(n, n->variant, n->ceiling);
+	n->tight_told = (n->variant & CONF_TIGHT) != 0;
+}
+
+void operator_begin(struct night *n)
+{
+	calm_world(n, &n->calm_world);
+	n->world = world_new(&n->calm_world);
+	conf_ceiling(n, CONF_BASE, n->ceiling);
+	for (size_t r = 0; r < n->plan->n_runs; r++) {
+		(void)intend(n, COMMAND_UPLOAD, r, n->plan->runs[r].start_us);
+		(void)intend(n, COMMAND_START, r, n->plan->runs[r].start_us + 10 * US_PER_MS);
+	}
+	for (size_t i = 0; i < n->plan->n_faults; i++) {
+		const struct fault *f = &n->plan->faults[i];
+
+		if (!f->off) {
+			event_push(n, f->at_us, EVENT_FAULT, (uint32_t)i, 0, NULL);
+			event_push(n, f->at_us + f->for_us, EVENT_FAULT_END, (uint32_t)i, 0, NULL);
+		}
+	}
+	event_push(n, n->plan->quiet_us, EVENT_QUIET, 0, 0, NULL);
+}
+
+void operator_quiet(struct night *n)
+{
+	n->quiet = true;
+	n->quiet_us = n->now_us;
+	if (n->plan->n_faults == 0) {
+		return;
+	}
+	for (size_t r = 0; r < n->plan->n_runs; r++) {
+		(void)intend(n, n->plan->runs[r].budget_micro >= 0 ? COMMAND_CANCEL : COMMAND_RESUME, r, n->now_us);
+	}
+	for (unsigned s = 0; s < SERVICES; s++) {
+		(void)intend_service(n, COMMAND_SERVICE_RESUME, s);
+	}
+	intend_reload(n);
+}
+
+/* --- faults --- */
+
+bool fault_active(const struct night *n, uint8_t kind, const struct fault **ret)
+{
+	for (size_t i = 0; n->active_kinds[kind] > 0 && i < n->plan->n_faults; i++) {
+		if (n->active[i] && n->plan->faults[i].kind == kind) {
+			*ret = &n->plan->faults[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+void crash_moment(struct night *n, int kind)
+{
+	if (n->crash_when == kind) {
+		n->crash_when = 0;
+		n->crash_now = true;
+		n->result->hits[kind]++;
+	}
+}
+
+static void step_wall(struct night *n, size_t i, int64_t us)
+{
+	n->wall_step_us += us;
+	n->steps_us[i] += us;
+}
+
+static void drift(struct night *n, int64_t ppm)
+{
+	n->wall_step_us += (n->now_us - n->drift_since_us) * n->drift_ppm / PPM;
+	n->drift_since_us = n->now_us;
+	n->drift_ppm = ppm;
+}
+
+static void suspend(struct night *n, const struct fault *f)
+{
+	int64_t us = 20 * US_PER_S + (int64_t)(f->draw % (uint64_t)HOUR_US);
+
+	n->busy_until_us = n->now_us + us;
+	events_shift(n, us);
+}
+
+static void crash_of(struct night *n, const struct fault *f)
+{
+	switch (f->kind) {
+	case KIND_CRASH_BEFORE_COMMIT:
+		hooks.commit = COMMIT_DIE_BEFORE;
+		break;
+	case KIND_CRASH_AFTER_COMMIT:
+		hooks.commit = COMMIT_DIE_AFTER;
+		break;
+	case KIND_CRASH_IN_RELEASE:
+		n->in_release = 1 + f->draw % 8;
+		n->result->hits[f->kind]--; /* counted when it happens */
+		break;
+	case KIND_CRASH_STARTING:
+		n->starting_crashes = 1 + (unsigned)(f->draw % 2);
+		n->crash_now = true;
+		break;
+	case KIND_REBOOT:
+		(void)snprintf(n->boot_id, sizeof(n->boot_id), "boot-%u", ++n->boots);
+		process_crash(n, US_PER_S + (int64_t)(f->draw % (uint64_t)(20 * US_PER_S)));
+		n->boot_zero_us = n->now_us;
+		break;
+	case KIND_STOP:
+		n->stopping = true;
+		engine_drain(n->engine);
+		process_poke(n);
+		break;
+	default:
+		n->crash_when = f->kind;
+		n->result->hits[f->kind]--;
+		break;
+	}
+}
+
+static void clock_of(struct night *n, size_t i, const struct fault *f)
+{
+	switch (f->kind) {
+	case KIND_CLOCK_AHEAD:
+		step_wall(n, i, HOUR_US);
+		break;
+	case KIND_CLOCK_BACK:
+		step_wall(n, i, -HOUR_US);
+		break;
+	case KIND_CLOCK_1970:
+		step_wall(n, i, US_PER_DAY - WORLD_WALL_US);
+		break;
+	case KIND_CLOCK_DRIFT:
+		drift(n, f->draw % 2 == 0 ? 50000 : -50000);
+		break;
+	case KIND_SUSPEND:
+		suspend(n, f);
+		break;
+	default:
+		n->busy_until_us = n->now_us + US_PER_S / 2 + (int64_t)(f->draw % (uint64_t)(4 * US_PER_S));
+		break;
+	}
+}
+
+static void command_of(struct night *n, const struct fault *f)
+{
+	const struct window_plan *w = &shapes[n->plan->shape].windows[f->service][0];
+	struct intent *i;
+
+	switch (f->kind) {
+	case KIND_LIMITS_LOWERED:
+		n->low++;
+		intend_reload(n);
+		break;
+	case KIND_BUDGET_CUT:
+		n->tight++;
+		intend_reload(n);
+		break;
+	case KIND_RELOAD:
+		intend_reload(n);
+		break;
+	case KIND_RUN_PAUSE:
+		(void)intend(n, COMMAND_PAUSE, f->run, n->now_us);
+		break;
+	case KIND_RUN_CANCEL:
+		(void)intend(n, COMMAND_CANCEL, f->run, n->now_us);
+		break;
+	case KIND_RUN_RETRY:
+		i = intend(n, COMMAND_RETRY, f->run, n->now_us);
+		i->command.outcomes = 1u << ITEM_FAILED | 1u << ITEM_PARKED | (f->draw % 2 == 0 ? 1u << ITEM_REJECTED : 0);
+		n->retried = true;
+		break;
+	case KIND_SERVICE_PAUSE:
+		(void)intend_service(n, COMMAND_SERVICE_PAUSE, f->service);
+		break;
+	case KIND_SERVICE_RESET:
+		(void)intend_service(n, COMMAND_SERVICE_RESET, f->service);
+		break;
+	case KIND_SERVICE_LIMIT:
+		intend_limit(n, f->service, 1 + (uint32_t)(f->draw % w->max));
+		break;
+	case KIND_START_TWICE:
+		(void)intend(n, COMMAND_START, f->run, n->now_us);
+		break;
+	default:
+		break;
+	}
+}
+
+static void command_back(struct night *n, const struct fault *f)
+{
+	switch (f->kind) {
+	case KIND_LIMITS_LOWERED:
+		n->low--;
+		intend_reload(n);
+		break;
+	case KIND_BUDGET_CUT:
+		n->tight--;
+		intend_reload(n);
+		break;
+	case KIND_RUN_PAUSE:
+		(void)intend(n, COMMAND_RESUME, f->run, n->now_us);
+		break;
+	case KIND_SERVICE_PAUSE:
+		(void)intend_service(n, COMMAND_SERVICE_RESUME, f->service);
+		break;
+	case KIND_SERVICE_LIMIT:
+		intend_reload(n);
+		break;
+	default:
+		break;
+	}
+}
+
+static void fault_begins(struct night *n, size_t i)
+{
+	const struct fault *f = &n->plan->faults[i];
+	bool process = f->kind >= KIND_CRASH_BEFORE_COMMIT && f->kind <= KIND_STOP;
+
+	if (process && (n->engine == NULL || n->stopping)) {
+		return; /* down already */
+	}
+	n->active[i] = true;
+	n->active_kinds[f->kind]++;
+	if (f->kind >= FAULT_N && (f->kind < KIND_DNS)) {
+		n->result->hits[f->kind]++;
+	}
+	if (process) {
+		crash_of(n, f);
+	} else if (f->kind >= KIND_CLOCK_AHEAD && f->kind <= KIND_STALL) {
+		clock_of(n, i, f);
+	} else {
+		command_of(n, f);
+	}
+}
+
+static void fault_ends(struct night *n, size_t i)
+{
+	const struct fault *f = &n->plan->faults[i];
+
+	if (!n->active[i]) {
+		return;
+	}
+	n->active[i] = false;
+	n->active_kinds[f->kind]--;
+	if (f->kind == KIND_STOP && n->stopping && n->engine != NULL) {
+		process_crash(n, US_PER_S); /* the drain limit is over */
+	} else if (f->kind == KIND_CLOCK_DRIFT) {
+		drift(n, 0);
+	} else {
+		step_wall(n, i, -n->steps_us[i]);
+		command_back(n, f);
+	}
+}
+
+void operator_fault(struct night *n, size_t i, bool begins)
+{
+	const struct fault *f = &n->plan->faults[i];
+
+	watch_disturb(n);
+	if (begins) {
+		fault_begins(n, i);
+	} else {
+		fault_ends(n, i);
+	}
+	hooks.full = n->active_kinds[KIND_STORE_FULL] > 0;
+	hooks.nearly_full = n->active_kinds[KIND_STORE_NEARLY_FULL] > 0;
+	if (f->kind < FAULT_N) {
+		swap_world(n);
+	}
+}

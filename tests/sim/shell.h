@@ -1,0 +1,174 @@
+/*
+ * tests/sim/shell.h: a night at work: the process around the engine, its network, and a heap of events in true time.
+ *
+ *   start (effect) -> SENT -> ARRIVE: the world answers -> FIRST -> END -> turn -> settled: the world is told
+ *
+ * What the process does (all but ARRIVE) waits while it stands still; a crash forgets it, but
+ * requests that are on their way arrive all the same.
+ */
+#pragma once
+
+#include "lib/engine/engine.h"
+#include "tests/sim/check.h"
+#include "tests/sim/conf.h"
+#include "tests/sim/hooks.h"
+#include "tests/sim/night.h"
+
+/* The right time when the night begins: 2026-11-22, a Sunday. */
+#define WORLD_WALL_US (INT64_C(1795305600) * US_PER_S)
+
+enum event_kind {
+	EVENT_TURN,
+	EVENT_WAKE,    /* n: lane */
+	EVENT_LATER,
+	EVENT_SENT,    /* p: flight */
+	EVENT_FIRST,
+	EVENT_END,     /* n: enum transport */
+	EVENT_READ,    /* n: run, v: offset */
+	EVENT_WRITTEN, /* n: run */
+	EVENT_OF_PROCESS, /* those above end with the process */
+	EVENT_ARRIVE,
+	EVENT_START,   /* the process starts */
+	EVENT_INTENT,  /* n: the operator wants something */
+	EVENT_FAULT,   /* n: begins */
+	EVENT_FAULT_END,
+	EVENT_QUIET,
+};
+
+struct event {
+	int64_t at_us;
+	uint64_t seq;
+	enum event_kind kind;
+	uint32_t epoch, n;
+	int64_t v;
+	void *p;
+};
+
+/* One request on its way. Freed with its last event. */
+struct flight {
+	uint64_t call;
+	uint32_t epoch, refs;
+	uint8_t service;
+	bool ended, arrived, resent, garbage;
+	char *bytes; /* the request: method, path, query, headers, body */
+	struct world_request request;
+	struct world_header headers[26];
+	int64_t sent_us, deadline_us, back_us;
+	size_t max_answer;
+	uint32_t max[WINDOWS];
+	const char *why;
+	size_t wire; /* its line in the log */
+	/* the answer */
+	uint64_t token;
+	int status;
+	bool whole;
+	int64_t first_us;
+	char *answer;
+	size_t answer_len;
+	struct http_header got[WORLD_HEADERS];
+	size_t n_got;
+};
+
+/* What the operator wants until it is done: sent again when it was not heard. */
+struct intent {
+	struct night *night;
+	struct command command; /* as to be sent; config is looked up when it is */
+	size_t run;             /* START, UPLOAD and what needs a run: index of the plan */
+	bool heard, limits, tight; /* limits: it changes some; tight: it was sent with the tight budgets */
+	uint32_t ceiling[SERVICES][WINDOWS];
+};
+
+struct gathered {
+	uint64_t call, token;
+	size_t wire;
+	bool whole;
+};
+
+struct night {
+	const struct plan *plan;
+	struct result *result;
+	int64_t now_us;
+	uint64_t seq;
+	struct event *heap;
+	size_t n_heap, cap_heap;
+
+	/* the outside */
+	struct world *world;
+	struct scenario calm_world;
+	struct wire *log;
+	size_t n_log, cap_log;
+
+	/* the process */
+	struct store *store;
+	struct engine *engine; /* NULL: down */
+	uint32_t epoch;
+	char boot_id[24];
+	unsigned boots;
+	int64_t boot_zero_us, wall_step_us, drift_since_us, drift_ppm, busy_until_us;
+	int64_t turn_at_us, wake_us[8], later_us;
+	uint32_t turn_armed, turn_number; /* of the armed turn event, 0: none */
+	size_t gathered_now;
+	struct gathered *gathered;
+	size_t n_gathered, cap_gathered;
+	bool dying, crash_now, stopping;
+	size_t in_release; /* starts until the process dies in the middle of a release; 0: no */
+	int crash_when;    /* kind that waits for its moment, 0: none */
+	uint64_t turns_here;
+	unsigned starting_crashes;
+	int64_t turns_since_us;
+
+	/* the operator */
+	struct intent **intents;
+	size_t n_intents, cap_intents;
+	uint32_t run_ids[RUNS]; /* 0: not started, or nobody heard */
+	bool uploaded[RUNS], cancelled[RUNS], retried;
+	unsigned variant, low, tight; /* how many faults ask for it now */
+	uint32_t ceiling[SERVICES][WINDOWS], pending_ceiling[SERVICES][WINDOWS];
+	bool active[FAULTS];
+	unsigned active_kinds[KIND_N];
+	int64_t steps_us[FAULTS]; /* of the wall clock */
+	bool tight_told;          /* the engine works with the tight budgets */
+	unsigned pending_limits;  /* commands about limits that nobody answered yet */
+	bool quiet, done;
+	int64_t quiet_us; /* moves when the night is suspended */
+
+	struct watch *watch;
+};
+
+/* shell.c */
+void event_push(struct night *n, int64_t at_us, enum event_kind kind, uint32_t number, int64_t v, void *p);
+struct now engine_now(const struct night *n);
+int64_t boot_of(const struct night *n, int64_t true_us);
+uint64_t draw(const struct night *n, uint64_t what, uint64_t id);
+void process_start(struct night *n);
+void process_crash(struct night *n, int64_t away_us);
+void process_poke(struct night *n);
+
+/* wire.c */
+void wire_start(struct night *n, uint64_t call, const struct request *q);
+void wire_sent(struct night *n, struct flight *f);
+void wire_arrive(struct night *n, struct flight *f);
+void wire_first(struct night *n, struct flight *f);
+void wire_end(struct night *n, struct flight *f, enum transport t);
+void flight_unref(struct flight *f);
+
+/* operator.c */
+void operator_begin(struct night *n);
+void operator_fault(struct night *n, size_t i, bool begins);
+void operator_quiet(struct night *n);
+void operator_send(struct night *n, size_t intent);
+void events_shift(struct night *n, int64_t us); /* what people and faults do comes that much later */
+void operator_restarted(struct night *n);
+bool operator_is_done(struct night *n);
+bool fault_active(const struct night *n, uint8_t kind, const struct fault **ret);
+void crash_moment(struct night *n, int kind);
+
+/* watch.c */
+struct watch *watch_new(void);
+void watch_free(struct watch *w);
+void watch_turn(struct night *n);    /* after each commit */
+void watch_disturb(struct night *n); /* something else than limits holds work back now */
+void watch_end(struct night *n);
+
+/* exports.c: what the engine would hand out as results against what the store says. */
+void check_exports(struct engine *e, struct store *s, struct result *r);
