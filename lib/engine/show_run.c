@@ -214,6 +214,24 @@ struct leads_arg {
 	bool more;
 };
 
+/* Who it is: enough to recognise a lead in a list. */
+static void put_person(struct json_object *o, struct txn *t, const struct run *r, const struct item *i)
+{
+	static const enum lead_field shown[] = {FIELD_EMAIL, FIELD_FULL_NAME, FIELD_COMPANY};
+	struct json_object *fields = json_object_new_object();
+	struct record record;
+	struct slice row;
+
+	if (r->has_columns && item_row(t, i->run, i->number, &row) && record_open(&record, &r->columns, row.data, row.len)) {
+		for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
+			struct value v = record_field(&record, shown[k]);
+
+			put_value(fields, lead_field_names[shown[k]], strlen(lead_field_names[shown[k]]), &v);
+		}
+	}
+	json_object_object_add(o, "fields", fields);
+}
+
 static bool on_lead(void *arg, struct slice key, struct slice value)
 {
 	struct leads_arg *a = arg;
@@ -229,7 +247,10 @@ static bool on_lead(void *arg, struct slice key, struct slice value)
 	a->last = i.number;
 	if ((a->f->outcomes == 0 || (a->f->outcomes >> i.outcome & 1) != 0) &&
 	    (a->f->stage == NULL || strcmp(a->f->stage, stage_name(a->r, i.stage)) == 0)) {
-		json_object_array_add(a->items, lead_object(a->e, a->txn, a->r, &i));
+		struct json_object *o = lead_object(a->e, a->txn, a->r, &i);
+
+		put_person(o, a->txn, a->r, &i);
+		json_object_array_add(a->items, o);
 		a->n++;
 	}
 	return true;
