@@ -66,6 +66,7 @@ const void *http_body(struct http_request *r, size_t *ret_len)
 
 struct json_object *http_body_json(struct http_request *r)
 {
+	struct http_fault fault;
 	struct lead_error err;
 	const char *text;
 	size_t len;
@@ -83,6 +84,14 @@ struct json_object *http_body_json(struct http_request *r)
 	if (!json_object_is_type(r->json, json_type_object)) {
 		http_reply_problem(r, 400, "bad-json", "the body must be a JSON object");
 		return NULL;
+	}
+	json_object_object_foreach(r->json, name, value)
+	{
+		(void)value;
+		if (r->route->body != NULL && !http_name_known(r, r->route->body, "field", name, &fault)) {
+			http_reply_problem(r, fault.status, fault.code, "%s", fault.detail);
+			return NULL;
+		}
 	}
 	return r->json;
 }
@@ -202,8 +211,10 @@ static const char *method_name(struct evhttp_request *ev)
 		return "POST";
 	case EVHTTP_REQ_PUT:
 		return "PUT";
+	case EVHTTP_REQ_DELETE:
+		return "DELETE";
 	default:
-		return "DELETE"; /* others do not get through the mask */
+		return ""; /* no route has it: 405 or 404 in our own words */
 	}
 }
 
@@ -234,6 +245,11 @@ static bool admit(struct http_request *r, const char *method, struct http_fault 
 	if (!may(r->h, r->c, r->route->right)) {
 		*ret = (struct http_fault){403, "forbidden", "this user may not do that"};
 		return false;
+	}
+	for (size_t i = 0; r->route->query != NULL && i < r->n_query; i++) {
+		if (!http_name_known(r, r->route->query, "parameter", r->query[i].name, ret)) {
+			return false;
+		}
 	}
 	max = r->route->max_body != 0 ? r->route->max_body : HTTP_BODY_BYTES;
 	http_body(r, &len);
@@ -304,7 +320,8 @@ int http_new(struct event_base *base, const struct http_options *o, struct http 
 	evhttp_set_max_headers_size(h->ev, HTTP_HEADER_BYTES);
 	evhttp_set_max_body_size(h->ev, (ev_ssize_t)h->max_body);
 	evhttp_set_allowed_methods(
-	    h->ev, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE);
+	    h->ev, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD |
+		       EVHTTP_REQ_OPTIONS);
 	evhttp_set_default_content_type(h->ev, NULL);
 	timeout.tv_sec = h->o.request_ms / 1000;
 	timeout.tv_usec = h->o.request_ms % 1000 * 1000;

@@ -28,6 +28,8 @@ struct route {
 	void (*handler)(void *app, struct http_request *r);
 	const char *summary; /* one line: OpenAPI and help */
 	size_t max_body;     /* bytes; 0: 64 KiB */
+	const char *query;   /* names of its parameters, with blanks between; NULL: whatever comes */
+	const char *body;    /* the same for the members of a JSON body */
 };
 
 struct http_options {
@@ -58,7 +60,7 @@ const char *http_param(struct http_request *r, const char *name);  /* {name} of 
 const char *http_query(struct http_request *r, const char *name);  /* decoded; NULL when absent */
 const char *http_header(struct http_request *r, const char *name);
 const void *http_body(struct http_request *r, size_t *ret_len);
-/* The body as a JSON object (empty body: an empty object). On failure a 400 problem was already sent and NULL comes back. */
+/* The body as a JSON object (empty body: an empty object) of known members. On failure a 400 problem was already sent and NULL comes back. */
 struct json_object *http_body_json(struct http_request *r);
 uid_t http_peer_uid(struct http_request *r);
 /* Digits only, within [min, max]; on failure a 400 or 404 problem was already sent and false comes back. Absent: *ret stays. */

@@ -123,6 +123,8 @@ struct http_fault {
 bool http_request_check(struct http_request *r, struct http_fault *ret);
 bool http_request_parse(struct http_request *r, struct http_fault *ret);
 /* Finds the route and fills route and params; 404, or 405 with r->allow set. */
+/* Is `name` one of the names, with blanks between them? Else *ret says so, and which is nearest. */
+bool http_name_known(struct http_request *r, const char *names, const char *what, const char *name, struct http_fault *ret);
 bool http_route_find(struct http_request *r, const char *method, struct http_fault *ret);
 
 /* http.c */

@@ -38,6 +38,34 @@ static struct json_object *parameters(const char *pattern)
 	return list;
 }
 
+/* Each name of a list with blanks between; f gets an owned text. */
+static void each_name(const char *names,
+    void (*f)(struct json_object *to, struct json_object *name), struct json_object *to)
+{
+	for (const char *p = names != NULL ? names : ""; *p != '\0';) {
+		size_t len = strcspn(p, " ");
+
+		f(to, json_object_new_string_len(p, (int)len));
+		p += len + strspn(p + len, " ");
+	}
+}
+
+static void add_query(struct json_object *list, struct json_object *name)
+{
+	struct json_object *one = json_object_new_object();
+
+	json_object_object_add(one, "name", name);
+	add(one, "in", "query");
+	add(child(one, "schema"), "type", "string");
+	json_object_array_add(list, one);
+}
+
+static void add_member(struct json_object *properties, struct json_object *name)
+{
+	json_object_object_add(properties, json_object_get_string(name), json_object_new_object());
+	json_object_put(name);
+}
+
 static void add_problem(struct json_object *responses)
 {
 	struct json_object *o = child(responses, "default");
@@ -78,6 +106,7 @@ static void add_operation(struct json_object *path, const struct route *route)
 	add(o, "summary", route->summary);
 	add(o, "x-right", rights[route->right]);
 	list = parameters(route->pattern);
+	each_name(route->query, add_query, list);
 	if (json_object_array_length(list) > 0) {
 		json_object_object_add(o, "parameters", list);
 	} else {
@@ -86,7 +115,13 @@ static void add_operation(struct json_object *path, const struct route *route)
 	if (strcmp(route->method, "POST") == 0) {
 		struct json_object *body = child(child(o, "requestBody"), "content");
 
-		add(child(child(body, "application/json"), "schema"), "type", "object");
+		body = child(child(body, "application/json"), "schema");
+		add(body, "type", "object");
+		if (route->body != NULL) {
+			each_name(route->body, add_member, child(body, "properties"));
+			json_object_object_add(
+			    body, "additionalProperties", json_object_new_boolean(0));
+		}
 	} else if (strcmp(route->method, "PUT") == 0) {
 		struct json_object *body = child(child(o, "requestBody"), "content");
 

@@ -166,6 +166,31 @@ static bool fits(struct http_request *r, const char *pattern, const char *names[
 	return i == r->n_params;
 }
 
+#define NAMES 24
+
+bool http_name_known(struct http_request *r, const char *names, const char *what, const char *name,
+    struct http_fault *ret)
+{
+	const char *list[NAMES + 1] = {NULL}, *nearest;
+	size_t n = 0;
+
+	for (const char *p = names; *p != '\0' && n < NAMES; n++) {
+		size_t len = strcspn(p, " ");
+
+		list[n] = arena_dup(&r->mem, p, len);
+		if (strcmp(list[n], name) == 0) {
+			return true;
+		}
+		p += len + strspn(p + len, " ");
+	}
+	nearest = text_nearest(name, list);
+	return fault(ret, 400, what[0] == 'p' ? "unknown-parameter" : "unknown-field",
+	    nearest != NULL ? arena_printf(&r->mem, "there is no %s '%.60s'; is '%s' meant?", what,
+				  name, nearest)
+	    : n > 0 ? arena_printf(&r->mem, "there is no %s '%.60s', only: %s", what, name, names)
+		    : arena_printf(&r->mem, "there is no %s '%.60s' here", what, name));
+}
+
 bool http_route_find(struct http_request *r, const char *method, struct http_fault *ret)
 {
 	const char *names[HTTP_SEGMENTS];

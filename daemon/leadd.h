@@ -78,6 +78,8 @@ extern const struct route routes[];
 void upload_open(void *app, struct http_request *r);  /* POST /v1/uploads */
 void upload_part(void *app, struct http_request *r);  /* PUT /v1/uploads/{upload} */
 void upload_show(void *app, struct http_request *r);  /* GET /v1/uploads/{upload} */
+/* All of an upload is on disk; false when that was answered with a 404 or 409 already. */
+bool upload_whole(struct leadd *l, const char *id, struct http_request *r);
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
 int upload_dir(struct leadd *l, struct lead_error *err) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 #include "daemon/routes.h"
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
+#include "lib/base/text.h"
 #include "lib/engine/show.h"
 
 #include <stdio.h>
@@ -30,11 +31,42 @@ struct txn *read_begin(struct leadd *l, struct http_request *r)
 /* 200 with the object, or 404 when there is none. */
 void reply_or_missing(struct http_request *r, struct json_object *o, const char *what)
 {
-	if (o == NULL) {
-		http_reply_problem(r, 404, "not-found", "there is no such %s", what);
-	} else {
+	const char *run = http_param(r, "run"), *lead = http_param(r, "lead");
+
+	if (o != NULL) {
 		http_reply_json(r, 200, o);
+	} else if (lead != NULL) {
+		http_reply_problem(r, 404, "not-found", "there is no %s %s/%s", what, run, lead);
+	} else {
+		http_reply_problem(r, 404, "not-found", "there is no %s %s", what, run != NULL ? run : "");
 	}
+}
+
+bool run_known(struct leadd *l, struct http_request *r, uint64_t run)
+{
+	if (show_run_row(l->engine, (uint32_t)run) == NULL) {
+		http_reply_problem(r, 404, "not-found", "there is no run %llu", (unsigned long long)run);
+		return false;
+	}
+	return true;
+}
+
+/* The service of the path, or a 404 with the nearest name. */
+static struct service *service_param(struct leadd *l, struct http_request *r)
+{
+	struct config *c = engine_config(l->engine);
+	const char *name = http_param(r, "service"), *names[257] = {NULL}, *nearest;
+	struct service *s = config_service(c, name);
+
+	for (size_t i = 0; i < c->n_services && i < 256; i++) {
+		names[i] = c->services[i]->name;
+	}
+	if (s == NULL) {
+		nearest = text_nearest(name, names);
+		http_reply_problem(r, 404, "not-found", "there is no service '%.80s'%s%s%s", name, nearest != NULL ? "; is '" : "",
+		    nearest != NULL ? nearest : "", nearest != NULL ? "' meant?" : "");
+	}
+	return s;
 }
 
 bool list_limit(struct http_request *r, uint64_t *ret)
@@ -112,7 +144,7 @@ static void get_ledger(void *app, struct http_request *r)
 	enum call_state s;
 	struct txn *t;
 
-	if (!http_query_uint(r, "run", 1, UINT32_MAX, &run) || !list_limit(r, &limit)) {
+	if (!http_query_uint(r, "run", 1, UINT32_MAX, &run) || !list_limit(r, &limit) || (run != 0 && !run_known(l, r, run))) {
 		return;
 	}
 	if (state != NULL && state[0] != 0) {
@@ -121,6 +153,10 @@ static void get_ledger(void *app, struct http_request *r)
 			return;
 		}
 		f.states = 1u << s;
+	}
+	if (f.service != NULL && !show_service_known(l->engine, f.service)) {
+		http_reply_problem(r, 400, "bad-service", "'service': there has never been a service '%.60s'", f.service);
+		return;
 	}
 	if (cursor != NULL && !ids_parse(cursor, &f.before)) {
 		http_reply_problem(r, 400, "bad-cursor", "'cursor' is what 'next' of the page before said");
@@ -141,7 +177,7 @@ static void get_summary(void *app, struct http_request *r)
 	uint64_t run = 0;
 	struct txn *t;
 
-	if (!http_query_uint(r, "run", 1, UINT32_MAX, &run) || (t = read_begin(l, r)) == NULL) {
+	if (!http_query_uint(r, "run", 1, UINT32_MAX, &run) || (run != 0 && !run_known(l, r, run)) || (t = read_begin(l, r)) == NULL) {
 		return;
 	}
 	http_reply_json(r, 200, show_ledger_summary(l->engine, t, (uint32_t)run));
@@ -174,7 +210,9 @@ static void get_service(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
 
-	reply_or_missing(r, show_service(l->engine, http_param(r, "service"), clock_now()), "service");
+	if (service_param(l, r) != NULL) {
+		reply_or_missing(r, show_service(l->engine, http_param(r, "service"), clock_now()), "service");
+	}
 }
 
 static void on_service_command(struct leadd *l, struct http_request *r, struct command *c)
@@ -186,27 +224,54 @@ static void on_service_command(struct leadd *l, struct http_request *r, struct c
 	}
 }
 
-static struct command *service_command(struct http_request *r, enum command_kind kind)
+static void service_command(struct leadd *l, struct http_request *r, struct command *c)
 {
-	struct command *c = command_new(kind);
-
+	if (service_param(l, r) == NULL) {
+		free(c);
+		return;
+	}
 	(void)snprintf(c->service, sizeof(c->service), "%s", http_param(r, "service"));
-	return c;
+	command_send(l, c, r, on_service_command);
 }
 
 static void post_service_pause(void *app, struct http_request *r)
 {
-	command_send(app, service_command(r, COMMAND_SERVICE_PAUSE), r, on_service_command);
+	service_command(app, r, command_new(COMMAND_SERVICE_PAUSE));
 }
 
 static void post_service_resume(void *app, struct http_request *r)
 {
-	command_send(app, service_command(r, COMMAND_SERVICE_RESUME), r, on_service_command);
+	service_command(app, r, command_new(COMMAND_SERVICE_RESUME));
 }
 
 static void post_service_reset(void *app, struct http_request *r)
 {
-	command_send(app, service_command(r, COMMAND_SERVICE_RESET), r, on_service_command);
+	service_command(app, r, command_new(COMMAND_SERVICE_RESET));
+}
+
+/* The service has such a window; else a 404 that lists what it has. */
+static bool window_known(struct http_request *r, const struct service *s, const char *label, const struct window_spec *window)
+{
+	struct buf known = {0};
+	char text[48];
+
+	for (size_t i = 0; i < s->n_limits; i++) {
+		for (size_t w = 0; w < s->limits[i].n_windows; w++) {
+			const struct window_spec *have = &s->limits[i].windows[w];
+
+			if ((label == NULL || strcmp(label, s->limits[i].label) == 0) && have->kind == window->kind && have->length_us == window->length_us) {
+				buf_free(&known);
+				return true;
+			}
+			window_write(have, text);
+			buf_printf(&known, "%s%s (limit '%s')", known.len > 0 ? ", " : "", text, s->limits[i].label);
+		}
+	}
+	window_write(window, text);
+	http_reply_problem(r, 404, "not-found", "'max': %s has no window of the length in %s%s%s%s; it has %s", s->name, text,
+	    label != NULL ? " in the limit '" : "", label != NULL ? label : "", label != NULL ? "'" : "", known.len > 0 ? known.data : "none");
+	buf_free(&known);
+	return false;
 }
 
 static void put_limit(void *app, struct http_request *r)
@@ -215,9 +280,10 @@ static void put_limit(void *app, struct http_request *r)
 	const char *max = NULL, *label = NULL;
 	struct window_spec window;
 	struct lead_error err;
+	struct service *s;
 	struct command *c;
 
-	if (body == NULL) {
+	if (body == NULL || (s = service_param(app, r)) == NULL) {
 		return;
 	}
 	if (json_get_string(body, "max", "the limit", &max, &err) < 0 || json_get_string(body, "limit", "the limit", &label, &err) < 0) {
@@ -228,10 +294,13 @@ static void put_limit(void *app, struct http_request *r)
 		http_reply_problem(r, 400, "bad-limit", "'max' is a count and a window, such as 40/60s or 10000/day");
 		return;
 	}
-	c = service_command(r, COMMAND_SERVICE_LIMIT);
+	if (!window_known(r, s, label, &window)) {
+		return;
+	}
+	c = command_new(COMMAND_SERVICE_LIMIT);
 	(void)snprintf(c->limit, sizeof(c->limit), "%s", label != NULL ? label : "");
 	c->window = window;
-	command_send(app, c, r, on_service_command);
+	service_command(app, r, c);
 }
 
 /* --- why --- */
@@ -265,7 +334,7 @@ static void get_why_run(void *app, struct http_request *r)
 static void get_why_service(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
-	struct txn *t = read_begin(l, r);
+	struct txn *t = service_param(l, r) != NULL ? read_begin(l, r) : NULL;
 
 	if (t != NULL) {
 		reply_or_missing(r, why_service(l->engine, t, http_param(r, "service"), clock_now()), "service");
@@ -282,38 +351,38 @@ static void get_openapi(void *app, struct http_request *r)
 #define PART_BYTES ((1 << 20) + 4096)
 
 const struct route routes[] = {
-    {"GET", "/v1/status", HTTP_READ, get_status, "the daemon and its totals", 0},
-    {"POST", "/v1/uploads", HTTP_OPERATE, upload_open, "begin an upload", 0},
-    {"PUT", "/v1/uploads/{upload}", HTTP_OPERATE, upload_part, "the next part of an upload", PART_BYTES},
-    {"GET", "/v1/uploads/{upload}", HTTP_READ, upload_show, "how much of an upload is on disk", 0},
-    {"GET", "/v1/runs", HTTP_READ, get_runs, "runs, newest first", 0},
-    {"POST", "/v1/runs", HTTP_OPERATE, post_run, "start a run", 0},
-    {"GET", "/v1/runs/{run}", HTTP_READ, get_run, "one run with its stages", 0},
-    {"GET", "/v1/runs/{run}/events", HTTP_READ, watch_open, "a run's live stream", 0},
-    {"POST", "/v1/runs/{run}/pause", HTTP_OPERATE, post_pause, "pause a run", 0},
-    {"POST", "/v1/runs/{run}/resume", HTTP_OPERATE, post_resume, "resume a run", 0},
-    {"POST", "/v1/runs/{run}/cancel", HTTP_OPERATE, post_cancel, "cancel a run", 0},
-    {"POST", "/v1/runs/{run}/retry", HTTP_OPERATE, post_retry, "put leads back to the stage where they ended", 0},
-    {"GET", "/v1/runs/{run}/export", HTTP_READ, get_export, "the results as of now", 0},
-    {"GET", "/v1/runs/{run}/rejects", HTTP_READ, get_rejects, "rejected rows with their reasons", 0},
-    {"GET", "/v1/runs/{run}/leads", HTTP_READ, get_leads, "leads of a run", 0},
-    {"GET", "/v1/leads/{run}/{lead}", HTTP_READ, get_lead, "one lead with its timeline", 0},
-    {"GET", "/v1/ledger", HTTP_READ, get_ledger, "calls, newest first", 0},
-    {"GET", "/v1/ledger/summary", HTTP_READ, get_summary, "sums of the ledger", 0},
-    {"GET", "/v1/services", HTTP_READ, get_services, "services with limits, breakers and quotas", 0},
-    {"GET", "/v1/services/{service}", HTTP_READ, get_service, "one service", 0},
-    {"POST", "/v1/services/{service}/pause", HTTP_OPERATE, post_service_pause, "no more calls until resumed", 0},
-    {"POST", "/v1/services/{service}/resume", HTTP_OPERATE, post_service_resume, "call it again", 0},
-    {"POST", "/v1/services/{service}/reset", HTTP_OPERATE, post_service_reset, "close its breaker and free its parked keys", 0},
-    {"PUT", "/v1/services/{service}/limit", HTTP_OPERATE, put_limit, "another number for a window until the next reload", 0},
-    {"GET", "/v1/why/lead/{run}/{lead}", HTTP_READ, get_why_lead, "why a lead waits", 0},
-    {"GET", "/v1/why/run/{run}", HTTP_READ, get_why_run, "what a run waits for", 0},
-    {"GET", "/v1/why/service/{service}", HTTP_READ, get_why_service, "what waits for a service", 0},
-    {"GET", "/v1/limits/audit", HTTP_READ, get_audit, "the largest count in each window, from the ledger", 0},
-    {"POST", "/v1/doctor", HTTP_OPERATE, doctor_open, "pre-flight check", 0},
-    {"POST", "/v1/reload", HTTP_ADMIN, post_reload, "check and apply the configuration", 0},
-    {"POST", "/v1/backup", HTTP_ADMIN, post_backup, "a consistent copy of the store", 0},
-    {"POST", "/v1/store/check", HTTP_OPERATE, post_check, "does the store agree with itself", 0},
-    {"GET", "/v1/openapi.json", HTTP_READ, get_openapi, "this table for machines", 0},
-    {NULL, NULL, HTTP_READ, NULL, NULL, 0},
+    {"GET", "/v1/status", HTTP_READ, get_status, "the daemon and its totals", 0, "", NULL},
+    {"POST", "/v1/uploads", HTTP_OPERATE, upload_open, "begin an upload", 0, "", "name size"},
+    {"PUT", "/v1/uploads/{upload}", HTTP_OPERATE, upload_part, "the next part of an upload", PART_BYTES, "offset", NULL},
+    {"GET", "/v1/uploads/{upload}", HTTP_READ, upload_show, "how much of an upload is on disk", 0, "", NULL},
+    {"GET", "/v1/runs", HTTP_READ, get_runs, "runs, newest first", 0, "limit cursor", NULL},
+    {"POST", "/v1/runs", HTTP_OPERATE, post_run, "start a run", 0, "", "campaign upload source map encoding delimiter budget_micro priority share limit paused"},
+    {"GET", "/v1/runs/{run}", HTTP_READ, get_run, "one run with its stages", 0, "", NULL},
+    {"GET", "/v1/runs/{run}/events", HTTP_READ, watch_open, "a run's live stream", 0, "", NULL},
+    {"POST", "/v1/runs/{run}/pause", HTTP_OPERATE, post_pause, "pause a run", 0, "", ""},
+    {"POST", "/v1/runs/{run}/resume", HTTP_OPERATE, post_resume, "resume a run", 0, "", ""},
+    {"POST", "/v1/runs/{run}/cancel", HTTP_OPERATE, post_cancel, "cancel a run", 0, "", ""},
+    {"POST", "/v1/runs/{run}/retry", HTTP_OPERATE, post_retry, "put leads back to the stage where they ended", 0, "", "outcome lead"},
+    {"GET", "/v1/runs/{run}/export", HTTP_READ, get_export, "the results as of now", 0, "format outcome", NULL},
+    {"GET", "/v1/runs/{run}/rejects", HTTP_READ, get_rejects, "rejected rows with their reasons", 0, "", NULL},
+    {"GET", "/v1/runs/{run}/leads", HTTP_READ, get_leads, "leads of a run", 0, "outcome stage cursor limit", NULL},
+    {"GET", "/v1/leads/{run}/{lead}", HTTP_READ, get_lead, "one lead with its timeline", 0, "", NULL},
+    {"GET", "/v1/ledger", HTTP_READ, get_ledger, "calls, newest first", 0, "run state service cursor limit", NULL},
+    {"GET", "/v1/ledger/summary", HTTP_READ, get_summary, "sums of the ledger", 0, "run", NULL},
+    {"GET", "/v1/services", HTTP_READ, get_services, "services with limits, breakers and quotas", 0, "limit cursor", NULL},
+    {"GET", "/v1/services/{service}", HTTP_READ, get_service, "one service", 0, "", NULL},
+    {"POST", "/v1/services/{service}/pause", HTTP_OPERATE, post_service_pause, "no more calls until resumed", 0, "", ""},
+    {"POST", "/v1/services/{service}/resume", HTTP_OPERATE, post_service_resume, "call it again", 0, "", ""},
+    {"POST", "/v1/services/{service}/reset", HTTP_OPERATE, post_service_reset, "close its breaker and free its parked keys", 0, "", ""},
+    {"PUT", "/v1/services/{service}/limit", HTTP_OPERATE, put_limit, "another number for a window until the next reload", 0, "", "limit max"},
+    {"GET", "/v1/why/lead/{run}/{lead}", HTTP_READ, get_why_lead, "why a lead waits", 0, "", NULL},
+    {"GET", "/v1/why/run/{run}", HTTP_READ, get_why_run, "what a run waits for", 0, "", NULL},
+    {"GET", "/v1/why/service/{service}", HTTP_READ, get_why_service, "what waits for a service", 0, "", NULL},
+    {"GET", "/v1/limits/audit", HTTP_READ, get_audit, "the largest count in each window, from the ledger", 0, "since_ms", NULL},
+    {"POST", "/v1/doctor", HTTP_OPERATE, doctor_open, "pre-flight check", 0, "", ""},
+    {"POST", "/v1/reload", HTTP_ADMIN, post_reload, "check and apply the configuration", 0, "check", ""},
+    {"POST", "/v1/backup", HTTP_ADMIN, post_backup, "a consistent copy of the store", 0, "", ""},
+    {"POST", "/v1/store/check", HTTP_OPERATE, post_check, "does the store agree with itself", 0, "", ""},
+    {"GET", "/v1/openapi.json", HTTP_READ, get_openapi, "this table for machines", 0, "", NULL},
+    {NULL, NULL, HTTP_READ, NULL, NULL, 0, NULL, NULL},
 };

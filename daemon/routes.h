@@ -15,14 +15,14 @@
 struct txn *read_begin(struct leadd *l, struct http_request *r);
 /* 200 with the object, or 404 when there is none. */
 void reply_or_missing(struct http_request *r, struct json_object *o, const char *what);
+/* false when it was answered with a 404 already. */
+bool run_known(struct leadd *l, struct http_request *r, uint64_t run);
 /* `limit` of the query; false when it was answered already. */
 bool list_limit(struct http_request *r, uint64_t *ret);
 /* {run}/{lead} of the path; false when it was answered already. */
 bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 
 /* routes_run.c */
-/* {run} and {lead} of the path; false when it was answered already. */
-bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 void get_runs(void *app, struct http_request *r);
 void get_run(void *app, struct http_request *r);
 void post_run(void *app, struct http_request *r);

@@ -60,13 +60,17 @@ void post_reload(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
 	const char *check = http_query(r, "check");
-	bool only_check = check != NULL && strcmp(check, "0") != 0;
+	bool only_check = check != NULL && strcmp(check, "1") == 0;
 	struct config *fresh = NULL, *old = engine_config(l->engine);
 	struct problems problems;
 	struct reloading *x;
 	struct buf diff = {0};
 	struct command *c;
 
+	if (check != NULL && !only_check && strcmp(check, "0") != 0) {
+		http_reply_problem(r, 400, "bad-parameter", "'check' is 0 or 1");
+		return;
+	}
 	problems_init(&problems);
 	if (config_load(l->config_file, old->generation + 1, &problems, &fresh) != 0 || fresh == NULL) {
 		bad_configuration(r, &problems);

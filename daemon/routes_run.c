@@ -204,6 +204,10 @@ void post_run(void *app, struct http_request *r)
 		http_reply_error(r, &err);
 		return;
 	}
+	if (!upload_whole(l, c->start.upload, r)) {
+		free(c);
+		return;
+	}
 	raw = http_body(r, &len);
 	(void)snprintf(c->idem, sizeof(c->idem), "%s", idem != NULL ? idem : "");
 	c->idem_body = hash_plain(raw, len);
@@ -323,6 +327,27 @@ void get_rejects(void *app, struct http_request *r)
 
 /* --- leads --- */
 
+/* No stage is asked for, or one that the run has; else a 400 that lists them. */
+static bool stage_known(struct leadd *l, struct http_request *r, uint32_t run, const char *stage)
+{
+	const struct run_row *row = show_run_row(l->engine, run);
+	struct buf known = {0};
+
+	if (row == NULL || stage == NULL) {
+		return true;
+	}
+	for (size_t i = 0; i < row->n_stages; i++) {
+		if (strcmp(row->stages[i].name, stage) == 0) {
+			buf_free(&known);
+			return true;
+		}
+		buf_printf(&known, "%s%s", i > 0 ? ", " : "", row->stages[i].name);
+	}
+	http_reply_problem(r, 400, "bad-stage", "'stage': run %u has no stage '%.60s', only %s", run, stage, known.len > 0 ? known.data : "");
+	buf_free(&known);
+	return false;
+}
+
 void get_leads(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -336,6 +361,10 @@ void get_leads(void *app, struct http_request *r)
 	}
 	f.limit = (unsigned)limit;
 	f.after = (uint32_t)after;
+	if (!stage_known(l, r, (uint32_t)run, f.stage)) {
+		txn_abort(t);
+		return;
+	}
 	reply_or_missing(r, show_leads(l->engine, t, (uint32_t)run, &f), "run");
 	txn_abort(t);
 }

@@ -144,7 +144,7 @@ void upload_part(void *app, struct http_request *r)
 	int fd, rc = 0;
 
 	if (!upload_path(l, id, path) || !read_row(l, id, &row)) {
-		http_reply_problem(r, 404, "not-found", "there is no such upload");
+		http_reply_problem(r, 404, "not-found", "there is no upload '%.40s'", id);
 		return;
 	}
 	if (!http_query_uint(r, "offset", 0, (uint64_t)MAX_UPLOAD_BYTES, &offset)) {
@@ -193,11 +193,29 @@ void upload_show(void *app, struct http_request *r)
 	char path[4096];
 
 	if (!upload_path(l, id, path) || !read_row(l, id, &row)) {
-		http_reply_problem(r, 404, "not-found", "there is no such upload");
+		http_reply_problem(r, 404, "not-found", "there is no upload '%.40s'", id);
 		return;
 	}
 	(void)stat(path, &st);
 	reply_upload(r, 200, id, st.st_size, (int64_t)row.size);
+}
+
+bool upload_whole(struct leadd *l, const char *id, struct http_request *r)
+{
+	struct upload_row row;
+	struct stat st = {0};
+	char path[4096];
+
+	if (!upload_path(l, id, path) || !read_row(l, id, &row)) {
+		http_reply_problem(r, 404, "not-found", "'upload': there is no upload '%.40s'", id);
+		return false;
+	}
+	if (stat(path, &st) != 0 || (row.size != 0 && (uint64_t)st.st_size < row.size)) {
+		http_reply_problem(r, 409, "upload-incomplete", "'upload': %lld bytes of %llu have been uploaded", (long long)st.st_size,
+		    (unsigned long long)row.size);
+		return false;
+	}
+	return true;
 }
 
 /* A slice for a run. The file is read here and not mapped: a file that is cut under us must not kill the daemon. */

@@ -112,8 +112,16 @@ static void run_set_state(struct engine *e, struct command *c, struct run *r)
 static void run_retry(struct engine *e, struct command *c, struct run *r)
 {
 	struct sweep_task *t = calloc(1, sizeof(*t));
+	struct item i;
 
-	(void)r;
+	if (c->lead != 0 && !item_read(e->txn, r->id, c->lead, &i)) {
+		char text[64];
+
+		free(t);
+		(void)snprintf(text, sizeof(text), "'lead': run %u has no lead %u", r->id, c->lead);
+		command_refuse(e, c, NOT_FOUND, text);
+		return;
+	}
 	if (t == NULL) {
 		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
 		return;
@@ -134,9 +142,11 @@ static void run_written(struct engine *e, struct command *c, struct run *r)
 static void run_command(struct engine *e, struct command *c)
 {
 	struct run *r = run_get(e, c->run);
+	char text[64];
 
 	if (r == NULL) {
-		command_refuse(e, c, NOT_FOUND, "there is no such run");
+		(void)snprintf(text, sizeof(text), "there is no run %u", c->run);
+		command_refuse(e, c, NOT_FOUND, text);
 	} else if (c->kind == COMMAND_RETRY) {
 		run_retry(e, c, r);
 	} else if (c->kind == COMMAND_WRITTEN) {

@@ -32,6 +32,8 @@ struct call_filter {
 	uint64_t before;       /* call id; 0: newest */
 	unsigned limit;
 };
+/* Has there ever been a service of that name? */
+bool show_service_known(struct engine *e, const char *name);
 struct json_object *show_ledger(struct engine *e, struct txn *t, const struct call_filter *f);
 struct json_object *show_ledger_summary(struct engine *e, struct txn *t, uint32_t run);
 

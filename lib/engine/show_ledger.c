@@ -75,6 +75,16 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+bool show_service_known(struct engine *e, const char *name)
+{
+	for (uint16_t n = 1; n < UINT16_MAX && strcmp(names_text(e->names, NAME_SERVICE, n), "?") != 0; n++) {
+		if (strcmp(names_text(e->names, NAME_SERVICE, n), name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct json_object *show_ledger(struct engine *e, struct txn *t, const struct call_filter *f)
 {
 	struct ledger_arg a = {.e = e, .f = f};
