@@ -19,6 +19,7 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
 	table_cell(c, t, "%s", show_text(c, lead, "reason"));
 	table_cell(c, t, "%s", show_money(c, lead, "spent_micro", get_text(lead, "currency")));
 	table_cell(c, t, "%s", show_time(c, lead, "due"));
+	table_cell(c, t, "%s", show_text(c, get_object(lead, "fields"), "email"));
 }
 
 int cmd_lead_list(struct ctl *c, const struct args *a)
@@ -34,7 +35,7 @@ int cmd_lead_list(struct ctl *c, const struct args *a)
 	buf_printf(&path, "/v1/runs/%" PRIu64 "/leads", run);
 	api_query(&path, "outcome", args_text(a, "outcome"));
 	api_query(&path, "stage", args_text(a, "stage"));
-	table_init(&t, "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE");
+	table_init(&t, "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE EMAIL*");
 	rc = list_print(c, a, path.data, &t, list_row, "no leads");
 	buf_free(&path);
 	return rc;
