@@ -68,20 +68,28 @@ static void load_hash_key(struct engine *e)
 
 struct tail {
 	struct engine *e;
-	int64_t oldest_wall_us;
+	int64_t oldest_us; /* age */
 	bool failed;
 };
 
-/* A stamp of a row as boot time of now: by the wall clock when it is of another boot; from the future counts as now. */
-static int64_t to_boot(const struct engine *e, const struct call_row *c, int64_t stamp_us)
+/*
+ * How old a stamp of the row is now. Boot clocks tell it, since the wall clock may have been set: this boot's, or that of the
+ * process before this one up to its last turn; only the time between two boots, and older ones, are the wall
+ * clock's to say. A stamp from the future counts as now.
+ */
+static int64_t age_us(const struct engine *e, const struct call_row *c, int64_t stamp_us)
 {
-	int64_t age;
+	int64_t age, away;
 
 	if (c->boot == e->boot) {
-		return stamp_us < e->now.boot_us ? stamp_us : e->now.boot_us;
+		age = e->now.boot_us - stamp_us;
+	} else if (c->boot == e->last_boot) {
+		away = e->now.wall_us - e->last.wall_us;
+		age = e->last.boot_us - stamp_us + (away > 0 ? away : 0);
+	} else {
+		age = e->now.wall_us - (c->granted_wall_us + (stamp_us - c->granted_us));
 	}
-	age = e->now.wall_us - (c->granted_wall_us + (stamp_us - c->granted_us));
-	return e->now.boot_us - (age > 0 ? age : 0);
+	return age > 0 ? age : 0;
 }
 
 static int key_index(const struct engine *e, const struct lane *l, uint16_t number)
@@ -122,7 +130,7 @@ static bool restore_row(struct tail *t, const struct call_row *c)
 		late_us = e->now.boot_us + l->def->margin_us; /* possibly on its way still */
 		late_wall_us = e->now.wall_us + l->def->margin_us;
 	} else {
-		late_us = to_boot(e, c, c->late_us != 0 ? c->late_us : c->sent_us + l->def->margin_us);
+		late_us = e->now.boot_us - age_us(e, c, c->late_us != 0 ? c->late_us : c->sent_us + l->def->margin_us);
 		late_wall_us = e->now.wall_us - (e->now.boot_us - late_us);
 	}
 	n = lane_limits(l, l->def->keys[key].group_index, (size_t)call, limits, index);
@@ -142,7 +150,7 @@ static bool on_tail(void *arg, struct slice key, struct slice value)
 	if (!call_decode(key, value, &c)) {
 		return true;
 	}
-	if (c.granted_wall_us < t->oldest_wall_us) {
+	if (age_us(t->e, &c, c.granted_us) > t->oldest_us) {
 		return false;
 	}
 	return restore_row(t, &c);
@@ -166,7 +174,7 @@ static int64_t horizon(struct engine *e)
 
 static int load_windows(struct engine *e, struct lead_error *err)
 {
-	struct tail t = {.e = e, .oldest_wall_us = e->now.wall_us - horizon(e) - TAIL_SLACK_US};
+	struct tail t = {.e = e, .oldest_us = horizon(e) + TAIL_SLACK_US};
 	struct key last = key_u64(key_of(), UINT64_MAX);
 
 	txn_walk_back(e->txn, TABLE_CALL, last, key_of(), on_tail, &t);
@@ -230,14 +238,6 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-/* How long ago the call was granted, on the clock that knows. */
-static int64_t age_us(const struct engine *e, const struct call_row *c)
-{
-	int64_t age = c->boot == e->boot ? e->now.boot_us - c->granted_us : e->now.wall_us - c->granted_wall_us;
-
-	return age > 0 ? age : 0;
-}
-
 /* A call found open after a restart: the item is in flight until the first turn says what became of it. */
 static void adopt(struct engine *e, const struct call_row *row)
 {
@@ -257,7 +257,7 @@ static void adopt(struct engine *e, const struct call_row *row)
 	c->id = row->id;
 	c->row = *row;
 	c->row.sent_us = row->granted_us; /* possibly; so it stays in its windows if we are killed again */
-	c->row.late_us = row->granted_us + age_us(e, row) + (l->def != NULL ? l->def->margin_us : 0);
+	c->row.late_us = row->granted_us + age_us(e, row, row->granted_us) + (l->def != NULL ? l->def->margin_us : 0);
 	c->lane = l;
 	c->def = l->def != NULL ? service_ref(l->def) : NULL;
 	c->call = index >= 0 ? &l->def->calls[index] : NULL;
@@ -386,6 +386,8 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 	known = clocks_read(e, &old);
 	if (restarted) {
 		e->boot = known && strcmp(old.boot_id, e->boot_id) == 0 && old.boot_us <= e->now.boot_us ? old.boot : old.boot + 1;
+		e->last_boot = old.boot;
+		e->last = (struct now){old.boot_us, old.wall_us};
 		load_hash_key(e);
 		rc = rc == 0 ? lanes_bind(e, e->config, err) : rc;
 		rc = rc == 0 ? load_windows(e, err) : rc;

@@ -175,6 +175,8 @@ struct engine {
 	uint8_t hash_key[16];                /* of this store: keyed hashes of personal data */
 	struct now now;
 	uint32_t boot;
+	uint32_t last_boot;                  /* of the process before this one, and its clocks in its last turn */
+	struct now last;
 	char boot_id[64];
 	uint64_t turn, last_call;
 
