@@ -110,8 +110,8 @@ static void match_ledger(struct books *b)
 		if (row->state == CALL_SETTLED && row->parts[0].settled_micro > 0 && !billed) {
 			violate(b->r, "call %016llx is settled, but nobody billed it", (unsigned long long)row->id);
 		}
-		if (row->state == CALL_SETTLED && b->sent[k] == NULL) {
-			violate(b->r, "call %016llx is settled, but never arrived", (unsigned long long)row->id);
+		if (row->state == CALL_SETTLED && row->http_status != 0 && b->sent[k] == NULL) {
+			violate(b->r, "call %016llx was answered, but never arrived", (unsigned long long)row->id);
 		}
 		if (b->sent[k] != NULL && row->state == CALL_REFUNDED && row->outcome == OUTCOME_UNSENT) {
 			violate(b->r, "call %016llx arrived, but counts as never sent", (unsigned long long)row->id);
