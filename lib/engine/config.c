@@ -163,6 +163,16 @@ static void list_files(struct reading *r, const struct yaml_node *root, const ch
 
 /* --- services --- */
 
+static bool has_file(const struct files *f, const char *stem)
+{
+	for (size_t i = 0; stem != NULL && i < f->n; i++) {
+		if (strlen(f->name[i]) == strlen(stem) + 5 && strncmp(f->name[i], stem, strlen(stem)) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void read_services(struct reading *r, const struct yaml_node *root)
 {
 	static const char *const keys[] = {"base", "budget", NULL};
@@ -192,7 +202,7 @@ static void read_services(struct reading *r, const struct yaml_node *root)
 		}
 	}
 	for (const struct yaml_node *n = own != NULL ? own->first : NULL; n != NULL; n = n->next) {
-		if (config_service(c, n->key) == NULL) {
+		if (!has_file(&f, n->key)) {
 			problems_add(r->p, c->yaml, n, "there is no service '%s' in services_dir", n->key);
 		}
 	}
@@ -383,7 +393,10 @@ int config_load(const char *file, uint64_t generation, struct problems *p, struc
 		return 0;
 	}
 	r.dir = dirname(copy);
-	if (r.c->yaml->root == NULL || yaml_only_keys(r.c->yaml, r.c->yaml->root, keys, "setting", p)) {
+	if (r.c->yaml->root != NULL) {
+		(void)yaml_only_keys(r.c->yaml, r.c->yaml->root, keys, "setting", p); /* one mistake hides no other */
+	}
+	if (r.c->yaml->root == NULL || r.c->yaml->root->kind == YAML_MAP) {
 		static const struct yaml_node nothing = {.kind = YAML_MAP};
 		const struct yaml_node *root = r.c->yaml->root != NULL ? r.c->yaml->root : &nothing;
 
