@@ -55,6 +55,7 @@ struct watch {
 static struct event_base *loop;
 static struct watch watches[MAX_FILES];
 static struct json_tokener *tokener;
+static struct json_object *system_message; /* the same in every request */
 static struct shard shards[MAX_MULTIS];
 static MDB_env *env;
 static MDB_txn *txn;
@@ -167,12 +168,19 @@ static int on_watch(CURL *easy, curl_socket_t fd, int action, void *arg, void *s
 
 /* --- one call --- */
 
+/* The keys are constants and stand there once: nothing to copy, nothing to look for. */
+static void add(struct json_object *o, const char *key, struct json_object *value)
+{
+	json_object_object_add_ex(
+	    o, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+}
+
 static struct json_object *message(const char *role, const char *text)
 {
 	struct json_object *m = json_object_new_object();
 
-	json_object_object_add(m, "role", json_object_new_string(role));
-	json_object_object_add(m, "content", json_object_new_string(text));
+	add(m, "role", json_object_new_string(role));
+	add(m, "content", json_object_new_string(text));
 	return m;
 }
 
@@ -186,23 +194,22 @@ static struct json_object *make_request(uint64_t n)
 	snprintf(email, sizeof(email), "ada.berg.%llu@%s", (unsigned long long)n, domain);
 	snprintf(text, sizeof(text),
 	    "Write to Ada Berg (Head of Sales) of Company %llu, %s. What we know: they opened two "
-	    "cold "
-	    "stores on the coast this year and promise to answer within the hour.",
+	    "cold stores on the coast this year and promise to answer within the hour.",
 	    (unsigned long long)n, domain);
-	json_object_object_add(r, "model", json_object_new_string("bench-1"));
-	json_object_array_add(messages, message("system", system_text));
+	add(r, "model", json_object_new_string("bench-1"));
+	json_object_array_add(messages, json_object_get(system_message));
 	json_object_array_add(messages, message("user", text));
-	json_object_object_add(r, "messages", messages);
-	json_object_object_add(r, "max_tokens", json_object_new_int(400));
-	json_object_object_add(r, "temperature", json_object_new_double_s(0.2, "0.2"));
-	json_object_object_add(r, "stream", json_object_new_boolean(false));
-	json_object_object_add(lead, "email", json_object_new_string(email));
-	json_object_object_add(lead, "first_name", json_object_new_string("Ada"));
-	json_object_object_add(lead, "last_name", json_object_new_string("Berg"));
-	json_object_object_add(lead, "title", json_object_new_string("Head of Sales"));
-	json_object_object_add(lead, "domain", json_object_new_string(domain));
-	json_object_object_add(lead, "country", json_object_new_string("DE"));
-	json_object_object_add(r, "lead", lead);
+	add(r, "messages", messages);
+	add(r, "max_tokens", json_object_new_int(400));
+	add(r, "temperature", json_object_new_double_s(0.2, "0.2"));
+	add(r, "stream", json_object_new_boolean(false));
+	add(lead, "email", json_object_new_string(email));
+	add(lead, "first_name", json_object_new_string("Ada"));
+	add(lead, "last_name", json_object_new_string("Berg"));
+	add(lead, "title", json_object_new_string("Head of Sales"));
+	add(lead, "domain", json_object_new_string(domain));
+	add(lead, "country", json_object_new_string("DE"));
+	add(r, "lead", lead);
 	return r;
 }
 
@@ -358,6 +365,7 @@ int main(int argc, char **argv)
 	    "curl");
 	loop_open();
 	tokener = json_tokener_new();
+	system_message = message("system", system_text);
 	store_open(argv[3]);
 	headers = curl_slist_append(headers, "Content-Type: application/json");
 	headers = curl_slist_append(headers, "Expect:");
