@@ -387,7 +387,7 @@ void tasks_step(struct engine *e)
 /* One item of a run that ends before its items did: cancelled, failed, or nothing else can move. */
 static void sweep_item(struct engine *e, struct run *r, struct item *i)
 {
-	bool cancelling = r->row.state != RUN_RUNNING;
+	bool cancelling = run_is_over(r);
 
 	if (i->status == ITEM_HELD) {
 		char reason[ITEM_REASON];

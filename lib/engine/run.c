@@ -34,6 +34,11 @@ void run_touch(struct run *r)
 	r->changed = true;
 }
 
+bool run_is_over(const struct run *r)
+{
+	return r->row.state == RUN_CANCELLED || r->row.state == RUN_FAILED;
+}
+
 struct slot *run_slot(struct run *r, uint8_t rank)
 {
 	for (size_t i = 0; i < r->n_slots; i++) {

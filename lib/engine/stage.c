@@ -259,7 +259,7 @@ static void stage_passed(struct engine *e, struct run *r, struct item *i, int p)
 	const struct stage *st = &r->pipeline->stages[p];
 
 	i->pushed = i->pushed || st->kind == STAGE_PUSH;
-	if (r->row.state == RUN_CANCELLED) {
+	if (run_is_over(r)) {
 		cancelled(e, r, i);
 		return;
 	}
@@ -317,7 +317,7 @@ static void gate_refused(struct engine *e, struct run *r, struct item *i, const 
 	bool own = g->listed == r->stage_of[i->stage];
 
 	gate_fact(e, i, reason);
-	if (r->row.state == RUN_CANCELLED) {
+	if (run_is_over(r)) {
 		cancelled(e, r, i);
 		return;
 	}
@@ -417,7 +417,9 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
 	}
 	fact_add(e->txn, i, &f);
-	if (!seen) {
+	if (!seen && run_is_over(r)) {
+		cancelled(e, r, i);
+	} else if (!seen) {
 		on_empty(e, r, i, st, "not-as-pushed");
 	} else if (reason != NULL) {
 		gate_refused(e, r, i, g, reason);
@@ -486,7 +488,11 @@ static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, cons
 
 		fact_add(e->txn, i, &f);
 		i->phase = PHASE_CALL;
-		run_queue(e, r, i);
+		if (run_is_over(r)) {
+			cancelled(e, r, i);
+		} else {
+			run_queue(e, r, i);
+		}
 		return true;
 	}
 	return false;
@@ -529,7 +535,11 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	if (st == NULL || c->call == NULL) {
 		f = call_fact(e, i, c, a);
 		fact_add(e->txn, i, &f);
-		item_hold(e, r, i, "stage-gone");
+		if (run_is_over(r)) {
+			cancelled(e, r, i);
+		} else {
+			item_hold(e, r, i, "stage-gone");
+		}
 		return;
 	}
 	if (i->phase == PHASE_LOOKUP && lookup_outcome(e, r, i, st, c, a)) {
@@ -541,8 +551,8 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	}
 	f = call_fact(e, i, c, a);
 	fact_add(e->txn, i, &f);
-	if (r->row.state == RUN_CANCELLED && a->outcome != OUTCOME_IN_DOUBT) {
-		cancelled(e, r, i);
+	if (run_is_over(r)) { /* nothing of the run is granted any more, a look-up neither */
+		item_finish(e, r, i, ITEM_PARKED, a->outcome == OUTCOME_IN_DOUBT ? "in-doubt" : "cancelled");
 		return;
 	}
 	by_class(e, r, i, st, c, a);

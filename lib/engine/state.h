@@ -233,6 +233,7 @@ void run_bind(struct engine *e, struct run *r);
 void run_free(struct engine *e, struct run *r);
 void runs_write(struct engine *e);
 void run_touch(struct run *r);
+bool run_is_over(const struct run *r); /* cancelled or failed: what is still in flight ends where it is */
 struct slot *run_slot(struct run *r, uint8_t rank);
 struct stage_count *run_count(struct run *r, uint8_t stage);
 void run_queue(struct engine *e, struct run *r, struct item *i);   /* WAITING, into `ready` at its stage, step and phase; counted and written */
