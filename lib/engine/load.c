@@ -31,6 +31,11 @@ static bool clocks_read(struct engine *e, struct clocks *ret)
 	ret->boot_us = unpack_i64(&u);
 	ret->wall_us = unpack_i64(&u);
 	e->turn = unpack_u64(&u);
+	e->n_boot_shifts = u.at < u.end ? unpack_u8(&u) : 0;
+	e->n_boot_shifts = e->n_boot_shifts < BOOTS_KNOWN ? e->n_boot_shifts : BOOTS_KNOWN;
+	for (uint8_t i = 0; i < e->n_boot_shifts; i++) {
+		e->boot_shift_us[i] = unpack_i64(&u);
+	}
 	return !u.bad;
 }
 
@@ -43,6 +48,10 @@ void engine_write_clocks(struct engine *e)
 	pack_i64(b, e->now.boot_us);
 	pack_i64(b, e->now.wall_us);
 	pack_u64(b, e->turn);
+	pack_u8(b, e->n_boot_shifts);
+	for (uint8_t i = 0; i < e->n_boot_shifts; i++) {
+		pack_i64(b, e->boot_shift_us[i]);
+	}
 	txn_put(e->txn, TABLE_META, key_u8(key_of(), CLOCK_KEY), b->data, b->len);
 }
 
@@ -73,23 +82,35 @@ struct tail {
 };
 
 /*
- * How old a stamp of the row is now. Boot clocks tell it, since the wall clock may have been set: this boot's, or that of the
- * process before this one up to its last turn; only the time between two boots, and older ones, are the wall
- * clock's to say. A stamp from the future counts as now.
+ * How old a stamp of the row is now. Boot clocks tell it, since the wall clock may have been set; those of earlier boots as
+ * next_boot tied them together. A stamp from the future counts as now.
  */
 static int64_t age_us(const struct engine *e, const struct call_row *c, int64_t stamp_us)
 {
-	int64_t age, away;
+	uint32_t back = e->boot - c->boot;
+	int64_t age;
 
-	if (c->boot == e->boot) {
+	if (back == 0) {
 		age = e->now.boot_us - stamp_us;
-	} else if (c->boot == e->last_boot) {
-		away = e->now.wall_us - e->last.wall_us;
-		age = e->last.boot_us - stamp_us + (away > 0 ? away : 0);
+	} else if (back <= e->n_boot_shifts) {
+		age = e->now.boot_us - (stamp_us + e->boot_shift_us[back - 1]);
 	} else {
 		age = e->now.wall_us - (c->granted_wall_us + (stamp_us - c->granted_us));
 	}
 	return age > 0 ? age : 0;
+}
+
+/* The machine has started anew: how long it was away only the wall clock can say, and this once. */
+static void next_boot(struct engine *e, const struct clocks *old)
+{
+	int64_t away_us = e->now.wall_us > old->wall_us ? e->now.wall_us - old->wall_us : 0;
+	int64_t shift_us = e->now.boot_us - away_us - old->boot_us;
+
+	for (uint8_t i = BOOTS_KNOWN - 1; i > 0; i--) {
+		e->boot_shift_us[i] = e->boot_shift_us[i - 1] + shift_us;
+	}
+	e->boot_shift_us[0] = shift_us;
+	e->n_boot_shifts += e->n_boot_shifts < BOOTS_KNOWN ? 1 : 0;
 }
 
 static int key_index(const struct engine *e, const struct lane *l, uint16_t number)
@@ -386,8 +407,9 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 	known = clocks_read(e, &old);
 	if (restarted) {
 		e->boot = known && strcmp(old.boot_id, e->boot_id) == 0 && old.boot_us <= e->now.boot_us ? old.boot : old.boot + 1;
-		e->last_boot = old.boot;
-		e->last = (struct now){old.boot_us, old.wall_us};
+		if (known && e->boot != old.boot) {
+			next_boot(e, &old);
+		}
 		load_hash_key(e);
 		rc = rc == 0 ? lanes_bind(e, e->config, err) : rc;
 		rc = rc == 0 ? load_windows(e, err) : rc;

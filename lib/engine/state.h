@@ -26,6 +26,7 @@
 #define TURN_ROWS 1000
 #define MAX_ACCOUNTS 12
 #define SLOTS 64
+#define BOOTS_KNOWN 8
 #define REFUSE_PERCENT 85
 
 struct account {
@@ -175,8 +176,8 @@ struct engine {
 	uint8_t hash_key[16];                /* of this store: keyed hashes of personal data */
 	struct now now;
 	uint32_t boot;
-	uint32_t last_boot;                  /* of the process before this one, and its clocks in its last turn */
-	struct now last;
+	int64_t boot_shift_us[BOOTS_KNOWN];  /* of the boots before this one, latest first: their clock + shift = ours */
+	uint8_t n_boot_shifts;
 	char boot_id[64];
 	uint64_t turn, last_call;
 
