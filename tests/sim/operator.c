@@ -356,8 +356,10 @@ static void crash_of(struct night *n, const struct fault *f)
 		break;
 	case KIND_REBOOT:
 		(void)snprintf(n->boot_id, sizeof(n->boot_id), "boot-%u", ++n->boots);
+		drift(n, 0);
 		process_crash(n, US_PER_S + (int64_t)(f->draw % (uint64_t)(20 * US_PER_S)));
 		n->boot_zero_us = n->now_us;
+		n->rebooting = true;
 		break;
 	case KIND_STOP:
 		n->stopping = true;
@@ -510,6 +512,11 @@ void operator_fault(struct night *n, size_t i, bool begins)
 {
 	const struct fault *f = &n->plan->faults[i];
 
+	if (n->rebooting && f->kind >= KIND_CLOCK_AHEAD && f->kind <= KIND_CLOCK_DRIFT) {
+		/* between two boots the wall clock is all there is: it must be right then */
+		event_push(n, n->now_us + US_PER_S, begins ? EVENT_FAULT : EVENT_FAULT_END, (uint32_t)i, 0, NULL);
+		return;
+	}
 	watch_disturb(n);
 	if (begins) {
 		fault_begins(n, i);

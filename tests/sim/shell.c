@@ -368,6 +368,7 @@ void process_start(struct night *n)
 		event_push(n, n->now_us + US_PER_S, EVENT_START, 0, 0, NULL);
 		return;
 	}
+	n->rebooting = false;
 	operator_restarted(n);
 	watch_disturb(n);
 	turn_at(n, n->now_us);

@@ -110,7 +110,7 @@ struct night {
 	size_t gathered_now;
 	struct gathered *gathered;
 	size_t n_gathered, cap_gathered;
-	bool dying, crash_now, stopping;
+	bool dying, crash_now, stopping, rebooting;
 	size_t in_release; /* starts until the process dies in the middle of a release; 0: no */
 	int crash_when;    /* kind that waits for its moment, 0: none */
 	uint64_t turns_here;
