@@ -442,20 +442,23 @@ static bool is_success(const struct item *i, const struct call *c, const struct 
 /* Throttle, transient, pending, unsent: the same request later, as often as the class allows. */
 static void on_later(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
 {
-	enum outcome_class class = a->outcome == OUTCOME_UNSENT ? OUTCOME_TRANSIENT : a->outcome;
-	const struct retry_spec *retry = &c->call->retry[class];
+	bool unsent = a->outcome == OUTCOME_UNSENT, again;
+	const struct retry_spec *retry = &c->call->retry[unsent ? OUTCOME_TRANSIENT : a->outcome];
 
-	count_failure(i, class);
-	if (class == OUTCOME_THROTTLE && st->on_quota_next && next_step(e, r, i)) {
+	count_failure(i, a->outcome);
+	if (a->outcome == OUTCOME_THROTTLE && st->on_quota_next && next_step(e, r, i)) {
 		return;
 	}
-	if (retry->attempts == 0 || i->failures < retry->attempts) {
+	again = retry->attempts == 0 || i->failures < retry->attempts;
+	if (!again && next_step(e, r, i)) {
+		return;
+	}
+	/* a service that cannot be reached is not the lead's fault: the breaker sets the pace, and nothing was sent or paid */
+	if (again || (unsent && c->def->breaker.enabled)) {
 		stage_retry(e, r, i, e->now.boot_us + retry_wait_us(retry, i->failures, a->retry_after_us, dice_roll(&e->dice)));
 		return;
 	}
-	if (!next_step(e, r, i)) {
-		stage_failed(e, r, i, st->on_fail, ITEM_FAILED, a->reason);
-	}
+	stage_failed(e, r, i, st->on_fail, ITEM_FAILED, a->reason);
 }
 
 static void on_doubt(struct engine *e, struct run *r, struct item *i, const struct call *c)

@@ -221,15 +221,60 @@ static void test_transient(void **state)
 	}
 }
 
+static void fail_unsent(size_t first, unsigned n)
+{
+	static const struct http_answer h = {.transport = TRANSPORT_UNSENT, .why = "no-address"};
+
+	for (size_t i = first; i < first + n; i++) {
+		rig_answer_with(&rig, i, &h);
+		rig_pass(&rig, 300 * SEC);
+	}
+}
+
 /* What never left is repeated like a transient failure, and costs nothing. */
 static void test_unsent(void **state)
 {
 	begin(ONE, PLAIN);
-	rig_answer_with(
-	    &rig, 0, &(struct http_answer){.transport = TRANSPORT_UNSENT, .why = "no-address"});
-	state_is("retrying");
+	fail_unsent(0, 1);
 	assert_int_equal(rig_row(&rig, 0).state, CALL_REFUNDED);
 	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).refunded_micro, 10000);
+	next_is(2);
+	fail_unsent(1, 2);
+	state_is(
+	    "failed no-address"); /* nothing else would ever end it: the service has no breaker */
+	end();
+}
+
+/* Behind a breaker a lead outlasts a service that cannot be reached, however long; then its
+ * attempts are all left. */
+static void test_unreachable(void **state)
+{
+	static char guarded[4000];
+	char *line;
+
+	(void)snprintf(guarded, sizeof(guarded), "%s", ONE);
+	line = strstr(guarded, "breaker: off");
+	memcpy(line, "margin: 1s  ", 12);
+	begin(guarded, PLAIN);
+	fail_unsent(0, 20);
+	for (size_t i = 20; i < 22; i++) {
+		next_is(i + 1);
+		rig_answer(&rig, i, 500, "");
+		rig_pass(&rig, 300 * SEC);
+	}
+	next_is(23);
+	rig_answer(&rig, 22, 200, "{\"text\":\"hi\"}");
+	state_is("ready");
+	end();
+}
+
+/* The next of a chain may be reached where the first is not. */
+static void test_unsent_chain(void **state)
+{
+	begin(ONE, CHAIN(""));
+	fail_unsent(0, 3);
+	next_is(4);
+	assert_string_equal(rig.calls[3].body, "{\"email\":\"ann@x.example\",\"tone\":\"cool\"}");
 	end();
 }
 
@@ -523,6 +568,8 @@ int main(void)
 	    cmocka_unit_test(test_throttle),
 	    cmocka_unit_test(test_transient),
 	    cmocka_unit_test(test_unsent),
+	    cmocka_unit_test(test_unreachable),
+	    cmocka_unit_test(test_unsent_chain),
 	    cmocka_unit_test(test_chain),
 	    cmocka_unit_test(test_chain_by_class),
 	    cmocka_unit_test(test_fallback_refused),
