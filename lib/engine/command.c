@@ -318,17 +318,32 @@ static bool next_slice(struct engine *e, uint32_t run, uint32_t cursor, struct s
 	return a->n > 0;
 }
 
+/* The stage no longer counts it among its ends. */
+static void uncount(struct stage_count *c, enum item_outcome o)
+{
+	uint64_t *n = o == ITEM_FAILED ? &c->failed : o == ITEM_REJECTED ? &c->rejected : NULL;
+
+	if (n != NULL && *n > 0) {
+		--*n;
+	}
+}
+
 static void reopen(struct engine *e, struct run *r, struct item *i)
 {
 	struct fact f = {.kind = FACT_OPERATOR, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us, .reason = "retry"};
 
+	const struct stage *st = run_stage(r, i->stage);
+	bool look = strcmp(i->reason, "in-doubt") == 0 && st != NULL && st->n_steps > 0 && st->steps[0].call != NULL &&
+		    st->steps[0].call->doubt == DOUBT_LOOKUP;
+
+	uncount(run_count(r, i->stage), i->outcome);
 	r->row.outcomes[i->outcome]--;
 	r->row.outcomes[ITEM_OPEN]++;
 	i->outcome = ITEM_OPEN;
 	i->reason[0] = 0;
 	i->failures = i->doubts = i->gate_tries = i->repairs = 0;
 	i->step = 0;
-	i->phase = PHASE_CALL;
+	i->phase = look ? PHASE_LOOKUP : PHASE_CALL; /* nobody knows yet whether it was done */
 	fact_add(e->txn, i, &f);
 	run_queue(e, r, i);
 }
@@ -355,7 +370,7 @@ static bool task_slice(struct engine *e, struct sweep_task *t, struct slice_arg 
 		}
 	}
 	t->cursor = a->list[a->n - 1].number;
-	if (c->count > 0 && r->row.state != RUN_RUNNING) {
+	if (c->count > 0 && r->row.state >= RUN_DONE) {
 		r->row.state = RUN_RUNNING; /* releasing one reopens the run */
 		run_bind(e, r);
 		r->row.ended_us = 0;
@@ -398,11 +413,11 @@ static void sweep_item(struct engine *e, struct run *r, struct item *i)
 	} else if (cancelling && i->status == ITEM_RETRYING) {
 		later_remove(e->txn, i);
 		run_count(r, i->stage)->retrying--;
-		item_finish(e, r, i, ITEM_PARKED, "cancelled");
+		item_cancel(e, r, i, i->phase == PHASE_LOOKUP ? "in-doubt" : "cancelled");
 	} else if (cancelling && i->status == ITEM_WAITING && queue_has(e->txn, i)) {
 		run_unqueue(e, r, i);
 		run_count(r, i->stage)->waiting--;
-		item_finish(e, r, i, ITEM_PARKED, "cancelled");
+		item_cancel(e, r, i, i->phase == PHASE_LOOKUP ? "in-doubt" : "cancelled");
 	}
 }
 

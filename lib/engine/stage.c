@@ -57,9 +57,9 @@ void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us
 	item_write(e->txn, i);
 }
 
-static void cancelled(struct engine *e, struct run *r, struct item *i)
+void item_cancel(struct engine *e, struct run *r, struct item *i, const char *reason)
 {
-	item_finish(e, r, i, ITEM_PARKED, "cancelled");
+	item_finish(e, r, i, i->pushed ? ITEM_DELIVERED : ITEM_PARKED, reason);
 }
 
 /* --- what a stage keeps --- */
@@ -259,10 +259,6 @@ static void stage_passed(struct engine *e, struct run *r, struct item *i, int p)
 	const struct stage *st = &r->pipeline->stages[p];
 
 	i->pushed = i->pushed || st->kind == STAGE_PUSH;
-	if (run_is_over(r)) {
-		cancelled(e, r, i);
-		return;
-	}
 	stage_enter(e, r, i, p + 1);
 }
 
@@ -281,7 +277,9 @@ void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_s
 	i->stage = (uint8_t)r->run_stage_of[s];
 	i->step = 0;
 	step_reset(i);
-	if (p->stages[s].steps[0].fallback != NULL) {
+	if (run_is_over(r)) {
+		item_cancel(e, r, i, "cancelled"); /* here a retry goes on: what was paid for is not asked again */
+	} else if (p->stages[s].steps[0].fallback != NULL) {
 		fallback_text(e, r, i, &p->stages[s]);
 	} else {
 		run_queue(e, r, i);
@@ -316,12 +314,14 @@ static void gate_refused(struct engine *e, struct run *r, struct item *i, const 
 	const struct stage *st = run_stage(r, i->stage);
 	bool own = g->listed == r->stage_of[i->stage];
 
+	bool again = own && i->gate_tries < st->gate_tries && st->steps[i->step].call != NULL;
+
 	gate_fact(e, i, reason);
-	if (run_is_over(r)) {
-		cancelled(e, r, i);
+	if (run_is_over(r) && (again || (own && i->step + 1u < st->n_steps))) {
+		item_cancel(e, r, i, "cancelled");
 		return;
 	}
-	if (own && i->gate_tries < st->gate_tries && st->steps[i->step].call != NULL) {
+	if (again) {
 		i->gate_tries++;
 		i->doubts = 0;
 		run_queue(e, r, i);
@@ -418,7 +418,7 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	}
 	fact_add(e->txn, i, &f);
 	if (!seen && run_is_over(r)) {
-		cancelled(e, r, i);
+		item_cancel(e, r, i, "cancelled");
 	} else if (!seen) {
 		on_empty(e, r, i, st, "not-as-pushed");
 	} else if (reason != NULL) {
@@ -492,7 +492,7 @@ static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, cons
 		fact_add(e->txn, i, &f);
 		i->phase = PHASE_CALL;
 		if (run_is_over(r)) {
-			cancelled(e, r, i);
+			item_cancel(e, r, i, "cancelled");
 		} else {
 			run_queue(e, r, i);
 		}
@@ -539,7 +539,7 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 		f = call_fact(e, i, c, a);
 		fact_add(e->txn, i, &f);
 		if (run_is_over(r)) {
-			cancelled(e, r, i);
+			item_cancel(e, r, i, "cancelled");
 		} else {
 			item_hold(e, r, i, "stage-gone");
 		}
@@ -555,7 +555,7 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	f = call_fact(e, i, c, a);
 	fact_add(e->txn, i, &f);
 	if (run_is_over(r)) { /* nothing of the run is granted any more, a look-up neither */
-		item_finish(e, r, i, ITEM_PARKED, a->outcome == OUTCOME_IN_DOUBT ? "in-doubt" : "cancelled");
+		item_cancel(e, r, i, a->outcome == OUTCOME_IN_DOUBT ? "in-doubt" : "cancelled");
 		return;
 	}
 	by_class(e, r, i, st, c, a);

@@ -293,6 +293,8 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 /* The four ways on: each counts the item where it goes and writes it. */
 void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us);
 void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outcome o, const char *reason);
+/* Its run is over: it stays where it is, delivered if it was pushed, else parked. */
+void item_cancel(struct engine *e, struct run *r, struct item *i, const char *reason);
 void item_hold(struct engine *e, struct run *r, struct item *i, const char *reason);
 void item_reason(struct item *i, const char *format, ...) PRINTF(2, 3);
 
