@@ -264,7 +264,7 @@ static void check_left_alone(struct books *b)
 {
 	const struct wire **list = malloc((b->in->n_log + 1) * sizeof(*list));
 	unsigned failures[SERVICES][KEYS] = {0};
-	int64_t until_us[SERVICES][KEYS] = {0};
+	int64_t until_us[SERVICES][KEYS] = {0}, good_us[SERVICES][KEYS] = {0}; /* good: when the last good one was sent */
 	size_t n = 0;
 
 	if (planned(b->in->plan, KIND_SERVICE_RESET) || planned(b->in->plan, KIND_STALL) || planned(b->in->plan, KIND_SUSPEND)) {
@@ -283,7 +283,12 @@ static void check_left_alone(struct books *b)
 		uint8_t outcome = outcome_of(b, w);
 		size_t sent;
 
-		*f = w->failed ? *f + 1 : 0;
+		if (!w->failed) {
+			*f = 0;
+			good_us[w->service][w->key] = w->sent_us;
+		} else if (w->sent_us > good_us[w->service][w->key]) {
+			(*f)++; /* older ones say nothing any more: a probe may have closed the breaker since */
+		}
 		if ((*f < BREAKER_FAILURES && outcome != OUTCOME_QUOTA) || w->ended_us < until_us[w->service][w->key] || w->ended_us > b->in->quiet_us) {
 			continue;
 		}

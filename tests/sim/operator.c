@@ -134,7 +134,8 @@ static void limits_told(struct night *n, const struct intent *i, bool done)
 {
 	for (unsigned s = 0; s < SERVICES && done; s++) {
 		for (unsigned w = 0; w < WINDOWS; w++) {
-			if (i->ceiling[s][w] > 0) {
+			if (i->ceiling[s][w] > 0 && i->sent > n->limits_sent[s][w]) {
+				n->limits_sent[s][w] = i->sent; /* answers need not come in order */
 				n->ceiling[s][w] = i->ceiling[s][w];
 			}
 		}
@@ -162,7 +163,8 @@ static void on_done(void *ctx, struct command *c)
 		return;
 	}
 	i->heard = true;
-	if (c->kind == COMMAND_RELOAD && c->rc == 0) {
+	if (c->kind == COMMAND_RELOAD && c->rc == 0 && i->sent > n->tight_sent) {
+		n->tight_sent = i->sent;
 		n->tight_told = i->tight;
 	}
 	if (c->kind == COMMAND_UPLOAD) {
@@ -195,6 +197,35 @@ static bool of_run(enum command_kind kind)
 	return kind == COMMAND_PAUSE || kind == COMMAND_RESUME || kind == COMMAND_CANCEL || kind == COMMAND_RETRY;
 }
 
+/* What a later wish of the operator makes of an earlier one that nobody heard: nothing. */
+static bool supersedes(const struct command *later, const struct command *earlier, bool same_run)
+{
+	switch (later->kind) {
+	case COMMAND_PAUSE:
+	case COMMAND_RESUME:
+		return same_run && (earlier->kind == COMMAND_PAUSE || earlier->kind == COMMAND_RESUME);
+	case COMMAND_SERVICE_PAUSE:
+	case COMMAND_SERVICE_RESUME:
+		return strcmp(later->service, earlier->service) == 0 &&
+		       (earlier->kind == COMMAND_SERVICE_PAUSE || earlier->kind == COMMAND_SERVICE_RESUME);
+	case COMMAND_RELOAD:
+		return earlier->kind == COMMAND_RELOAD || earlier->kind == COMMAND_SERVICE_LIMIT;
+	default:
+		return false;
+	}
+}
+
+static void drop_earlier(struct night *n, size_t intent)
+{
+	struct intent *i = n->intents[intent];
+
+	for (size_t k = 0; k < intent; k++) {
+		struct intent *old = n->intents[k];
+
+		old->heard = old->heard || supersedes(&i->command, &old->command, i->run == old->run);
+	}
+}
+
 void operator_send(struct night *n, size_t intent)
 {
 	struct intent *i = n->intents[intent];
@@ -208,6 +239,8 @@ void operator_send(struct night *n, size_t intent)
 		event_push(n, n->now_us + US_PER_S / 2, EVENT_INTENT, (uint32_t)intent, 0, NULL);
 		return;
 	}
+	drop_earlier(n, intent);
+	i->sent = ++n->sent;
 	c = malloc(sizeof(*c));
 	*c = i->command;
 	c->done = on_done;

@@ -74,6 +74,7 @@ struct intent {
 	struct night *night;
 	struct command command; /* as to be sent; config is looked up when it is */
 	size_t run;             /* START, UPLOAD and what needs a run: index of the plan */
+	uint64_t sent;          /* place among all that was sent */
 	bool heard, limits, tight; /* limits: it changes some; tight: it was sent with the tight budgets */
 	uint32_t ceiling[SERVICES][WINDOWS];
 };
@@ -123,6 +124,7 @@ struct night {
 	uint32_t run_ids[RUNS]; /* 0: not started, or nobody heard */
 	bool uploaded[RUNS], cancelled[RUNS], retried;
 	unsigned variant, low, tight; /* how many faults ask for it now */
+	uint64_t sent, limits_sent[SERVICES][WINDOWS], tight_sent; /* the latest of the confirmed changes, by place */
 	uint32_t ceiling[SERVICES][WINDOWS], pending_ceiling[SERVICES][WINDOWS];
 	bool active[FAULTS];
 	unsigned active_kinds[KIND_N];
