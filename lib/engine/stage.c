@@ -290,6 +290,7 @@ void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_s
 static void stage_failed(struct engine *e, struct run *r, struct item *i, enum stage_policy policy, enum item_outcome o, const char *reason)
 {
 	struct stage_count *count = run_count(r, i->stage);
+	const struct stage *st = run_stage(r, i->stage);
 
 	if (i->phase == PHASE_LOOKUP) { /* nobody could say whether it was done: a person must */
 		i->phase = PHASE_CALL;
@@ -306,7 +307,8 @@ static void stage_failed(struct engine *e, struct run *r, struct item *i, enum s
 	}
 	count->failed += o == ITEM_FAILED ? 1 : 0;
 	count->rejected += o == ITEM_REJECTED ? 1 : 0;
-	item_finish(e, r, i, o, reason);
+	/* what goes wrong behind a push does not take the lead back: it is delivered, and nobody should push it again */
+	item_finish(e, r, i, i->pushed && st->kind != STAGE_PUSH ? ITEM_DELIVERED : o, reason);
 }
 
 static void gate_refused(struct engine *e, struct run *r, struct item *i, const struct gate *g, const char *reason)
@@ -541,7 +543,7 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 		if (run_is_over(r)) {
 			item_cancel(e, r, i, "cancelled");
 		} else {
-			item_hold(e, r, i, "stage-gone");
+			item_hold(e, r, i, STAGE_GONE);
 		}
 		return;
 	}

@@ -557,6 +557,27 @@ static void test_confirm_looks_only(void **state)
 	end();
 }
 
+/* What cannot be read back is delivered all the same; what could not be pushed again is not there.
+ */
+static void test_confirm_fails(void **state)
+{
+	begin(ONE FIND, CONFIRM);
+	rig_answer(&rig, 0, 200, "{\"text\":\"7\"}");
+	for (size_t i = 1; i <= 3; i++) {
+		look(i, 500, "");
+	}
+	state_is("delivered http-500");
+	end();
+
+	begin(ONE FIND, CONFIRM);
+	rig_answer(&rig, 0, 200, "{\"text\":\"7\"}");
+	look(1, 404, "");
+	look(2, 404, "");
+	rig_answer(&rig, 3, 400, "");
+	state_is("failed http-400");
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,6 +609,7 @@ int main(void)
 	    cmocka_unit_test(test_confirmed),
 	    cmocka_unit_test(test_confirm_repairs),
 	    cmocka_unit_test(test_confirm_looks_only),
+	    cmocka_unit_test(test_confirm_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
