@@ -171,3 +171,13 @@ def fate(exported):
     """What became of each lead, without what differs from night to night."""
     return {lead["lead"]: (lead["outcome"], lead["reason"], {k: v for k, v in lead["fields"].items() if k not in IDS})
             for lead in exported}
+
+
+def same_fate(fates, expected):
+    """Both are of fate()."""
+    for lead, (outcome, reason, fields) in expected.items():
+        assert fates[lead][:2] == (outcome, reason), f"lead {lead}"
+        other = fates[lead][2]
+        assert {k: v for k, v in other.items() if fields.get(k) != v} == \
+            {k: v for k, v in fields.items() if other.get(k) != v}, f"lead {lead}"
+    assert fates.keys() == expected.keys()

@@ -9,17 +9,7 @@ import os
 import pytest
 
 import proof
-from night import BASES, LEADS, Night, calm
-
-# What takes minutes in a real night takes seconds here: waits of the shipped services, not their limits or rules.
-QUICK = {
-    "zerobounce": [("wait: 60s", "wait: 1s"), ("wait: 60s", "wait: 1s"), ("{total: 90s}", "{connect: 1s, total: 3s}"),
-                   ("base: 15min, cap: 1h", "base: 1s, cap: 2s")],
-    "perplexity": [("{total: 120s}", "{connect: 1s, total: 3s}")],
-    "openai": [("{total: 120s}", "{connect: 1s, total: 3s}"), ("wait: 15s", "wait: 1s"), ("wait: 15s", "wait: 1s")],
-    "instantly": [("retry:", "timeout: {connect: 1s, total: 3s}\nretry:")],
-}
-
+from night import BASES, LEADS, QUICK, Night, calm
 
 class Story:
     """All that a night left behind."""
