@@ -257,6 +257,7 @@ static void reload(struct engine *e, struct command *c)
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		if (config_service(e->config, e->lanes[i]->name) == NULL) {
 			e->lanes[i]->share.n = 0; /* nothing is granted there any more; calls in flight end as they are */
+			e->lanes[i]->budget = NULL;
 		}
 	}
 	HASH_ITER(hh, e->runs, r, next) {
@@ -436,18 +437,33 @@ static void sweep_run(struct engine *e, struct run *r, struct slice_arg *a)
 	e->more = true;
 }
 
+static void move_run(struct engine *e, struct run *r, struct slice_arg *a)
+{
+	if (!next_slice(e, r->id, r->moved, a)) {
+		r->moving = false;
+		run_check_end(e, r);
+		return;
+	}
+	for (size_t k = 0; k < a->n; k++) {
+		run_requeue(e, r, &a->list[k]);
+	}
+	r->moved = a->list[a->n - 1].number;
+	run_touch(r);
+	e->more = true;
+}
+
 void runs_sweep(struct engine *e)
 {
 	struct slice_arg *a = NULL;
 	struct run *r, *next;
 
 	HASH_ITER(hh, e->runs, r, next) {
-		if (!r->sweeping) {
+		if (!r->sweeping && !r->moving) {
 			continue;
 		}
 		a = a != NULL ? a : malloc(sizeof(*a));
 		if (a != NULL) {
-			sweep_run(e, r, a);
+			(r->moving ? move_run : sweep_run)(e, r, a);
 		}
 	}
 	free(a);

@@ -113,7 +113,7 @@ static void take_row(struct engine *e, struct run *r, uint32_t number, const str
 	} else if (r->pipeline != NULL) {
 		stage_enter(e, r, &i, 0);
 	} else {
-		item_hold(e, r, &i, "stage-gone");
+		item_hold(e, r, &i, STAGE_GONE);
 	}
 	buf_free(&bytes);
 	arena_reset(&e->arena); /* nothing of this row is needed any more */

@@ -228,8 +228,10 @@ static bool on_ready(void *arg, struct slice key, struct slice value)
 	struct slot *s = r != NULL ? run_slot(r, key.data[6]) : NULL;
 
 	(void)value;
-	if (s != NULL) {
+	if (s != NULL && s->lane->number == key_get_u16(key.data)) {
 		s->queued++;
+	} else if (r != NULL) {
+		run_move(l->e, r); /* the configuration has changed since */
 	}
 	return true;
 }

@@ -124,10 +124,13 @@ static void bind_numbers(struct engine *e, struct run *r)
 
 void run_bind(struct engine *e, struct run *r)
 {
-	uint32_t queued[256] = {0};
+	struct { const struct lane *lane; uint32_t queued; } old[256] = {0};
+	uint64_t waiting = 0, kept = 0, held = 0;
 
 	for (size_t i = 0; i < r->n_slots; i++) {
-		queued[r->slots[i].rank] = r->slots[i].queued;
+		old[r->slots[i].rank].lane = r->slots[i].lane;
+		old[r->slots[i].rank].queued = r->slots[i].queued;
+		waiting += r->slots[i].queued;
 		share_remove(&r->slots[i].lane->share, r->id);
 	}
 	r->n_slots = 0;
@@ -151,12 +154,28 @@ void run_bind(struct engine *e, struct run *r)
 	for (size_t i = 0; i < r->n_slots; i++) {
 		struct share_member *m = share_member(&r->slots[i].lane->share, r->id);
 
-		r->slots[i].queued = queued[r->slots[i].rank];
+		if (old[r->slots[i].rank].lane == r->slots[i].lane) {
+			r->slots[i].queued = old[r->slots[i].rank].queued;
+			kept += r->slots[i].queued;
+		}
 		if (m != NULL) {
 			m->priority = r->row.priority;
 			m->weight = r->row.share;
 		}
 	}
+	for (size_t s = 0; s < r->row.n_stages; s++) {
+		held += r->row.stages[s].count.held;
+	}
+	if (waiting > kept || held > 0) {
+		run_move(e, r);
+	}
+}
+
+void run_move(struct engine *e, struct run *r)
+{
+	r->moving = true;
+	r->moved = 0;
+	e->more = true;
 }
 
 struct run *run_add(struct engine *e, struct run_row *row)
@@ -205,7 +224,7 @@ void run_queue(struct engine *e, struct run *r, struct item *i)
 	struct slot *slot = run_slot(r, rank_of(i->stage, i->step, i->phase));
 
 	if (slot == NULL) {
-		item_hold(e, r, i, "stage-gone");
+		item_hold(e, r, i, STAGE_GONE);
 		return;
 	}
 	i->status = ITEM_WAITING;
@@ -228,12 +247,28 @@ void run_unqueue(struct engine *e, struct run *r, struct item *i)
 	}
 }
 
+void run_requeue(struct engine *e, struct run *r, struct item *i)
+{
+	struct slot *slot = run_slot(r, rank_of(i->stage, i->step, i->phase));
+	bool gone = i->status == ITEM_HELD && strcmp(i->reason, STAGE_GONE) == 0;
+
+	if (gone && slot != NULL) {
+		run_count(r, i->stage)->held--;
+		i->reason[0] = 0;
+		run_queue(e, r, i);
+	} else if (i->status == ITEM_WAITING && (slot == NULL || slot->lane->number != i->service || slot->rank != i->rank) && queue_has(e->txn, i)) {
+		queue_remove(e->txn, i); /* no slot counts it: it is not where its rank says */
+		run_count(r, i->stage)->waiting--;
+		run_queue(e, r, i); /* holds it when there is no slot */
+	}
+}
+
 /* Done when every item has an outcome; items held when nothing else can move are parked first (a sweep). */
 void run_check_end(struct engine *e, struct run *r)
 {
 	uint64_t moving = 0, held = 0;
 
-	if (r->row.state != RUN_RUNNING || r->row.importing || r->sweeping) {
+	if (r->row.state != RUN_RUNNING || r->row.importing || r->sweeping || r->moving) {
 		return;
 	}
 	for (size_t s = 0; s < r->row.n_stages; s++) {

@@ -543,7 +543,7 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 		if (run_is_over(r)) {
 			item_cancel(e, r, i, "cancelled");
 		} else {
-			item_hold(e, r, i, "stage-gone");
+			item_hold(e, r, i, STAGE_GONE);
 		}
 		return;
 	}

@@ -28,6 +28,7 @@
 #define SLOTS 64
 #define BOOTS_KNOWN 8
 #define REFUSE_PERCENT 85
+#define STAGE_GONE "stage-gone"
 
 struct account {
 	struct account_id id;
@@ -122,6 +123,8 @@ struct run {
 	bool has_columns;
 	struct import *import;
 	uint32_t sweep;                      /* parking or cancelling: last number looked at */
+	uint32_t moved;                      /* moving: last number looked at */
+	bool moving;                         /* the pipeline is another one: some items may wait at the wrong place */
 	bool dirty, changed, sweeping, ended_told;
 	uint16_t campaign_no, org_no;
 	UT_hash_handle hh;
@@ -231,6 +234,8 @@ size_t lane_limits(struct lane *l, size_t group, size_t call, struct limit *ret[
 struct run *run_get(struct engine *e, uint32_t id);
 struct run *run_add(struct engine *e, struct run_row *row);
 void run_bind(struct engine *e, struct run *r);
+/* Has every item looked at, in slices: see run_requeue. */
+void run_move(struct engine *e, struct run *r);
 void run_free(struct engine *e, struct run *r);
 void runs_write(struct engine *e);
 void run_touch(struct run *r);
@@ -238,6 +243,8 @@ bool run_is_over(const struct run *r); /* cancelled or failed: what is still in 
 struct slot *run_slot(struct run *r, uint8_t rank);
 struct stage_count *run_count(struct run *r, uint8_t stage);
 void run_queue(struct engine *e, struct run *r, struct item *i);   /* WAITING, into `ready` at its stage, step and phase; counted and written */
+/* A waiting or held item after its pipeline changed: to the queue where its stage is called now, or held when that is gone. */
+void run_requeue(struct engine *e, struct run *r, struct item *i);
 void run_unqueue(struct engine *e, struct run *r, struct item *i); /* out of `ready`; still counted as waiting */
 void run_check_end(struct engine *e, struct run *r);
 const struct stage *run_stage(const struct run *r, uint8_t stage); /* NULL: gone */
