@@ -180,6 +180,14 @@ static int start_numbers(struct json_object *body, struct run_row *row, struct l
 	return 0;
 }
 
+static bool is_printable(const char *text)
+{
+	while (*text >= ' ' && *text <= '~') {
+		text++;
+	}
+	return *text == 0;
+}
+
 void post_run(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -194,8 +202,8 @@ void post_run(void *app, struct http_request *r)
 		return;
 	}
 	c = command_new(COMMAND_START);
-	if (idem != NULL && (strlen(idem) == 0 || strlen(idem) >= sizeof(c->idem))) {
-		http_reply_problem(r, 400, "bad-idempotency-key", "Idempotency-Key has 1 to 128 characters");
+	if (idem != NULL && (strlen(idem) == 0 || strlen(idem) >= sizeof(c->idem) || !is_printable(idem))) {
+		http_reply_problem(r, 400, "bad-idempotency-key", "Idempotency-Key has 1 to 128 printable characters");
 		free(c);
 		return;
 	}
