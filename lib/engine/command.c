@@ -31,7 +31,7 @@ static bool start_is_known(struct engine *e, struct command *c)
 	if (c->idem[0] == 0) {
 		return false;
 	}
-	if (idem_read(e->txn, hash, &row) && e->now.wall_us - row.wall_us < IDEM_LIFE_US) {
+	if (idem_read(e->txn, hash, &row) && engine_age_us(e, row.boot, row.boot_us, row.wall_us) < IDEM_LIFE_US) {
 		c->count = row.run;
 		if (row.body_hash != c->idem_body) {
 			command_refuse(e, c, WRONG_STATE, "this Idempotency-Key was used with another body");
@@ -40,7 +40,11 @@ static bool start_is_known(struct engine *e, struct command *c)
 		}
 		return true;
 	}
-	row = (struct idem_row){.body_hash = c->idem_body, .run = run_last_id(e->txn) + 1, .wall_us = e->now.wall_us};
+	row = (struct idem_row){.body_hash = c->idem_body,
+	    .run = run_last_id(e->txn) + 1,
+	    .boot = e->boot,
+	    .boot_us = e->now.boot_us,
+	    .wall_us = e->now.wall_us};
 	idem_write(e->txn, hash, &row);
 	return false;
 }

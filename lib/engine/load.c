@@ -81,13 +81,9 @@ struct tail {
 	bool failed;
 };
 
-/*
- * How old a stamp of the row is now. Boot clocks tell it, since the wall clock may have been set; those of earlier boots as
- * next_boot tied them together. A stamp from the future counts as now.
- */
-static int64_t age_us(const struct engine *e, const struct call_row *c, int64_t stamp_us)
+int64_t engine_age_us(const struct engine *e, uint32_t boot, int64_t stamp_us, int64_t wall_us)
 {
-	uint32_t back = e->boot - c->boot;
+	uint32_t back = e->boot - boot;
 	int64_t age;
 
 	if (back == 0) {
@@ -95,9 +91,14 @@ static int64_t age_us(const struct engine *e, const struct call_row *c, int64_t 
 	} else if (back <= e->n_boot_shifts) {
 		age = e->now.boot_us - (stamp_us + e->boot_shift_us[back - 1]);
 	} else {
-		age = e->now.wall_us - (c->granted_wall_us + (stamp_us - c->granted_us));
+		age = e->now.wall_us - wall_us;
 	}
 	return age > 0 ? age : 0;
+}
+
+static int64_t age_us(const struct engine *e, const struct call_row *c, int64_t stamp_us)
+{
+	return engine_age_us(e, c->boot, stamp_us, c->granted_wall_us + (stamp_us - c->granted_us));
 }
 
 /* The machine has started anew: how long it was away only the wall clock can say, and this once. */

@@ -313,5 +313,10 @@ void runs_sweep(struct engine *e);
 
 /* load.c */
 void engine_write_clocks(struct engine *e);
+/*
+ * How old a stamp is now. Boot clocks tell it, since the wall clock may have been set; those of earlier boots as the first
+ * start after each tied them together; the wall clock only what lies further back. From the future: 0.
+ */
+int64_t engine_age_us(const struct engine *e, uint32_t boot, int64_t stamp_us, int64_t wall_us);
 int engine_load(struct engine *e, bool restarted, struct lead_error *err) MUST_CHECK;
 void engine_unload_rows(struct engine *e);

@@ -196,6 +196,8 @@ bool idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret)
 	ret->body_hash = unpack_u64(&u);
 	ret->run = unpack_u32(&u);
 	ret->wall_us = unpack_i64(&u);
+	ret->boot = u.at < u.end ? unpack_u32(&u) : UINT32_MAX; /* of none: the wall clock's word counts */
+	ret->boot_us = u.at < u.end ? unpack_i64(&u) : 0;
 	return !u.bad;
 }
 
@@ -206,5 +208,7 @@ void idem_write(struct txn *t, uint64_t key_hash, const struct idem_row *r)
 	pack_u64(b, r->body_hash);
 	pack_u32(b, r->run);
 	pack_i64(b, r->wall_us);
+	pack_u32(b, r->boot);
+	pack_i64(b, r->boot_us);
 	txn_put(t, TABLE_IDEM, key_u64(key_of(), key_hash), b->data, b->len);
 }

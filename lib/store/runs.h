@@ -69,8 +69,8 @@ void upload_delete(struct txn *t, const char *id);
 /* Idempotency-Key: what the first request with it was and what it gave. */
 struct idem_row {
 	uint64_t body_hash;
-	uint32_t run;
-	int64_t wall_us;
+	uint32_t run, boot;     /* boot: that boot_us is of */
+	int64_t boot_us, wall_us;
 };
 bool idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret);
 void idem_write(struct txn *t, uint64_t key_hash, const struct idem_row *r);
