@@ -131,7 +131,7 @@ struct wire {
 	bool delivered;          /* its whole answer is in the store */
 	int status;
 	bool failed;             /* no readable answer, or the service's own failure */
-	uint32_t epoch;          /* which life of the process sent it */
+	uint32_t epoch, order;   /* which life of the process sent it; its place among all ends */
 	int64_t sent_us, arrived_us, first_us, ended_us; /* first byte of the answer, and its end; 0: none came */
 	int64_t retry_after_us;
 	uint32_t max[WINDOWS];   /* of its service's windows when it was granted */

@@ -318,6 +318,10 @@ void operator_quiet(struct night *n)
 	if (n->plan->n_faults == 0) {
 		return;
 	}
+	for (size_t i = 0; i < n->n_intents; i++) {
+		/* what comes too late is not wanted any more */
+		n->intents[i]->heard |= n->intents[i]->command.kind == COMMAND_RETRY;
+	}
 	for (size_t r = 0; r < n->plan->n_runs; r++) {
 		(void)intend(n, n->plan->runs[r].budget_micro >= 0 ? COMMAND_CANCEL : COMMAND_RESUME, r, n->now_us);
 	}

@@ -98,6 +98,7 @@ struct night {
 	struct scenario calm_world;
 	struct wire *log;
 	size_t n_log, cap_log;
+	uint32_t n_ended;
 
 	/* the process */
 	struct store *store;

@@ -295,6 +295,7 @@ void wire_end(struct night *n, struct flight *f, enum transport t)
 	}
 	if (f->arrived) {
 		n->log[f->wire].ended_us = n->now_us;
+		n->log[f->wire].order = ++n->n_ended;
 		n->log[f->wire].failed = t != TRANSPORT_ANSWERED || f->status >= 500 || f->garbage;
 	}
 	if (f->arrived) {
