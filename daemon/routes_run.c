@@ -192,7 +192,7 @@ void post_run(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
 	struct json_object *body = http_body_json(r);
-	const char *idem = http_header(r, "Idempotency-Key");
+	const char *idem;
 	struct lead_error err;
 	struct command *c;
 	const void *raw;
@@ -201,6 +201,7 @@ void post_run(void *app, struct http_request *r)
 	if (body == NULL) {
 		return;
 	}
+	idem = http_header(r, "Idempotency-Key");
 	c = command_new(COMMAND_START);
 	if (idem != NULL && (strlen(idem) == 0 || strlen(idem) >= sizeof(c->idem) || !is_printable(idem))) {
 		http_reply_problem(r, 400, "bad-idempotency-key", "Idempotency-Key has 1 to 128 printable characters");
