@@ -281,6 +281,7 @@ static void check_left_alone(struct books *b)
 	for (size_t i = 0; i < n; i++) {
 		const struct wire *w = list[i];
 		unsigned *f = &failures[w->service][w->key];
+		int64_t *good = &good_us[w->service][w->key];
 		uint8_t outcome = outcome_of(b, w);
 		size_t sent;
 
@@ -290,8 +291,8 @@ static void check_left_alone(struct books *b)
 		}
 		if (!w->failed) {
 			*f = 0;
-			good_us[w->service][w->key] = w->sent_us;
-		} else if (w->sent_us > good_us[w->service][w->key]) {
+			*good = w->sent_us > *good ? w->sent_us : *good;
+		} else if (w->sent_us > *good) {
 			(*f)++; /* older ones say nothing any more: a probe may have closed the breaker since */
 		}
 		if ((*f < BREAKER_FAILURES && outcome != OUTCOME_QUOTA) || w->ended_us < until_us[w->service][w->key] || w->ended_us > b->in->quiet_us) {
@@ -299,7 +300,7 @@ static void check_left_alone(struct books *b)
 		}
 		sent = sent_after(b, w, w->ended_us);
 		until_us[w->service][w->key] = w->ended_us + ALONE_US;
-		good_us[w->service][w->key] = w->ended_us; /* what was sent before says nothing about later */
+		*good = w->ended_us; /* what was sent before says nothing about later */
 		*f = 0;
 		if (sent > 4) {
 			violate(b->r, "%s: %zu requests after %s at %.3f s", service_word(w->service), sent,
