@@ -219,7 +219,7 @@ static int lane_numbers(struct engine *e, struct lane *l, bool fresh, struct lea
 	}
 	if (rc == 0 && fresh) {
 		restore_park(e, l->number, 0, &l->pause);
-		(void)stat_read(e->txn, l->number, &l->stat);
+		l->known = stat_read(e->txn, l->number, &l->stat);
 	}
 	return rc;
 }
@@ -230,9 +230,9 @@ int lanes_bind(struct engine *e, struct config *c, struct lead_error *err)
 
 	for (size_t i = 0; rc == 0 && i < c->n_services; i++) {
 		struct lane *l = lane_by_name(e, c->services[i]->name);
-		bool fresh = l == NULL;
+		bool fresh = l == NULL || l->def == NULL;
 
-		if (fresh) {
+		if (l == NULL) {
 			l = lane_new(e, c->services[i]->name);
 		}
 		if (l == NULL || lane_set(e, l, c->services[i]) != 0) {

@@ -84,16 +84,14 @@ struct tail {
 int64_t engine_age_us(const struct engine *e, uint32_t boot, int64_t stamp_us, int64_t wall_us)
 {
 	uint32_t back = e->boot - boot;
-	int64_t age;
 
 	if (back == 0) {
-		age = e->now.boot_us - stamp_us;
-	} else if (back <= e->n_boot_shifts) {
-		age = e->now.boot_us - (stamp_us + e->boot_shift_us[back - 1]);
-	} else {
-		age = e->now.wall_us - wall_us;
+		return e->now.boot_us - stamp_us;
 	}
-	return age > 0 ? age : 0;
+	if (back <= e->n_boot_shifts) {
+		return e->now.boot_us - (stamp_us + e->boot_shift_us[back - 1]);
+	}
+	return e->now.wall_us > wall_us ? e->now.wall_us - wall_us : 0;
 }
 
 static int64_t age_us(const struct engine *e, const struct call_row *c, int64_t stamp_us)
@@ -114,9 +112,8 @@ static void next_boot(struct engine *e, const struct clocks *old)
 	e->n_boot_shifts += e->n_boot_shifts < BOOTS_KNOWN ? 1 : 0;
 }
 
-static int key_index(const struct engine *e, const struct lane *l, uint16_t number)
+static int key_index(const struct lane *l, uint16_t number)
 {
-	(void)e;
 	for (size_t k = 0; k < l->def->n_keys; k++) {
 		if (l->keys[k].number == number) {
 			return (int)k;
@@ -144,10 +141,10 @@ static bool restore_row(struct tail *t, const struct call_row *c)
 	int call, key;
 	int64_t late_us, late_wall_us;
 
-	if (l == NULL || l->def == NULL || (call = call_index(l, c->endpoint)) < 0 || (c->state != CALL_RESERVED && c->sent_us == 0)) {
+	if (l == NULL || l->def == NULL || l->counted || (call = call_index(l, c->endpoint)) < 0 || (c->state != CALL_RESERVED && c->sent_us == 0)) {
 		return true;
 	}
-	key = key_index(e, l, c->key);
+	key = key_index(l, c->key);
 	if (c->state == CALL_RESERVED) {
 		late_us = e->now.boot_us + l->def->margin_us; /* possibly on its way still */
 		late_wall_us = e->now.wall_us + l->def->margin_us;
@@ -194,12 +191,15 @@ static int64_t horizon(struct engine *e)
 	return longest;
 }
 
-static int load_windows(struct engine *e, struct lead_error *err)
+int load_windows(struct engine *e, struct lead_error *err)
 {
 	struct tail t = {.e = e, .oldest_us = horizon(e) + TAIL_SLACK_US};
 	struct key last = key_u64(key_of(), UINT64_MAX);
 
 	txn_walk_back(e->txn, TABLE_CALL, last, key_of(), on_tail, &t);
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		e->lanes[i]->counted = true;
+	}
 	return t.failed ? lead_fail(err, LEAD_ENOMEM, "out of memory") : 0;
 }
 

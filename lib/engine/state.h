@@ -79,6 +79,8 @@ struct lane {
 	struct quota pause;     /* the operator's */
 	struct stat_row stat;
 	bool stat_dirty, park_dirty;
+	bool known;             /* it was called before this start */
+	bool counted;           /* its windows hold what the ledger says */
 	int64_t wake_us;
 	size_t next_group;
 	const struct budget *budget;
@@ -315,8 +317,10 @@ void runs_sweep(struct engine *e);
 void engine_write_clocks(struct engine *e);
 /*
  * How old a stamp is now. Boot clocks tell it, since the wall clock may have been set; those of earlier boots as the first
- * start after each tied them together; the wall clock only what lies further back. From the future: 0.
+ * start after each tied them together; the wall clock only what lies further back. Below 0: yet to come, as the late end of a call just sent.
  */
 int64_t engine_age_us(const struct engine *e, uint32_t boot, int64_t stamp_us, int64_t wall_us);
+/* What the ledger says about services that are new in the configuration. */
+int load_windows(struct engine *e, struct lead_error *err) MUST_CHECK;
 int engine_load(struct engine *e, bool restarted, struct lead_error *err) MUST_CHECK;
 void engine_unload_rows(struct engine *e);

@@ -8,9 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/base/json.h"
+#include "lib/store/check.h"
 
 #define NOT_TOLD 99
+#define MARGIN_US SEC /* the default of services */
 
 /* --- files --- */
 
@@ -108,7 +109,11 @@ static void on_start(void *ctx, uint64_t call, const struct request *q)
 		assert_non_null(r->calls);
 	}
 	c = &r->calls[r->n_calls++];
-	*c = (struct seen){.id = call, .start_us = r->now.boot_us, .open = true};
+	*c = (struct seen){.id = call,
+	    .start_us = r->now.boot_us,
+	    .early_us = r->now.boot_us + r->shift_us,
+	    .late_us = r->now.boot_us + r->shift_us + MARGIN_US,
+	    .open = true};
 	c->url = strdup(q->url);
 	c->body = strndup(q->body != NULL ? q->body : "", q->body_len);
 	for (size_t i = 0; i < q->n_headers; i++) {
@@ -205,6 +210,17 @@ void rig_restart(struct rig *r)
 	}
 	rig_open(r);
 	rig_settle(r);
+}
+
+void rig_reboot(struct rig *r, int64_t off_us, int64_t step_us)
+{
+	int64_t boot_us = off_us / 2; /* not longer than it was away */
+
+	r->shift_us += r->now.boot_us + off_us - boot_us;
+	r->now.boot_us = boot_us;
+	r->now.wall_us += off_us + step_us;
+	r->boot_id[5]++;
+	rig_restart(r);
 }
 
 void rig_end(struct rig *r)
@@ -383,7 +399,9 @@ void rig_gather(struct rig *r, size_t call, const struct http_answer *h)
 
 	assert_true(call < r->n_calls && c->open);
 	c->open = false;
-	c->late_us = r->now.boot_us;
+	if (r->now.boot_us + r->shift_us < c->late_us) {
+		c->late_us = r->now.boot_us + r->shift_us;
+	}
 	copy.sent_us = c->start_us;
 	copy.end_us = r->now.boot_us;
 	if (h->transport == TRANSPORT_ANSWERED) {
@@ -567,6 +585,29 @@ size_t rig_count(struct rig *r, uint32_t run, enum item_outcome o)
 	return c.n;
 }
 
+/* The window that ends as call i arrives at the earliest: whatever may have arrived within counts.
+ */
+void rig_check_window(struct rig *r, size_t most, int64_t length_us)
+{
+	for (size_t i = 0; i < r->n_calls; i++) {
+		int64_t end = r->calls[i].early_us;
+		size_t n = 0;
+
+		for (size_t k = 0; k < r->n_calls; k++) {
+			n += r->calls[k].early_us <= end && r->calls[k].late_us > end - length_us;
+		}
+		if (n > most) {
+			for (size_t k = i > 8 ? i - 8 : 0; k <= i; k++) {
+				print_error("call %zu: arrived %.3f to %.3f s\n", k,
+				    (double)r->calls[k].early_us / 1e6,
+				    (double)r->calls[k].late_us / 1e6);
+			}
+			fail_msg(
+			    "%zu calls in a window of %lld s", n, (long long)(length_us / SEC));
+		}
+	}
+}
+
 static bool on_hash(void *arg, struct slice key, struct slice value)
 {
 	uint64_t *h = arg,
@@ -590,60 +631,18 @@ uint64_t rig_hash(struct rig *r)
 	return h;
 }
 
-/* --- money --- */
-
-struct sums {
-	uint32_t run;
-	struct balance b;
-};
-
-static bool on_ledger(void *arg, struct slice key, struct slice value)
+static void on_problem(void *arg, const char *problem)
 {
-	struct sums *s = arg;
-	struct call_row c;
-
-	assert_true(call_decode(key, value, &c));
-	if (s->run != 0 && c.parts[0].run != s->run) {
-		return true;
-	}
-	s->b.calls[c.state]++;
-	s->b.reserved_micro += c.state == CALL_RESERVED ? c.parts[0].reserved_micro : 0;
-	s->b.settled_micro += c.state == CALL_SETTLED ? c.parts[0].settled_micro : 0;
-	s->b.in_doubt_micro += c.state == CALL_IN_DOUBT ? c.parts[0].settled_micro : 0;
-	return true;
+	(void)arg;
+	print_error("%s\n", problem);
 }
 
-struct account_sums {
-	struct rig *r;
-	struct txn *txn;
-};
-
-static bool on_account(void *arg, struct slice key, struct slice value)
+void rig_check(struct rig *r)
 {
-	struct account_sums *a = arg;
-	struct account_id id;
-	struct sums s = {0};
-	struct balance b;
+	struct check_counts counts;
 
-	assert_true(account_decode(key, value, &id, &b));
-	s.run = id.owner;
-	assert_true(b.reserved_micro >= 0 && b.settled_micro >= 0 && b.in_doubt_micro >= 0);
-	if (id.kind == ACCOUNT_RUN) {
-		txn_walk(a->txn, TABLE_CALL, key_of(), key_of(), on_ledger, &s);
-		assert_int_equal(b.reserved_micro, s.b.reserved_micro);
-		assert_int_equal(b.settled_micro, s.b.settled_micro);
-		assert_int_equal(b.in_doubt_micro, s.b.in_doubt_micro);
-		assert_memory_equal(b.calls, s.b.calls, sizeof(b.calls));
-	}
-	return true;
-}
-
-void rig_check_money(struct rig *r)
-{
-	struct account_sums a = {.r = r, .txn = reading(r)};
-
-	txn_walk(a.txn, TABLE_ACCOUNT, key_of(), key_of(), on_account, &a);
-	txn_abort(a.txn);
+	assert_int_equal(store_check(r->store, on_problem, NULL, &counts, NULL), 0);
+	assert_int_equal(counts.problems, 0);
 }
 
 void rig_disk_full(bool full)

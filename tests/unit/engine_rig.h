@@ -31,9 +31,10 @@
 struct seen {
 	uint64_t id;
 	char *url, *body;
-	char key[64];              /* Idempotency-Key header, when there was one */
-	int64_t start_us, late_us; /* boot clock; late_us: had arrived by then, 0 while open */
-	int64_t due_us;            /* rig_play: when its answer comes */
+	char key[64];             /* Idempotency-Key header, when there was one */
+	int64_t start_us, due_us; /* boot clock; due: rig_play, when its answer comes */
+	int64_t early_us,
+	    late_us; /* it arrived between them, on a clock that no boot and no step touches */
 	int status;
 	char answer[256];
 	bool open;
@@ -46,6 +47,7 @@ struct rig {
 	struct store *store;
 	struct engine *engine;
 	struct now now;
+	int64_t shift_us; /* boot clock to the true one */
 	struct seen *calls;
 	size_t n_calls;
 	int64_t wake_us[RIG_LANES], later_us;
@@ -70,6 +72,9 @@ struct config *rig_config(struct rig *r, char problem[512]);
 void rig_open(struct rig *r);
 void rig_close(struct rig *r);
 void rig_restart(struct rig *r);
+/* The machine was off so long and comes back with another boot clock, its wall clock off by `step`.
+ */
+void rig_reboot(struct rig *r, int64_t off_us, int64_t step_us);
 
 /* A run over this CSV text, imported unless the store is full; 0 when it was refused. */
 uint32_t rig_run(struct rig *r, const char *campaign, const char *csv);
@@ -115,10 +120,12 @@ struct balance rig_balance(struct rig *r, enum account_kind kind, uint32_t owner
 const struct run_row *rig_run_row(struct rig *r, uint32_t run);
 /* Every item of the run as "number:state" lines. */
 size_t rig_count(struct rig *r, uint32_t run, enum item_outcome o);
+/* No window of that length held more calls than `most`, wherever it lies. */
+void rig_check_window(struct rig *r, size_t most, int64_t length_us);
 /* Over the keys and values of all tables. */
 uint64_t rig_hash(struct rig *r);
-/* Every call of the ledger counted anew equals the balances; fails the test otherwise. */
-void rig_check_money(struct rig *r);
+/* The store agrees with itself: lib/store/check.h. */
+void rig_check(struct rig *r);
 
 /* No commit works while the disk is full. */
 void rig_disk_full(bool full);

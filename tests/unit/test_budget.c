@@ -47,7 +47,7 @@ static void reload(const char *leadd)
 
 static void end(void)
 {
-	rig_check_money(&rig);
+	rig_check(&rig);
 	rig_end(&rig);
 }
 
@@ -268,7 +268,7 @@ static void test_other_organisation(void **state)
 			started(5);
 			answer_open("{\"cost\":0}");
 		}
-		rig_check_money(&rig);
+		rig_check(&rig);
 		run("d", NULL);
 		assert_int_equal(
 		    rig_balance(&rig, ACCOUNT_RUN, 2).reserved_micro, restarted ? 30000 : 40000);

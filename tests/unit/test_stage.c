@@ -80,7 +80,7 @@ static void facts_are(const char *facts)
 
 static void end(void)
 {
-	rig_check_money(&rig);
+	rig_check(&rig);
 	rig_end(&rig);
 }
 

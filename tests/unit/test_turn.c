@@ -40,7 +40,7 @@ static void begin(const char *more)
 
 static void end(void)
 {
-	rig_check_money(&rig);
+	rig_check(&rig);
 	rig_end(&rig);
 }
 
@@ -190,7 +190,7 @@ static void test_failed_reload(void **state)
 	rig_answer(&rig, 0, 200, "{}");
 	rig_run(&rig, "d", leads(1));
 	assert_int_equal(rig.n_calls, 2);
-	rig_check_money(&rig);
+	rig_check(&rig);
 	rig_answer(&rig, 1, 500, "");
 	rig_restart(&rig);
 	assert_non_null(strstr(rig_facts(&rig, 2, 1), "call transient"));
