@@ -56,12 +56,9 @@ static void result_free(struct result *x)
 	free(x);
 }
 
-/* Disk full and the like: say so and try the whole of it again in a minute. */
-static void result_retry(struct result *x, const char *what)
+/* Back to the beginning. */
+static void result_reset(struct result *x)
 {
-	struct timeval minute = {.tv_sec = 60};
-
-	log_line(LOG_ERR_, "run=%u cannot write the results (%s: %s), next try in a minute", x->run, what, strerror(errno));
 	if (x->file != NULL) {
 		fclose(x->file);
 		x->file = NULL;
@@ -71,6 +68,15 @@ static void result_retry(struct result *x, const char *what)
 	x->export = NULL;
 	x->log = NULL;
 	x->step = STEP_CONTACTS;
+}
+
+/* Disk full and the like: say so and try the whole of it again in a minute. */
+static void result_retry(struct result *x, const char *what)
+{
+	struct timeval minute = {.tv_sec = 60};
+
+	log_line(LOG_ERR_, "run=%u cannot write the results (%s: %s), next try in a minute", x->run, what, strerror(errno));
+	result_reset(x);
 	event_add(x->next_slice, &minute);
 }
 
@@ -267,7 +273,9 @@ void results_write(struct leadd *l, uint32_t run)
 
 	for (x = l->results; x != NULL; x = x->next) {
 		if (x->run == run) {
-			return; /* the engine forgot that it told us */
+			result_reset(x); /* it was reopened and has ended again meanwhile */
+			event_add(x->next_slice, &now);
+			return;
 		}
 	}
 	x = calloc(1, sizeof(*x));

@@ -138,7 +138,7 @@ static void run_retry(struct engine *e, struct command *c, struct run *r)
 
 static void run_written(struct engine *e, struct command *c, struct run *r)
 {
-	r->row.written = true;
+	r->row.written = r->ended_told; /* else it was reopened meanwhile: these are the results of an earlier end */
 	run_touch(r);
 	answer(e, c);
 }
