@@ -275,3 +275,17 @@ def test_the_services_die():
         print(shown["outcomes"])
         assert shown["outcomes"]["failed"] == 0
         assert night.get("/v1/services/zerobounce")["keys"][0]["breaker"]["state"] == "closed"
+
+
+def test_reopened_while_the_results_are_written(large):
+    """The files are those of the last end, not of the one that was being written up when leads were released."""
+    with Night(factor=600, settings={"drain": "1s"}) as night:
+        run = night.start_run(large, paused=True)
+        night.wait_for(run, lambda r: not r["importing"])
+        night.post(f"/v1/runs/{run}/cancel")
+        while not (night.folder / "state" / "runs" / f".{run}.new").exists():
+            time.sleep(0.001)
+        assert night.post(f"/v1/runs/{run}/retry", {"outcome": ["parked"]})["retried"] > 5000
+        night.post(f"/v1/runs/{run}/cancel")
+        night.wait_end(run)
+        assert {row["outcome"] for row in night.results(run)["contacts.csv"]} == {"parked"}
