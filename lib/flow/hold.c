@@ -1,4 +1,4 @@
-/* lib/flow/hold.c: one throttle counts once, whoever hears it; the latest end holds. */
+/* lib/flow/hold.c: a burst of throttles counts once, whoever hears it; the latest end holds. */
 #include "lib/flow/hold.h"
 
 static void extend(struct hold *h, int64_t wait_us, struct now now)
@@ -14,6 +14,10 @@ static void extend(struct hold *h, int64_t wait_us, struct now now)
 void hold_throttled(struct hold *h, uint64_t call, uint64_t newest, const struct retry_spec *r,
     int64_t retry_after_us, uint64_t dice, struct now now)
 {
+	h->row += h->row < UINT32_MAX ? 1 : 0;
+	if (h->row < HOLD_AFTER) {
+		return;
+	}
 	if (call > h->last_call) {
 		h->last_call = newest > call ? newest : call;
 		h->strikes += h->strikes < UINT32_MAX ? 1 : 0;
@@ -26,6 +30,7 @@ void hold_throttled(struct hold *h, uint64_t call, uint64_t newest, const struct
 void hold_answered(struct hold *h, uint64_t call)
 {
 	if (call > h->last_call) {
+		h->row = 0;
 		h->strikes = 0;
 	}
 }

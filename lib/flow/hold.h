@@ -1,10 +1,12 @@
 /*
  * lib/flow/hold.h: a service that says "too fast" says it to all of us.
  *
- * After a throttle nothing is granted on that allowance until the wait it asked
- * for is over, or, without a word on it, until our own wait, which doubles with
- * each throttle in a row. Only calls granted after a hold tell something new:
- * a hundred calls that were under way together are one throttle. Pure.
+ * After HOLD_AFTER throttles in a row nothing is granted on that allowance until the
+ * wait it asked for is over, or, without a word on it, until our own wait, which doubles
+ * with each hold in a row. One "too fast" among answers is that call's own affair: its item
+ * waits, the others go on (at 200 calls a second and one stray throttle in a hundred, resting
+ * for each would leave half of the limit unused). Only calls granted after a hold tell
+ * something new: a hundred calls that were under way together are one throttle. Pure.
  */
 #pragma once
 
@@ -13,7 +15,10 @@
 
 #include <stdint.h>
 
+#define HOLD_AFTER 3
+
 struct hold {
+	uint32_t row;       /* throttles since the last other answer */
 	int64_t until_us;   /* boot time; nothing is granted before */
 	uint64_t last_call; /* newest call when the hold began: it and all before were granted
 			       without knowing */

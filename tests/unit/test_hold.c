@@ -18,7 +18,7 @@ static struct now at(int64_t s)
 
 static void test_word_is_kept(void **state)
 {
-	struct hold h = {0};
+	struct hold h = {.row = HOLD_AFTER - 1};
 
 	assert_int_equal(hold_earliest(&h, at(100)), 100 * SEC);
 	hold_throttled(&h, 5, 9, &spec, 30 * SEC, 0, at(100));
@@ -32,9 +32,26 @@ static void test_word_is_kept(void **state)
 	assert_int_equal(h.strikes, 1);
 }
 
-static void test_no_word_doubles(void **state)
+/* A stray "too fast" among answers holds nobody up; the third in a row does. */
+static void test_stray_throttle(void **state)
 {
 	struct hold h = {0};
+
+	for (uint64_t call = 1; call < 100; call += 3) {
+		hold_throttled(&h, call, call, &spec, 30 * SEC, 0, at(100));
+		hold_throttled(&h, call + 1, call + 1, &spec, 30 * SEC, 0, at(100));
+		assert_int_equal(hold_earliest(&h, at(100)), 100 * SEC);
+		hold_answered(&h, call + 2);
+	}
+	for (uint64_t call = 100; call < 100 + HOLD_AFTER; call++) {
+		hold_throttled(&h, call, call, &spec, 30 * SEC, 0, at(100));
+	}
+	assert_int_equal(hold_earliest(&h, at(100)), 130 * SEC);
+}
+
+static void test_no_word_doubles(void **state)
+{
+	struct hold h = {.row = HOLD_AFTER - 1};
 	int64_t now_s = 100;
 	uint64_t call = 10;
 
@@ -53,13 +70,14 @@ static void test_no_word_doubles(void **state)
 	assert_int_equal(h.strikes, 8);
 	hold_answered(&h, call);
 	assert_int_equal(h.strikes, 0);
+	h.row = HOLD_AFTER - 1;
 	hold_throttled(&h, call + 1, call + 1, &spec, 0, UINT64_MAX, at(now_s));
 	assert_int_equal(hold_earliest(&h, at(now_s)), (now_s + 1) * SEC);
 }
 
 static void test_released(void **state)
 {
-	struct hold h = {0};
+	struct hold h = {.row = HOLD_AFTER - 1};
 
 	hold_throttled(&h, 5, 9, &spec, INT64_MAX, UINT64_MAX, at(100));
 	assert_int_equal(hold_earliest(&h, at(100)), INT64_MAX);
@@ -73,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_word_is_kept),
+	    cmocka_unit_test(test_stray_throttle),
 	    cmocka_unit_test(test_no_word_doubles),
 	    cmocka_unit_test(test_released),
 	};
