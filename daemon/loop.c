@@ -181,6 +181,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	struct lead_error err;
 	struct store_room room;
 	int64_t began_us = clock_boot_us();
+	bool refused = engine_refuses(l->engine) != NULL;
 	int rc;
 
 	(void)fd;
@@ -194,7 +195,9 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	if (rc == TURN_MORE) {
 		turn_at_once(l);
 	} else if (rc == LEAD_EFULL) {
-		log_line(LOG_ERR_, "no new work is taken: %s", err.text);
+		if (!refused) {
+			log_line(LOG_ERR_, "no new work is taken: %s", err.text);
+		}
 		l->turn_now = true;
 		arm(l->turn, FULL_WAIT_US);
 	} else if (rc < 0) {

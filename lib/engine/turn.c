@@ -394,10 +394,10 @@ int engine_turn(struct engine *e, struct now now, struct lead_error *err)
 	if (no_room(rc)) {
 		return turn_again(e, err);
 	}
-	if (rc != 0) {
-		return rc;
+	if (rc != 0 || e->more) {
+		return rc != 0 ? rc : TURN_MORE;
 	}
-	return e->more ? TURN_MORE : TURN_IDLE;
+	return e->full ? lead_fail(err, LEAD_EFULL, "%s", e->full_why) : TURN_IDLE;
 }
 
 /* --- the rest of engine.h --- */

@@ -232,6 +232,7 @@ static void test_map_full(void **state)
 		rig_pass(&rig, SEC);
 	}
 	assert_non_null(engine_refuses(rig.engine));
+	assert_int_equal(rig_turn(&rig), LEAD_EFULL); /* ask again: nothing else would */
 	assert_true(rig.n_calls > 20);
 	assert_int_equal(answered, rig.n_calls);
 	assert_int_equal(rig_count(&rig, 1, ITEM_READY), answered);
