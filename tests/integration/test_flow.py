@@ -103,11 +103,11 @@ def quantiles(seconds):
 def test_isolation():
     """A service of one run hangs for ever: the other run is not a twentieth slower, and status answers at once."""
     n = 600 if LONG else 80
-    edit = {"openai": [("limit: [60/60s, 10000/day]", "limit: 10/1s, label: 60s")],
-            "zerobounce": [("limits: [1/3s]", "limits: [10/1s]")],
+    edit = {"openai": [("limit: [60/60s, 10000/day]", "limit: 20/2s, label: 60s")],
+            "zerobounce": [("limits: [1/3s]", "limits: [20/2s]")],
             "instantly": [("limit: 100/60s", "limit: 100/1s")], "perplexity": [("limits: [50/60s]", "limits: [50/1s]")]}
     scenario = {"services": good_world()}
-    for name, limit in {"openai": "10/1s", "zerobounce": "10/1s", "instantly": "100/1s", "perplexity": "50/1s"}.items():
+    for name, limit in {"openai": "20/2s", "zerobounce": "20/2s", "instantly": "100/1s", "perplexity": "50/1s"}.items():
         scenario["services"][name]["limits"] = [limit]
     hang = json.dumps({"services": {"perplexity": {"script": [{"fault": "hang"}]}}}).encode()
     took, times, tool, bare = [], [], [], []
@@ -117,10 +117,10 @@ def test_isolation():
                 night.sim_request("POST", "/_sim/scenario", hang)
                 first = night.run(3 * n, campaign="first", start=20000)
                 wait(lambda: night.service("perplexity")["in_flight"] > 5)
-            time.sleep(1.1)  # the windows are empty again
+            time.sleep(2.1)  # the windows are empty again
             begun = time.monotonic()
             run = night.run(n, campaign="second", start=10000 * disturbed)
-            while night.get(f"/v1/runs/{run}")["state"] != "done":
+            while (shown := night.get(f"/v1/runs/{run}"))["state"] != "done":
                 if disturbed:
                     at = time.monotonic()
                     night.get("/v1/status")
@@ -134,7 +134,7 @@ def test_isolation():
                     bare.append(time.monotonic() - at)
                 time.sleep(0.02)
                 assert time.monotonic() - begun < n, "the second run stands still"
-            took.append(time.monotonic() - begun)
+            took.append(stamp(shown["ended"]) - stamp(shown["started"]))
         assert night.get(f"/v1/runs/{first}")["state"] == "running"
         assert night.service("perplexity")["in_flight"] == 64
         assert night.report()["violations"] == 0
@@ -142,7 +142,7 @@ def test_isolation():
     print(f"alone {took[0]:.2f} s, beside {took[1]:.2f} s ({took[1] / took[0] - 1:+.1%}); {len(times)} times status: "
           f"p50 {p50:.1f} ms, p99 {p99:.1f} ms; leadctl status {tool50:.1f}, {tool99:.1f}; "
           f"of these, starting leadctl {bare50:.1f}, {bare99:.1f}")
-    assert took[0] > n / 10 - 1.2
+    assert took[0] > n / 10 - 2.1
     assert took[1] < took[0] * 1.05
     assert p99 < 50
     assert tool99 < 50 + bare99  # what the machine needs to start any program is not leadd's
@@ -512,7 +512,7 @@ def test_overbilled():
 def test_fair_shares():
     """Shares 1 and 3 of a service that is bound by its limit; a run of a higher priority goes before both."""
     with Stub() as stub:
-        files = {"stub": service("stub", stub, limits=["20/500ms"])}
+        files = {"stub": service("stub", stub, limits=["40/500ms"])}
         with FlowNight(services=files, **demo("stub.ask"), with_sim=False, factor=1) as night:
             one = night.run(200, share=1, paused=True)
             three = night.run(200, start=1000, share=3, paused=True)
@@ -527,7 +527,7 @@ def test_fair_shares():
             night.post(f"/v1/runs/{urgent}/resume")
             night.wait_end(urgent, 30)
             done = [night.get(f"/v1/runs/{r}")["outcomes"]["ready"] for r in (one, three)]
-            assert 100 <= end["outcomes"]["ready"] <= done[1] <= end["outcomes"]["ready"] + 20
+            assert 100 <= end["outcomes"]["ready"] <= done[1] <= end["outcomes"]["ready"] + 40
             assert abs(done[0] - done[1] / 3) <= 3, done
             for run in (one, three):
                 assert night.wait_end(run, 60)["outcomes"]["ready"] == 200
