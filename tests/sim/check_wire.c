@@ -237,16 +237,15 @@ static int by_end(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-/* Requests sent by the same life of the process within ALONE_US from us on. */
-static size_t sent_after(const struct books *b, const struct wire *w, int64_t us)
+/* Requests to the same key by the same life of the process, sent between these times. */
+static size_t sent_between(const struct books *b, const struct wire *w, int64_t from_us, int64_t to_us)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->in->n_log; i++) {
 		const struct wire *x = &b->in->log[i];
 
-		n += x->service == w->service && x->key == w->key && x->sent_us > us + UNDER_WAY_US && x->sent_us < us + ALONE_US &&
-		     x->epoch == w->epoch;
+		n += x->service == w->service && x->key == w->key && x->sent_us > from_us && x->sent_us < to_us && x->epoch == w->epoch;
 	}
 	return n;
 }
@@ -298,7 +297,10 @@ static void check_left_alone(struct books *b)
 		if ((*f < BREAKER_FAILURES && outcome != OUTCOME_QUOTA) || w->ended_us < until_us[w->service][w->key] || w->ended_us > b->in->quiet_us) {
 			continue;
 		}
-		sent = sent_after(b, w, w->ended_us);
+		if (outcome != OUTCOME_QUOTA && sent_between(b, w, w->ended_us - US_PER_S, w->ended_us) < BREAKER_FAILURES) {
+			continue; /* nothing was sent of late: it was open already */
+		}
+		sent = sent_between(b, w, w->ended_us + UNDER_WAY_US, w->ended_us + ALONE_US);
 		until_us[w->service][w->key] = w->ended_us + ALONE_US;
 		*good = w->ended_us; /* what was sent before says nothing about later */
 		*f = 0;

@@ -357,6 +357,7 @@ static void step_wall(struct night *n, size_t i, int64_t us)
 {
 	n->wall_step_us += us;
 	n->steps_us[i] += us;
+	n->stepped = n->stepped || us != 0;
 }
 
 static void drift(struct night *n, int64_t ppm)
@@ -392,6 +393,10 @@ static void crash_of(struct night *n, const struct fault *f)
 		n->crash_now = true;
 		break;
 	case KIND_REBOOT:
+		if (n->stepped) { /* no turn has seen the new time: nobody could know how long the machine was away */
+			n->result->hits[f->kind]--;
+			break;
+		}
 		(void)snprintf(n->boot_id, sizeof(n->boot_id), "boot-%u", ++n->boots);
 		drift(n, 0);
 		process_crash(n, US_PER_S + (int64_t)(f->draw % (uint64_t)(20 * US_PER_S)));

@@ -186,6 +186,7 @@ static void turn(struct night *n)
 
 	n->turn_armed = 0;
 	n->turns_here++;
+	n->stepped = false;
 	n->gathered_now = 0;
 	/* the fsync: what is released leaves after it */
 	n->busy_until_us = n->now_us + 300 + (int64_t)(draw(n, 'f', n->seq) % 1700);

@@ -113,6 +113,7 @@ struct night {
 	struct gathered *gathered;
 	size_t n_gathered, cap_gathered;
 	bool dying, crash_now, stopping, rebooting;
+	bool stepped; /* the wall clock, since the last turn */
 	size_t in_release; /* starts until the process dies in the middle of a release; 0: no */
 	int crash_when;    /* kind that waits for its moment, 0: none */
 	uint64_t turns_here;
