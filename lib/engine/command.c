@@ -338,14 +338,25 @@ static void uncount(struct stage_count *c, enum item_outcome o)
 	}
 }
 
+static void reopen_run(struct engine *e, struct run *r)
+{
+	r->row.state = RUN_RUNNING;
+	r->row.ended_us = 0;
+	r->row.written = false;
+	r->ended_told = false;
+	run_bind(e, r);
+}
+
 static void reopen(struct engine *e, struct run *r, struct item *i)
 {
 	struct fact f = {.kind = FACT_OPERATOR, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us, .reason = "retry"};
-
 	const struct stage *st = run_stage(r, i->stage);
 	bool look = strcmp(i->reason, "in-doubt") == 0 && st != NULL && st->n_steps > 0 && st->steps[0].call != NULL &&
 		    st->steps[0].call->doubt == DOUBT_LOOKUP;
 
+	if (r->row.state >= RUN_DONE) {
+		reopen_run(e, r);
+	}
 	uncount(run_count(r, i->stage), i->outcome);
 	r->row.outcomes[i->outcome]--;
 	r->row.outcomes[ITEM_OPEN]++;
@@ -355,7 +366,11 @@ static void reopen(struct engine *e, struct run *r, struct item *i)
 	i->step = 0;
 	i->phase = look ? PHASE_LOOKUP : PHASE_CALL; /* nobody knows yet whether it was done */
 	fact_add(e->txn, i, &f);
-	run_queue(e, r, i);
+	if (st != NULL && (st->n_steps == 0 || st->steps[0].call == NULL)) {
+		stage_enter(e, r, i, r->stage_of[i->stage]); /* nothing to queue for: gates that a person overruled, a fixed text */
+	} else {
+		run_queue(e, r, i);
+	}
 }
 
 /* true when the task is done. */
@@ -371,22 +386,12 @@ static bool task_slice(struct engine *e, struct sweep_task *t, struct slice_arg 
 		struct item *i = &a->list[k];
 		bool wanted = (c->outcomes >> i->outcome & 1) != 0 && (c->lead == 0 || c->lead == i->number);
 
-		if (i->status == ITEM_HELD && wanted && r->row.state == RUN_RUNNING) {
-			continue;
-		}
 		if (i->status == ITEM_DONE && wanted && i->stage < r->row.n_stages) {
 			reopen(e, r, i);
 			c->count++;
 		}
 	}
 	t->cursor = a->list[a->n - 1].number;
-	if (c->count > 0 && r->row.state >= RUN_DONE) {
-		r->row.state = RUN_RUNNING; /* releasing one reopens the run */
-		run_bind(e, r);
-		r->row.ended_us = 0;
-		r->row.written = false;
-		r->ended_told = false;
-	}
 	run_touch(r);
 	return a->n < TURN_ROWS;
 }

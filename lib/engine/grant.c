@@ -93,7 +93,7 @@ static size_t pick_key(struct engine *e, struct lane *l, size_t g)
 	for (size_t i = 0; i < l->def->n_keys; i++) {
 		size_t k = (l->groups[g].next_key + i) % l->def->n_keys;
 
-		if (l->def->keys[k].group_index == g && quota_earliest(&l->keys[k].auth, e->now) <= e->now.boot_us) {
+		if (l->def->keys[k].group_index == g && lane_key_earliest(l, k, e->now) <= e->now.boot_us) {
 			l->groups[g].next_key = k + 1;
 			return k;
 		}
@@ -104,7 +104,7 @@ static size_t pick_key(struct engine *e, struct lane *l, size_t g)
 static int render(struct engine *e, struct call *c, const struct params *p, const struct item *i, struct lead_error *err)
 {
 	struct expr_source source = {.field = params_field, .write = params_write, .ctx = p};
-	const struct secret *secret = config_secret(e->config, c->def->keys[c->key].secret);
+	const struct secret *secret = c->lane->keys[c->key].secret;
 	char id[17];
 	struct request_input in = {.params = &source, .call_id = id};
 

@@ -239,6 +239,9 @@ int lanes_bind(struct engine *e, struct config *c, struct lead_error *err)
 			return lead_fail(err, LEAD_ENOMEM, "out of memory");
 		}
 		l->budget = &c->service_budgets[i];
+		for (size_t k = 0; k < l->def->n_keys; k++) {
+			l->keys[k].secret = config_secret(c, l->def->keys[k].secret);
+		}
 		rc = lane_numbers(e, l, fresh, err);
 	}
 	return rc;
@@ -262,6 +265,11 @@ struct lane *lane_by_number(struct engine *e, uint16_t number)
 		}
 	}
 	return NULL;
+}
+
+int64_t lane_key_earliest(const struct lane *l, size_t key, struct now now)
+{
+	return l->def->keys[key].secret != NULL && l->keys[key].secret == NULL ? TIME_NEVER : quota_earliest(&l->keys[key].auth, now);
 }
 
 size_t lane_limits(struct lane *l, size_t group, size_t call, struct limit *ret[CALL_LIMITS], size_t ret_index[CALL_LIMITS])

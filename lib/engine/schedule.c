@@ -63,18 +63,28 @@ static void ask_run(struct asking *q, struct run *r, struct slot *s)
 	}
 }
 
-static int64_t group_keys(struct lane *l, size_t g, struct now now)
+/* The key of the group that may be used first. */
+static void ask_keys(struct asking *q, const struct lane *l, size_t g)
 {
+	struct now now = q->e->now;
 	int64_t earliest = TIME_NEVER;
+	size_t first = SIZE_MAX;
 
 	for (size_t k = 0; k < l->def->n_keys; k++) {
 		if (l->def->keys[k].group_index == g) {
-			int64_t at = quota_earliest(&l->keys[k].auth, now);
+			int64_t at = lane_key_earliest(l, k, now);
 
+			first = first == SIZE_MAX || at < earliest ? k : first;
 			earliest = at < earliest ? at : earliest;
 		}
 	}
-	return earliest;
+	if (earliest <= now.boot_us) {
+		ask(q, COND_KEY, earliest, "key accepted");
+	} else if (l->keys[first].auth.cause == PARK_NONE) {
+		ask(q, COND_KEY, earliest, "the credential %s is missing", l->def->keys[first].secret);
+	} else {
+		ask(q, COND_KEY, earliest, "key %s is refused: %s", l->def->keys[first].name, l->keys[first].auth.why);
+	}
 }
 
 /* Everything about one group of keys: its keys, breaker, quota, windows. */
@@ -86,7 +96,7 @@ static void ask_group(struct asking *q, struct lane *l, size_t g, size_t call)
 	size_t index[CALL_LIMITS];
 	size_t n = lane_limits(l, g, call, limits, index);
 
-	ask(q, COND_KEY, group_keys(l, g, now), "key accepted");
+	ask_keys(q, l, g);
 	ask(q, COND_BREAKER, breaker_earliest(&grp->breaker, now), "breaker %s", breaker_word(grp->breaker.state));
 	ask(q, COND_THROTTLE, hold_earliest(&grp->hold, now), "%s asked to wait", l->name);
 	ask(q, COND_QUOTA, quota_earliest(&grp->quota, now), "quota: %s%s%s", quota_word(grp->quota.cause),
@@ -94,10 +104,12 @@ static void ask_group(struct asking *q, struct lane *l, size_t g, size_t call)
 	for (size_t i = 0; i < n; i++) {
 		size_t window = 0;
 		int64_t at = limit_earliest(limits[i], 1, now, &window);
+		struct window_view view;
 		char text[48] = "";
 
 		if (q->all != NULL) {
-			window_write(&l->def->limits[index[i]].windows[window < l->def->limits[index[i]].n_windows ? window : 0], text);
+			limit_view(limits[i], window, now, &view);
+			window_write(&view.spec, text);
 		}
 		if (at > now.boot_us && at > q->v.earliest_us) {
 			q->v.limit = index[i];
@@ -108,27 +120,22 @@ static void ask_group(struct asking *q, struct lane *l, size_t g, size_t call)
 	q->v.group = g;
 }
 
-/* The group that may go first; among those that may go now they take turns. */
+/* The group that may go first; among those that may go now they take turns. Only of that one the conditions are told. */
 static void ask_groups(struct asking *q, struct lane *l, size_t call)
 {
-	struct asking best = *q;
+	int64_t earliest = TIME_NEVER;
+	size_t best = l->next_group % l->def->n_groups;
 
-	if (l->def->n_groups == 1) {
-		ask_group(q, l, 0, call);
-		return;
-	}
-	for (size_t i = 0; i < l->def->n_groups; i++) {
+	for (size_t i = 0; l->def->n_groups > 1 && i < l->def->n_groups && earliest > q->e->now.boot_us; i++) {
+		size_t g = (l->next_group + i) % l->def->n_groups;
 		struct asking one = *q;
 
-		ask_group(&one, l, (l->next_group + i) % l->def->n_groups, call);
-		if (i == 0 || one.v.earliest_us < best.v.earliest_us) {
-			best = one;
-		}
-		if (best.v.binding == COND_NONE) {
-			break;
-		}
+		one.all = NULL;
+		ask_group(&one, l, g, call);
+		best = one.v.earliest_us < earliest ? g : best;
+		earliest = one.v.earliest_us < earliest ? one.v.earliest_us : earliest;
 	}
-	*q = best;
+	ask_group(q, l, best, call);
 }
 
 struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condition_fn all, void *arg)
@@ -181,8 +188,8 @@ static struct slot *next_slot(struct run *r, struct lane *l)
 	return NULL;
 }
 
-/* Grants until nothing of this service may go, or the turn is full. */
-static void lane_pass(struct engine *e, struct lane *l)
+/* Grants until nothing of this service may go, or the turn is full. left: items that may yet end without a call. */
+static void lane_pass(struct engine *e, struct lane *l, unsigned *left)
 {
 	struct share_member *m;
 
@@ -196,7 +203,7 @@ static void lane_pass(struct engine *e, struct lane *l)
 			m->ready = false;
 			continue;
 		}
-		if (e->n_fresh == TURN_GRANTS || txn_error(e->txn) != 0) {
+		if (e->n_fresh == TURN_GRANTS || *left == 0 || txn_error(e->txn) != 0) {
 			e->more = true;
 			return;
 		}
@@ -208,19 +215,23 @@ static void lane_pass(struct engine *e, struct lane *l)
 		}
 		if (grant(e, r, s, &v) == 1) {
 			share_charge(&l->share, m, 1);
+		} else {
+			--*left;
 		}
 	}
 }
 
 void schedule(struct engine *e)
 {
+	unsigned left = TURN_ROWS;
+
 	/* start with another service each turn, so that a full turn starves nobody */
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		struct lane *l = e->lanes[(i + e->turn) % e->n_lanes];
 
 		l->wake_us = TIME_NEVER;
 		if (l->def != NULL && l->share.n > 0) {
-			lane_pass(e, l);
+			lane_pass(e, l, &left);
 		}
 	}
 }

@@ -50,6 +50,7 @@ struct account_memo {
 
 struct lane_key {
 	uint16_t number;
+	const struct secret *secret; /* of the present configuration; NULL: none is needed, or its file is missing */
 	struct quota auth;      /* PARK_AUTH only: a refused key parks alone */
 	unsigned in_flight;
 };
@@ -230,6 +231,8 @@ struct lane *lane_by_name(struct engine *e, const char *name);
 struct lane *lane_by_number(struct engine *e, uint16_t number);
 void lanes_write(struct engine *e);
 void lane_free(struct lane *l);
+/* When that key may be used: never while its credential is missing. */
+int64_t lane_key_earliest(const struct lane *l, size_t key, struct now now);
 size_t lane_limits(struct lane *l, size_t group, size_t call, struct limit *ret[CALL_LIMITS], size_t ret_index[CALL_LIMITS]);
 
 /* run.c */
