@@ -343,11 +343,12 @@ static void test_shipped_fields(void **state)
 	assert_false(a.readable);
 	a = answer_to(
 	    campaigns, service_find_call(campaigns, "find"), 200, "", found, strlen(found));
-	assert_field(&a, 0, "found_id", VALUE_STRING, "u");
-	assert_field(&a, 1, "found_email", VALUE_STRING, "a@ex.test");
-	assert_field(&a, 2, "found_campaign", VALUE_STRING, "c");
-	assert_field(&a, 3, "found_status", VALUE_NUMBER, "1");
-	assert_field(&a, 4, "found_payload", VALUE_JSON, "{\"k\":1}");
+	assert_field(&a, 0, "pushed_id", VALUE_STRING, "u");
+	assert_field(&a, 3, "found_id", VALUE_STRING, "u");
+	assert_field(&a, 4, "found_email", VALUE_STRING, "a@ex.test");
+	assert_field(&a, 5, "found_campaign", VALUE_STRING, "c");
+	assert_field(&a, 6, "found_status", VALUE_NUMBER, "1");
+	assert_field(&a, 7, "found_payload", VALUE_JSON, "{\"k\":1}");
 	service_unref(verifier);
 	service_unref(research);
 	service_unref(copy);
