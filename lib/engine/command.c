@@ -175,45 +175,6 @@ static void service_reset(struct engine *e, struct lane *l)
 	quota_release(&l->pause, e->now);
 }
 
-/* Another number for the windows of that length, until the next reload. */
-static bool change_limit(struct lane *l, const struct command *c, struct limit *limit, const struct service_limit *def)
-{
-	struct window_spec specs[LIMIT_WINDOWS];
-	bool found = false;
-
-	for (size_t w = 0; w < def->n_windows; w++) {
-		struct window_view v;
-
-		limit_view(limit, w, (struct now){0}, &v);
-		specs[w] = v.spec;
-		if (specs[w].kind == c->window.kind && specs[w].length_us == c->window.length_us) {
-			specs[w].max = c->window.max;
-			found = true;
-		}
-	}
-	return found && limit_change(limit, specs, def->n_windows, l->def->margin_us) == 0;
-}
-
-static bool service_limit(struct lane *l, const struct command *c)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < l->def->n_limits; i++) {
-		const struct service_limit *def = &l->def->limits[i];
-
-		if (c->limit[0] != 0 && strcmp(def->label, c->limit) != 0) {
-			continue;
-		}
-		if (l->shared[i] != NULL) {
-			found = change_limit(l, c, l->shared[i], def) || found;
-		}
-		for (size_t g = 0; l->shared[i] == NULL && g < l->def->n_groups; g++) {
-			found = change_limit(l, c, l->groups[g].limits[i], def) || found;
-		}
-	}
-	return found;
-}
-
 static void service_command(struct engine *e, struct command *c)
 {
 	struct lane *l = lane_by_name(e, c->service);
@@ -234,7 +195,7 @@ static void service_command(struct engine *e, struct command *c)
 		service_reset(e, l);
 		break;
 	default:
-		if (!service_limit(l, c)) {
+		if (!override_set(e, l, c->limit, &c->window)) {
 			command_refuse(e, c, NOT_FOUND, "the service has no limit with a window of that length");
 			return;
 		}
@@ -269,6 +230,7 @@ static void reload(struct engine *e, struct command *c)
 	if (back && load_windows(e, &c->err) != 0) {
 		abort();
 	}
+	overrides_drop(e);
 	HASH_ITER(hh, e->runs, r, next) {
 		run_bind(e, r);
 		run_touch(r);

@@ -415,6 +415,9 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 		}
 		load_hash_key(e);
 		rc = rc == 0 ? lanes_bind(e, e->config, err) : rc;
+		if (rc == 0) {
+			overrides_restore(e);
+		}
 		rc = rc == 0 ? load_windows(e, err) : rc;
 		if (known && e->boot != old.boot) {
 			rebase_later(e, &old);

@@ -316,6 +316,12 @@ void command_refuse(struct engine *e, struct command *c, int rc, const char *why
 void tasks_step(struct engine *e);
 void runs_sweep(struct engine *e);
 
+/* override.c */
+/* Another number for the windows of that kind and length; label "": in every limit of the service. False: it has none. */
+bool override_set(struct engine *e, struct lane *l, const char *label, const struct window_spec *window);
+void overrides_restore(struct engine *e); /* at start */
+void overrides_drop(struct engine *e);    /* at a reload */
+
 /* load.c */
 void engine_write_clocks(struct engine *e);
 /*
