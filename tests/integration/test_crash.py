@@ -293,3 +293,35 @@ def test_reopened_while_the_results_are_written():
         night.post(f"/v1/runs/{run}/cancel")
         night.wait_end(run)
         assert {row["outcome"] for row in night.results(run)["contacts.csv"]} == {"parked"}
+
+
+def windows_of(night, service):
+    return {w["window"] for limit in night.get(f"/v1/services/{service}")["limits"] for w in limit["windows"]}
+
+
+def test_what_a_service_was_told_is_kept():
+    """P1 for commands: a paused service stays paused, a lowered limit stays low; until the next reload, or until the
+    configuration itself has another number."""
+    with Night(factor=10) as night:
+        night.post("/v1/services/zerobounce/pause")
+        for service, limit in (("perplexity", "5/60s"), ("openai", "7/60s"), ("openai", "9/day"), ("instantly", "3/60s")):
+            night.request("PUT", f"/v1/services/{service}/limit", {"max": limit})
+        for _ in range(2):
+            night.kill()
+            night.start()
+            assert night.get("/v1/services/zerobounce")["paused"]
+            assert windows_of(night, "perplexity") == {"5/60s"}
+            assert windows_of(night, "openai") == {"7/60s", "9/day"}
+            assert windows_of(night, "instantly") == {"3/60s"}
+        night.edit = {"perplexity": [("50/60s", "40/60s")]}
+        night.write_settings()
+        night.kill()
+        night.start()
+        assert windows_of(night, "perplexity") == {"400/60s"}
+        assert windows_of(night, "openai") == {"7/60s", "9/day"}
+        night.post("/v1/reload")
+        for _ in range(2):
+            assert windows_of(night, "openai") == {"600/60s", "100000/day"}
+            night.kill()
+            night.start()
+        assert night.get("/v1/services/zerobounce")["paused"]
