@@ -441,6 +441,7 @@ void runs_sweep(struct engine *e)
 		if (a != NULL) {
 			(r->moving ? move_run : sweep_run)(e, r, a);
 		}
+		e->more = e->more || r->moving || r->sweeping;
 	}
 	free(a);
 }
