@@ -115,6 +115,7 @@ static void intend_limit(struct night *n, unsigned service, uint32_t max)
 	i->limits = true;
 	i->command.window = (struct window_spec){.kind = WINDOW_SLIDING, .length_us = w->length_us, .max = max};
 	i->ceiling[service][0] = max;
+	n->said[service] = max;
 }
 
 /* Limits that may be in force: until a change is confirmed, the higher of old and new. */
@@ -137,6 +138,7 @@ static void limits_told(struct night *n, const struct intent *i, bool done)
 			if (i->ceiling[s][w] > 0 && i->sent > n->limits_sent[s][w]) {
 				n->limits_sent[s][w] = i->sent; /* answers need not come in order */
 				n->ceiling[s][w] = i->ceiling[s][w];
+				n->said[s] = i->command.kind == COMMAND_SERVICE_LIMIT ? i->ceiling[s][w] : n->said[s];
 			}
 		}
 	}
@@ -163,6 +165,9 @@ static void on_done(void *ctx, struct command *c)
 		return;
 	}
 	i->heard = true;
+	if (c->kind == COMMAND_RELOAD && c->rc == 0) {
+		memset(n->said, 0, sizeof(n->said));
+	}
 	if (c->kind == COMMAND_RELOAD && c->rc == 0 && i->sent > n->tight_sent) {
 		n->tight_sent = i->sent;
 		n->tight_told = i->tight;
@@ -284,10 +289,14 @@ bool operator_is_done(struct night *n)
 	return true;
 }
 
-/* The file on disk counts, and nothing that was said about limits since. */
+/* The file on disk counts, and what was said about limits since. */
 void operator_restarted(struct night *n)
 {
 	conf_ceiling(n, n->variant, n->ceiling);
+	for (unsigned s = 0; s < SERVICES; s++) {
+		/* an operator's limit lasts until a reload; which of the two was last need not have been heard */
+		n->ceiling[s][0] = n->said[s] > n->ceiling[s][0] ? n->said[s] : n->ceiling[s][0];
+	}
 	n->tight_told = (n->variant & CONF_TIGHT) != 0;
 }
 

@@ -128,6 +128,7 @@ struct night {
 	unsigned variant, low, tight; /* how many faults ask for it now */
 	uint64_t sent, limits_sent[SERVICES][WINDOWS], tight_sent; /* the latest of the confirmed changes, by place */
 	uint32_t ceiling[SERVICES][WINDOWS], pending_ceiling[SERVICES][WINDOWS];
+	uint32_t said[SERVICES]; /* limits by command since the last reload, 0: none */
 	bool active[FAULTS];
 	unsigned active_kinds[KIND_N];
 	int64_t steps_us[FAULTS]; /* of the wall clock */
