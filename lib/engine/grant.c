@@ -216,7 +216,7 @@ static void refuse_item(struct engine *e, struct run *r, struct item *i, const c
 
 int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v)
 {
-	uint32_t number = queue_head(e->txn, s->lane->number, r->id, s->rank, 0);
+	uint32_t number = queue_head(e->txn, s->lane->number, r->id, s->rank);
 	char reason[ITEM_REASON] = "";
 	struct item i;
 	struct call *c;

@@ -29,12 +29,12 @@ void queue_remove(struct txn *t, const struct item *i)
 	txn_delete(t, TABLE_READY, key_u32(ready_key(i->service, i->run, i->rank), i->number));
 }
 
-uint32_t queue_head(struct txn *t, uint16_t service, uint32_t run, uint8_t rank, uint32_t after)
+uint32_t queue_head(struct txn *t, uint16_t service, uint32_t run, uint8_t rank)
 {
 	struct key prefix = ready_key(service, run, rank);
 	struct slice key, value;
 
-	if (!txn_first(t, TABLE_READY, key_u32(prefix, after + 1), prefix, &key, &value)) {
+	if (!txn_first(t, TABLE_READY, prefix, prefix, &key, &value)) {
 		return 0;
 	}
 	return key_get_u32(key.data + prefix.len);

@@ -177,11 +177,6 @@ void upload_write(struct txn *t, const struct upload_row *u)
 	txn_put(t, TABLE_UPLOAD, upload_key(u->id), b->data, b->len);
 }
 
-void upload_delete(struct txn *t, const char *id)
-{
-	txn_delete(t, TABLE_UPLOAD, upload_key(id));
-}
-
 /* --- remembered answers --- */
 
 bool idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret)

@@ -64,7 +64,6 @@ struct upload_row {
 };
 bool upload_read(struct txn *t, const char *id, struct upload_row *ret);
 void upload_write(struct txn *t, const struct upload_row *u);
-void upload_delete(struct txn *t, const char *id);
 
 /* Idempotency-Key: what the first request with it was and what it gave. */
 struct idem_row {

@@ -56,7 +56,6 @@ struct txn {
 	MDB_txn *mdb;
 	bool write;
 	int error;     /* first MDB or errno code */
-	unsigned writes;
 	enum store_table where; /* table of the first error */
 };
 
@@ -96,6 +95,7 @@ static int store_fail(struct lead_error *err, int rc, const char *what)
 		return lead_fail(err, LEAD_EFULL, "%s: the store has reached its largest size (store: map in leadd.yaml)", what);
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG: /* a limit on the size of files */
 		return lead_fail(err, LEAD_EFULL, "%s: no space left on the disk", what);
 	case ENOMEM:
 		return lead_fail(err, LEAD_ENOMEM, "%s: out of memory", what);
@@ -359,17 +359,12 @@ int txn_error(const struct txn *t)
 	return t->error == 0 ? 0 : store_fail(NULL, t->error, "");
 }
 
-unsigned txn_writes(const struct txn *t)
-{
-	return t->writes;
-}
-
 /* Cuts version and checksum off; a bad one latches EIO, since nothing on this disk is to be trusted then. */
 static bool value_open(struct txn *t, enum store_table table, MDB_val v, struct slice *ret)
 {
 	uint32_t crc;
 
-	if (v.mv_size < VALUE_HEAD) {
+	if (v.mv_size < VALUE_HEAD || *(const uint8_t *)v.mv_data == 0 || *(const uint8_t *)v.mv_data > STORE_VERSION) {
 		txn_latch(t, table, MDB_CORRUPTED);
 		return false;
 	}
@@ -416,6 +411,10 @@ static void txn_write(struct txn *t, enum store_table table, struct key k, const
 	if (t->error != 0) {
 		return;
 	}
+	if (t->store->scratch.failed) {
+		txn_latch(t, table, ENOMEM); /* the value was cut short: it may have been built there */
+		return;
+	}
 	rc = mdb_put(t->mdb, t->store->dbi[table], &key, &room, MDB_RESERVE | flags);
 	if (rc == MDB_KEYEXIST && flags != 0) {
 		room.mv_size = len + VALUE_HEAD;
@@ -430,7 +429,6 @@ static void txn_write(struct txn *t, enum store_table table, struct key k, const
 	if (len > 0) {
 		memcpy((uint8_t *)room.mv_data + VALUE_HEAD, value, len);
 	}
-	t->writes++;
 }
 
 void txn_put(struct txn *t, enum store_table table, struct key k, const void *value, size_t len)
@@ -453,7 +451,6 @@ void txn_delete(struct txn *t, enum store_table table, struct key k)
 	}
 	rc = mdb_del(t->mdb, t->store->dbi[table], &key, NULL);
 	txn_latch(t, table, rc == MDB_NOTFOUND ? 0 : rc);
-	t->writes++;
 }
 
 /* --- walking --- */

@@ -125,8 +125,6 @@ int txn_commit(struct txn *t, struct lead_error *err) MUST_CHECK;
 void txn_abort(struct txn *t); /* NULL is fine */
 /* The latched error, 0 when there is none. */
 int txn_error(const struct txn *t);
-/* Puts and deletes done so far: a measure of the pages this commit will write. */
-unsigned txn_writes(const struct txn *t);
 
 /* An empty buffer to build one value in; good until the next txn_buf. */
 struct buf *txn_buf(struct txn *t);
@@ -141,7 +139,8 @@ void txn_delete(struct txn *t, enum store_table table, struct key k);
 /*
  * Walks a table from the first key not below `from` as long as keys begin with
  * `prefix` (len 0: to the end). Each step gives key and value; f returns false to stop.
- * f may not write. cursor_first finds just the first one; cursor_last the last one at or below `from`.
+ * f may not write. txn_walk_back goes down from the last key not above `from`. txn_first gives just the first of a walk,
+ * txn_last the last key that begins with `prefix`.
  */
 typedef bool (*txn_walk_fn)(void *arg, struct slice key, struct slice value);
 void txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg);

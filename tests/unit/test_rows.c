@@ -1,0 +1,693 @@
+/*
+ * The rows of lib/store: each comes back as it was written, each cut short is refused, and queues
+ * come in their order.
+ */
+#include "lib/store/ledger.h"
+#include "lib/store/names.h"
+#include "lib/store/pack.h"
+#include "lib/store/queue.h"
+#include "lib/store/runs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+static struct store *store;
+static struct txn *t;
+
+static void reopen(void)
+{
+	struct store_options o = {.dir = dir, .map_bytes = (size_t)16 << 20, .no_sync = true};
+
+	assert_int_equal(store_open(&o, &store, NULL), 0);
+	assert_int_equal(txn_begin(store, true, &t, NULL), 0);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/test-rows-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	reopen();
+	return 0;
+}
+
+static void close_all(void)
+{
+	assert_int_equal(txn_error(t), 0);
+	assert_int_equal(txn_commit(t, NULL), 0);
+	store_close(store);
+}
+
+static int end(void **state)
+{
+	static const char *const files[] = {"leadd.mdb", "leadd.mdb-lock", "leadd.lock"};
+	char path[96];
+
+	(void)state;
+	close_all();
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		(void)unlink(path);
+	}
+	return rmdir(dir);
+}
+
+/* --- pack --- */
+
+static void test_pack(void **state)
+{
+	static const uint64_t vars[] = {
+	    0, 1, 127, 128, 16383, 16384, UINT32_MAX, INT64_MAX, UINT64_MAX};
+	struct buf b = {0};
+	struct unpack u;
+	struct slice s;
+	char text[4];
+
+	pack_u8(&b, 0xfe);
+	pack_u16(&b, 0xfedc);
+	pack_u32(&b, 0xfedcba98);
+	pack_u64(&b, 0xfedcba9876543210);
+	pack_i64(&b, INT64_MIN);
+	pack_text(&b, "abcdef");
+	pack_text(&b, NULL);
+	pack_bytes(&b, "\0x", 2);
+	for (size_t i = 0; i < 9; i++) {
+		pack_var(&b, vars[i]);
+	}
+	assert_int_equal((uint8_t)b.data[1], 0xdc); /* little-endian on every machine */
+	u = unpack_of((struct slice){(const uint8_t *)b.data, b.len});
+	assert_int_equal(unpack_u8(&u), 0xfe);
+	assert_int_equal(unpack_u16(&u), 0xfedc);
+	assert_true(unpack_u32(&u) == 0xfedcba98);
+	assert_true(unpack_u64(&u) == 0xfedcba9876543210);
+	assert_true(unpack_i64(&u) == INT64_MIN);
+	unpack_text(&u, text, sizeof(text)); /* cut to size */
+	assert_string_equal(text, "abc");
+	unpack_text(&u, text, sizeof(text));
+	assert_string_equal(text, "");
+	s = unpack_bytes(&u);
+	assert_int_equal(s.len, 2);
+	assert_memory_equal(s.data, "\0x", 2);
+	for (size_t i = 0; i < 9; i++) {
+		assert_true(unpack_var(&u) == vars[i]);
+	}
+	assert_false(u.bad);
+	assert_true(u.at == u.end);
+	assert_int_equal(unpack_u8(&u), 0);
+	assert_true(u.bad);
+	buf_free(&b);
+}
+
+/* Lengths and numbers that no row of ours can have. */
+static void test_pack_refuses(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} bad[] = {{"", 0},
+	    {"\x05"
+	     "abc",
+		4},
+	    {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x", 11}, {"\x80", 1},
+	    {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12}};
+
+	for (size_t i = 0; i < 5; i++) {
+		struct unpack u =
+		    unpack_of((struct slice){(const uint8_t *)bad[i].bytes, bad[i].len});
+
+		assert_int_equal(unpack_bytes(&u).len, 0);
+		assert_true(u.bad);
+	}
+}
+
+/* --- items --- */
+
+/* Rows are compared as bytes: static ones have no rubbish between their members. */
+static const struct item an_item = {.run = 7,
+    .number = 300,
+    .status = ITEM_RETRYING,
+    .outcome = ITEM_PARKED,
+    .stage = 254,
+    .step = 3,
+    .phase = PHASE_LOOKUP,
+    .failures = 255,
+    .failure_class = 11,
+    .doubts = 2,
+    .gate_tries = 4,
+    .repairs = 5,
+    .pushed = true,
+    .service = 60000,
+    .rank = 249,
+    .facts = 70000,
+    .due_us = INT64_MAX / 2,
+    .spent_micro = INT64_C(123456789012),
+    .done_turn = UINT64_MAX,
+    .reason = "in-doubt"};
+static const struct item new_item = {.run = 7, .number = 301};
+
+/* No prefix of a value may decode. */
+static void refuses_prefixes(
+    enum store_table table, struct key k, bool (*decode)(struct slice key, struct slice value))
+{
+	struct slice v;
+
+	assert_true(txn_get(t, table, k, &v));
+	assert_true(decode((struct slice){k.bytes, k.len}, v));
+	for (size_t len = 0; len < v.len; len++) {
+		uint8_t *exact = malloc(len + 1); /* so that a read past the end is found out */
+
+		memcpy(exact, v.data, len);
+		exact = realloc(exact, len > 0 ? len : 1);
+		assert_false(decode((struct slice){k.bytes, k.len}, (struct slice){exact, len}));
+		free(exact);
+	}
+}
+
+static bool decode_item(struct slice key, struct slice value)
+{
+	struct item i;
+
+	return item_decode(key, value, &i);
+}
+
+static void test_item(void **state)
+{
+	struct item got;
+	struct slice v;
+
+	assert_false(item_read(t, 7, 300, &got));
+	item_write(t, &an_item);
+	item_write(t, &new_item);
+	assert_true(item_read(t, 7, 300, &got));
+	assert_memory_equal(&got, &an_item, sizeof(got));
+	assert_true(item_read(t, 7, 301, &got));
+	assert_memory_equal(&got, &new_item, sizeof(got));
+	assert_true(txn_get(t, TABLE_STATE, item_key(7, 300), &v));
+	assert_true(v.len <= 128);
+	assert_true(txn_get(t, TABLE_STATE, item_key(7, 301), &v));
+	assert_true(v.len < 20); /* a hundred thousand of these are rewritten in a night */
+	refuses_prefixes(TABLE_STATE, item_key(7, 300), decode_item);
+}
+
+static void test_item_words(void **state)
+{
+	enum item_outcome o;
+
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		assert_true(item_outcome_parse(item_outcome_word((enum item_outcome)i), &o));
+		assert_int_equal(o, i);
+	}
+	assert_false(item_outcome_parse("Ready", &o));
+	assert_string_equal(item_status_word(ITEM_DONE), "done");
+}
+
+static void test_row(void **state)
+{
+	struct slice v;
+
+	item_row_write(t, 1, 2, "bytes", 5);
+	item_row_write(t, 1, 1, "", 0);
+	assert_true(item_row(t, 1, 2, &v));
+	assert_memory_equal(v.data, "bytes", 5);
+	assert_true(item_row(t, 1, 1, &v));
+	assert_int_equal(v.len, 0);
+	assert_false(item_row(t, 2, 1, &v));
+}
+
+/* --- facts --- */
+
+static struct fact a_fact(size_t fields)
+{
+	struct fact f = {.kind = FACT_CALL,
+	    .stage = 3,
+	    .step = 1,
+	    .outcome = 2,
+	    .service = 9,
+	    .call = UINT64_C(0xfedcba9876543210),
+	    .turn = 1000000,
+	    .wall_us = -5,
+	    .price_micro = 8000,
+	    .ms = UINT32_MAX,
+	    .reason = "too-short",
+	    .n_fields = fields};
+
+	for (size_t i = 0; i < fields; i++) {
+		f.fields[i] = (struct fact_field){
+		    .name = "field", .name_len = 5, .value = value_string("va\"lue", 6)};
+	}
+	return f;
+}
+
+struct facts {
+	size_t n, stop_after;
+};
+
+#define SAME(member) assert_true(f->member == want.member)
+
+static bool on_fact(void *arg, const struct fact *f)
+{
+	struct facts *a = arg;
+	struct fact want = a_fact(f->n_fields);
+
+	assert_int_equal(f->n_fields, a->n % 2 == 0 ? FACT_FIELDS : 0);
+	SAME(kind);
+	SAME(stage);
+	SAME(step);
+	SAME(outcome);
+	SAME(service);
+	SAME(call);
+	SAME(turn);
+	SAME(wall_us);
+	SAME(price_micro);
+	SAME(ms);
+	assert_string_equal(f->reason, want.reason);
+	for (size_t i = 0; i < f->n_fields; i++) {
+		assert_int_equal(f->fields[i].name_len, 5);
+		assert_memory_equal(f->fields[i].name, "field", 5);
+		assert_true(value_equal(&f->fields[i].value, &want.fields[i].value));
+	}
+	return ++a->n != a->stop_after;
+}
+
+static bool decode_fact(struct slice key, struct slice value)
+{
+	static struct fact f;
+
+	(void)key;
+	return fact_decode(value, &f);
+}
+
+static bool on_key(void *arg, struct slice key, struct slice value)
+{
+	struct key *k = arg;
+
+	(void)value;
+	memcpy(k->bytes, key.data, key.len);
+	k->len = key.len;
+	return false;
+}
+
+/* Of neighbours, and across the groups their keys stand in, each gets its own, oldest first. */
+static void test_facts(void **state)
+{
+	static const uint32_t numbers[] = {1, 2, 255, 256, 257, 70000};
+	struct key k;
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < 6; i++) {
+			struct item it = {
+			    .run = 1, .number = numbers[i], .facts = (uint32_t)round * 2};
+			struct fact full = a_fact(FACT_FIELDS), none = a_fact(0);
+
+			fact_add(t, &it, &full);
+			fact_add(t, &it, &none);
+			assert_int_equal(it.facts, round * 2 + 2);
+		}
+	}
+	for (size_t i = 0; i < 6; i++) {
+		struct facts all = {0}, one = {.stop_after = 1};
+
+		fact_walk(t, 1, numbers[i], on_fact, &all);
+		assert_int_equal(all.n, 4);
+		fact_walk(t, 1, numbers[i], on_fact, &one);
+		assert_int_equal(one.n, 1);
+	}
+	fact_walk(t, 2, 1, on_fact, &(struct facts){0});
+	txn_walk(t, TABLE_FACT, key_of(), key_of(), on_key, &k);
+	refuses_prefixes(TABLE_FACT, k, decode_fact);
+}
+
+static void test_identity(void **state)
+{
+	assert_int_equal(identity_claim(t, 1, 1, 42, 5), 0);
+	assert_int_equal(identity_claim(t, 1, 1, 42, 6), 5);
+	assert_int_equal(identity_claim(t, 1, 1, 42, 5), 5);
+	assert_int_equal(identity_claim(t, 1, 2, 42, 7), 0); /* of another kind */
+	assert_int_equal(identity_claim(t, 2, 1, 42, 8), 0); /* of another run */
+}
+
+/* --- the ledger --- */
+
+static bool decode_call(struct slice key, struct slice value)
+{
+	struct call_row c;
+
+	return call_decode(key, value, &c);
+}
+
+static void test_call(void **state)
+{
+	struct call_row
+	    want = {.id = UINT64_C(0x18f3a2b4c5d6e7f8),
+		.state = CALL_RESERVED,
+		.outcome = 11,
+		.service = 1,
+		.endpoint = 2,
+		.key = 3,
+		.boot = 4,
+		.granted_us = 1000,
+		.granted_wall_us = INT64_C(1700000000000000),
+		.reason = "",
+		.n_parts = 1,
+		.parts = {{.run = 5, .number = 6, .stage = 7, .step = 8, .reserved_micro = 9}}},
+	    got;
+	struct slice v;
+
+	call_open(t, &want);
+	assert_true(txn_get(t, TABLE_OPEN, key_u64(key_of(), want.id), &v));
+	assert_true(call_read(t, want.id, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	want.state = CALL_IN_DOUBT;
+	want.sent_us = 1000; /* at once: not the same as never */
+	want.late_us = 1001;
+	want.end_us = 5000000;
+	want.http_status = 599;
+	want.parts[0].settled_micro = 10;
+	(void)snprintf(
+	    want.reason, sizeof(want.reason), "%s", "a-reason-of-thirty-nine-characters-xxxx");
+	call_close(t, &want);
+	assert_false(txn_get(t, TABLE_OPEN, key_u64(key_of(), want.id), &v));
+	assert_true(call_read(t, want.id, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	assert_false(call_read(t, want.id + 1, &got));
+	refuses_prefixes(TABLE_CALL, key_u64(key_of(), want.id), decode_call);
+}
+
+static void test_call_words(void **state)
+{
+	enum call_state s;
+
+	for (int i = 0; i < CALL_STATES; i++) {
+		assert_true(call_state_parse(call_state_word((enum call_state)i), &s));
+		assert_int_equal(s, i);
+	}
+	assert_false(call_state_parse("lost", &s));
+}
+
+static bool decode_account(struct slice key, struct slice value)
+{
+	struct account_id id;
+	struct balance b;
+
+	return account_decode(key, value, &id, &b);
+}
+
+static void test_account(void **state)
+{
+	struct account_id id = {.kind = ACCOUNT_ORG,
+			      .owner = 77,
+			      .period = PERIOD_MONTH,
+			      .start_us = INT64_C(1700000000000000)},
+			  back;
+	static struct balance want = {.settled_micro = 1,
+				  .reserved_micro = -2,
+				  .in_doubt_micro = INT64_MAX,
+				  .refunded_micro = 4,
+				  .calls = {5, 0, UINT64_MAX, 7, 8}},
+			      got;
+	struct key k = account_key(id);
+	struct slice v;
+
+	assert_false(account_read(t, id, &got));
+	assert_int_equal(got.settled_micro, 0);
+	account_write(t, id, &want);
+	assert_true(account_read(t, id, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	id.period = PERIOD_DAY;
+	assert_false(account_read(t, id, &got));
+	assert_true(txn_get(t, TABLE_ACCOUNT, k, &v));
+	assert_true(account_decode((struct slice){k.bytes, k.len}, v, &back, &got));
+	assert_int_equal(back.kind, ACCOUNT_ORG);
+	assert_int_equal(back.owner, 77);
+	assert_int_equal(back.period, PERIOD_MONTH);
+	assert_true(back.start_us == id.start_us);
+	assert_memory_equal(&got, &want, sizeof(got));
+	refuses_prefixes(TABLE_ACCOUNT, k, decode_account);
+}
+
+static void test_park(void **state)
+{
+	static struct park_row want = {.cause = 3, .since_wall_us = 5, .until_wall_us = INT64_MAX},
+			       got = {0};
+
+	memset(want.why, 'w', sizeof(want.why) - 1);
+	assert_false(park_read(t, 1, 0, &got));
+	park_write(t, 1, 0, &want);
+	assert_true(park_read(t, 1, 0, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	assert_false(park_read(t, 1, 1, &got));
+	want.cause = 0;
+	park_write(t, 1, 0, &want);
+	assert_false(park_read(t, 1, 0, &got));
+}
+
+static void test_stat(void **state)
+{
+	static struct stat_row want = {.settled_micro = 99}, got;
+	struct stat_row s = {0};
+
+	for (int i = 0; i < STAT_CLASSES; i++) {
+		want.outcomes[i] = (uint64_t)i << 30;
+	}
+	for (int i = 0; i < STAT_BUCKETS; i++) {
+		want.latency[i] = (uint64_t)i;
+	}
+	assert_false(stat_read(t, 3, &got));
+	stat_write(t, 3, &want);
+	assert_true(stat_read(t, 3, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	assert_int_equal(stat_quantile_ms(&s, 0.5), 0);
+	for (int i = 0; i < 90; i++) {
+		stat_count_latency(&s, 100 * 1000);
+	}
+	for (int i = 0; i < 10; i++) {
+		stat_count_latency(&s, INT64_C(3000) * 1000);
+	}
+	assert_int_equal(stat_quantile_ms(&s, 0.5), 128);
+	assert_int_equal(stat_quantile_ms(&s, 0.99), 4096);
+	stat_count_latency(&s, INT64_MAX);
+	stat_count_latency(&s, 0);
+	assert_int_equal(s.latency[0], 1);
+	assert_int_equal(s.latency[STAT_BUCKETS - 1], 1);
+}
+
+/* --- runs --- */
+
+static bool decode_run(struct slice key, struct slice value)
+{
+	static struct run_row r;
+	bool good = run_decode(key, value, &r);
+
+	if (good) {
+		run_row_fini(&r);
+	}
+	return good;
+}
+
+static void test_run(void **state)
+{
+	static struct run_row want = {.id = 12,
+				  .state = RUN_FAILED,
+				  .campaign = "autumn",
+				  .pipeline = "cold-email",
+				  .source = "leads.csv",
+				  .created_us = 1,
+				  .started_us = 2,
+				  .ended_us = 3,
+				  .priority = 200,
+				  .share = 7,
+				  .budget_micro = -1,
+				  .max_rows = 100000,
+				  .why = "line 3: \"quoted\"",
+				  .upload = "0123456789abcdef0123456789abcdef",
+				  .encoding = 255,
+				  .delimiter = ';',
+				  .map = "email=E-Mail\nfirst_name=Vorname",
+				  .importing = true,
+				  .written = true,
+				  .rows = 5,
+				  .bytes = 6,
+				  .bytes_total = UINT64_MAX,
+				  .n_stages = RUN_STAGES},
+			      got;
+
+	buf_add(&want.columns, "\1\2\0\3", 4);
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		want.outcomes[i] = (uint64_t)i * 1000;
+	}
+	for (int i = 0; i < RUN_STAGES; i++) {
+		(void)snprintf(want.stages[i].name, sizeof(want.stages[i].name), "stage-%d", i);
+		want.stages[i].count =
+		    (struct stage_count){1, 2, 3, 4, 5, 6, 7, UINT64_MAX, INT64_MAX};
+	}
+	assert_int_equal(run_last_id(t), 0);
+	assert_false(run_read(t, 12, &got));
+	run_write(t, &want);
+	assert_int_equal(run_last_id(t), 12);
+	assert_true(run_read(t, 12, &got));
+	assert_int_equal(got.columns.len, 4);
+	assert_memory_equal(got.columns.data, want.columns.data, 4);
+	run_row_fini(&got);
+	got.columns = want.columns;
+	assert_memory_equal(&got, &want, sizeof(got));
+	refuses_prefixes(TABLE_RUN, run_prefix(12), decode_run);
+	buf_free(&want.columns);
+}
+
+static void test_upload_and_idem(void **state)
+{
+	static struct upload_row up = {.id = "0123",
+				     .name = "leads.csv",
+				     .size = UINT64_MAX,
+				     .created_us = 5},
+				 up2 = {0};
+	static struct idem_row idem = {.body_hash = UINT64_MAX,
+				   .run = 3,
+				   .boot = 4,
+				   .boot_us = 5,
+				   .wall_us = -6},
+			       idem2;
+
+	assert_false(upload_read(t, "0123", &up2));
+	upload_write(t, &up);
+	assert_true(upload_read(t, "0123", &up2));
+	assert_memory_equal(&up, &up2, sizeof(up));
+	assert_false(upload_read(t, "0124", &up2));
+	assert_false(idem_read(t, 77, &idem2));
+	idem_write(t, 77, &idem);
+	assert_true(idem_read(t, 77, &idem2));
+	assert_memory_equal(&idem, &idem2, sizeof(idem));
+}
+
+/* --- names --- */
+
+/* A name keeps its number: over a restart, however long it is, and when the transaction it came
+ * with failed. */
+static void test_names(void **state)
+{
+	static const char *const names[] = {"zerobounce",
+	    "cold-outreach-for-dentists-in-berlin-winter",
+	    "cold-outreach-for-dentists-in-berlin-summer", ""};
+	struct names *n = NULL;
+	uint16_t number, numbers[4];
+	struct txn *fails = t;
+
+	txn_abort(fails);
+	assert_int_equal(names_load(store, &n, NULL), 0);
+	assert_string_equal(names_text(n, NAME_SERVICE, 1), "?");
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(names_number(n, NAME_OWNER, names[i], &numbers[i], NULL), 0);
+		assert_int_equal(numbers[i], i + 1);
+	}
+	assert_int_equal(names_number(n, NAME_KEY, "zerobounce", &number, NULL),
+	    0); /* each kind counts for itself */
+	assert_int_equal(number, 1);
+	assert_int_equal(txn_begin(store, true, &fails, NULL), 0);
+	names_write(n, fails);
+	txn_abort(fails);
+	assert_int_equal(names_number(n, NAME_OWNER, names[2], &number, NULL), 0);
+	assert_int_equal(number, numbers[2]);
+	assert_int_equal(txn_begin(store, true, &t, NULL), 0);
+	names_write(n, t);
+	assert_int_equal(txn_count(t, TABLE_NAME), 5);
+	names_free(n);
+	close_all();
+	reopen();
+	txn_abort(t);
+	assert_int_equal(names_load(store, &n, NULL), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_string_equal(names_text(n, NAME_OWNER, numbers[i]), names[i]);
+		assert_int_equal(names_number(n, NAME_OWNER, names[i], &number, NULL), 0);
+		assert_int_equal(number, numbers[i]);
+	}
+	assert_int_equal(names_number(n, NAME_OWNER, "new", &number, NULL), 0);
+	assert_int_equal(number, 5);
+	assert_string_equal(names_text(n, NAME_OWNER, 6), "?");
+	assert_string_equal(names_text(n, NAME_OWNER, 0), "?");
+	assert_int_equal(txn_begin(store, true, &t, NULL), 0);
+	names_write(n, t);
+	names_kept(n);
+	assert_int_equal(txn_count(t, TABLE_NAME), 6);
+	names_free(n);
+}
+
+/* --- queues --- */
+
+/* Nearest the end first, then in the order of the file. */
+static void test_ready(void **state)
+{
+	static const struct {
+		uint8_t rank;
+		uint32_t number;
+	} items[] = {{249, 1}, {239, 300}, {249, 2}, {239, 2}, {249, 70000}};
+
+	for (size_t i = 0; i < 5; i++) {
+		struct item it = {
+		    .run = 1, .service = 4, .rank = items[i].rank, .number = items[i].number};
+
+		assert_false(queue_has(t, &it));
+		queue_push(t, &it);
+		assert_true(queue_has(t, &it));
+	}
+	assert_int_equal(queue_head(t, 4, 1, 239), 2);
+	assert_int_equal(queue_head(t, 4, 1, 249), 1);
+	assert_int_equal(queue_head(t, 4, 2, 249), 0);
+	assert_int_equal(queue_head(t, 5, 1, 249), 0);
+	queue_remove(t, &(struct item){.run = 1, .service = 4, .rank = 249, .number = 1});
+	assert_int_equal(queue_head(t, 4, 1, 249), 2);
+}
+
+static void test_later(void **state)
+{
+	static const int64_t due[] = {INT64_C(5000000000), 3, 256, 3, INT64_MAX};
+	int64_t at, last = 0;
+	uint32_t run, number;
+
+	assert_false(later_head(t, &at, &run, &number));
+	for (uint32_t i = 0; i < 5; i++) {
+		later_push(t,
+		    &(struct item){.run = 9 - i, .service = 4, .number = i + 1, .due_us = due[i]});
+	}
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_true(later_head(t, &at, &run, &number));
+		assert_true(at >= last && at == due[number - 1] && run == 10 - number);
+		last = at;
+		later_remove(
+		    t, &(struct item){.run = run, .service = 4, .number = number, .due_us = at});
+	}
+	assert_false(later_head(t, &at, &run, &number));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_pack),
+	    TEST(test_pack_refuses),
+	    TEST(test_item),
+	    TEST(test_item_words),
+	    TEST(test_row),
+	    TEST(test_facts),
+	    TEST(test_identity),
+	    TEST(test_call),
+	    TEST(test_call_words),
+	    TEST(test_account),
+	    TEST(test_park),
+	    TEST(test_stat),
+	    TEST(test_run),
+	    TEST(test_upload_and_idem),
+	    TEST(test_names),
+	    TEST(test_ready),
+	    TEST(test_later),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
