@@ -1,6 +1,7 @@
 /*
- * The store after the night, item by item: one terminal state each, nothing asked again that had its answer, no push
- * without its inputs, counters as the facts say. lib/store/check.h looks at the tables among each other.
+ * The store after the night, item by item: one terminal state each, nothing asked again that had
+ * its answer, no push without its inputs, counters as the facts say. lib/store/check.h looks at the
+ * tables among each other.
  */
 #include "tests/sim/check.h"
 
@@ -39,7 +40,8 @@ void check_store(struct store *s, const char *when, struct result *r)
 
 static bool on_hash(void *arg, struct slice key, struct slice value)
 {
-	uint64_t *h = arg, parts[3] = {*h, hash_plain(key.data, key.len), hash_plain(value.data, value.len)};
+	uint64_t *h = arg,
+		 parts[3] = {*h, hash_plain(key.data, key.len), hash_plain(value.data, value.len)};
 
 	*h = hash_plain(parts, sizeof(parts));
 	return true;
@@ -83,8 +85,8 @@ struct history {
 
 static bool is_final(uint8_t outcome)
 {
-	return outcome == OUTCOME_OK || outcome == OUTCOME_EMPTY || outcome == OUTCOME_PERMANENT || outcome == OUTCOME_DUPLICATE ||
-	       outcome == OUTCOME_REFUSAL;
+	return outcome == OUTCOME_OK || outcome == OUTCOME_EMPTY || outcome == OUTCOME_PERMANENT ||
+	       outcome == OUTCOME_DUPLICATE || outcome == OUTCOME_REFUSAL;
 }
 
 static const char *stage_name(const struct history *h, uint8_t stage)
@@ -98,8 +100,9 @@ static void see_fields(struct history *h, const struct fact *f)
 		const struct fact_field *x = &f->fields[i];
 
 		if (x->name_len == 13 && memcmp(x->name, "verify_status", 13) == 0) {
-			h->verified = (x->value.len == 5 && memcmp(x->value.text, "valid", 5) == 0) ||
-				      (x->value.len == 9 && memcmp(x->value.text, "catch-all", 9) == 0);
+			h->verified =
+			    (x->value.len == 5 && memcmp(x->value.text, "valid", 5) == 0) ||
+			    (x->value.len == 9 && memcmp(x->value.text, "catch-all", 9) == 0);
 		}
 		if (x->name_len == 4 && memcmp(x->name, "copy", 4) == 0) {
 			h->copied = !value_is_blank(&x->value);
@@ -107,11 +110,13 @@ static void see_fields(struct history *h, const struct fact *f)
 	}
 }
 
-/* A gate's word or a person's makes asking again right; so does a push that was read back and is not there. */
+/* A gate's word or a person's makes asking again right; so does a push that was read back and is
+ * not there. */
 static void reopen(struct history *h, const struct fact *f)
 {
 	for (size_t i = 0; i < h->n_places; i++) {
-		if (f->kind == FACT_OPERATOR || h->places[i].stage == f->stage || f->kind == FACT_CALL) {
+		if (f->kind == FACT_OPERATOR || h->places[i].stage == f->stage ||
+		    f->kind == FACT_CALL) {
 			h->places[i].final = false;
 		}
 	}
@@ -126,14 +131,18 @@ static void see_call(struct history *h, const struct fact *f)
 	struct call_row row;
 	size_t i = 0;
 
-	if (!call_read(h->t, f->call, &row) || row.parts[0].number != h->number || row.parts[0].run != h->run->id) {
-		violate(h->r, "lead %u/%u: a fact names a call that is not its own", h->run->id, h->number);
+	if (!call_read(h->t, f->call, &row) || row.parts[0].number != h->number ||
+	    row.parts[0].run != h->run->id) {
+		violate(h->r, "lead %u/%u: a fact names a call that is not its own", h->run->id,
+		    h->number);
 		return;
 	}
 	if (row.outcome != f->outcome) {
-		violate(h->r, "lead %u/%u: the ledger and the facts disagree about an outcome", h->run->id, h->number);
+		violate(h->r, "lead %u/%u: the ledger and the facts disagree about an outcome",
+		    h->run->id, h->number);
 	}
-	while (i < h->n_places && (h->places[i].stage != f->stage || h->places[i].step != f->step || h->places[i].endpoint != row.endpoint)) {
+	while (i < h->n_places && (h->places[i].stage != f->stage || h->places[i].step != f->step ||
+				      h->places[i].endpoint != row.endpoint)) {
 		i++;
 	}
 	if (i == h->n_places && h->n_places < PLACES) {
@@ -141,18 +150,21 @@ static void see_call(struct history *h, const struct fact *f)
 		h->places[h->n_places].step = f->step;
 		h->places[h->n_places++].endpoint = row.endpoint;
 	}
-	if (strcmp(stage, "confirm") == 0 || (strcmp(stage, "push") == 0 && f->outcome == OUTCOME_EMPTY)) {
+	if (strcmp(stage, "confirm") == 0 ||
+	    (strcmp(stage, "push") == 0 && f->outcome == OUTCOME_EMPTY)) {
 		if (f->outcome == OUTCOME_EMPTY || f->outcome == OUTCOME_OK) {
 			reopen(h, f); /* read back: a repair may follow */
 		}
 		return;
 	}
 	if (h->places[i].final) {
-		violate(h->r, "lead %u/%u stage %s: asked again after its final answer", h->run->id, h->number, stage);
+		violate(h->r, "lead %u/%u stage %s: asked again after its final answer", h->run->id,
+		    h->number, stage);
 	}
 	h->places[i].final = is_final(f->outcome);
 	if (strcmp(stage, "push") == 0 && (!h->verified || !h->copied)) {
-		violate(h->r, "lead %u/%u was pushed %s", h->run->id, h->number, h->verified ? "without a text" : "without a verified address");
+		violate(h->r, "lead %u/%u was pushed %s", h->run->id, h->number,
+		    h->verified ? "without a text" : "without a verified address");
 	}
 }
 
@@ -193,7 +205,8 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 	a->items++;
 	a->outcomes[i.outcome]++;
 	if (i.status != ITEM_DONE || i.outcome == ITEM_OPEN) {
-		violate(a->r, "lead %u/%u ends as %s %s", i.run, i.number, item_status_word(i.status), item_outcome_word(i.outcome));
+		violate(a->r, "lead %u/%u ends as %s %s", i.run, i.number,
+		    item_status_word(i.status), item_outcome_word(i.outcome));
 	}
 	h.number = i.number;
 	fact_walk(a->t, i.run, i.number, on_fact, &h);
@@ -222,22 +235,27 @@ static bool on_run(void *arg, struct slice key, struct slice value)
 		return true;
 	}
 	for (size_t i = 0; i < a->in->plan->n_runs; i++) {
-		p = strcmp(a->in->plan->runs[i].upload, row.upload) == 0 ? &a->in->plan->runs[i] : p;
+		p = strcmp(a->in->plan->runs[i].upload, row.upload) == 0 ? &a->in->plan->runs[i]
+									 : p;
 	}
 	if (p == NULL || (row.state != RUN_DONE && row.state != RUN_CANCELLED) || !row.written) {
-		violate(a->r, "run %u ends as %s%s", row.id, run_state_word(row.state), row.written ? "" : ", not written");
+		violate(a->r, "run %u ends as %s%s", row.id, run_state_word(row.state),
+		    row.written ? "" : ", not written");
 	}
 	a->run = &row;
 	a->items = 0;
 	memset(a->outcomes, 0, sizeof(a->outcomes));
 	txn_walk(a->t, TABLE_STATE, run_prefix(row.id), run_prefix(row.id), on_item, a);
 	if (p != NULL && row.state == RUN_DONE && a->items != rows_of(&p->csv)) {
-		violate(a->r, "run %u has %llu items, its file %zu rows", row.id, (unsigned long long)a->items, rows_of(&p->csv));
+		violate(a->r, "run %u has %llu items, its file %zu rows", row.id,
+		    (unsigned long long)a->items, rows_of(&p->csv));
 	}
 	for (int o = 0; o < ITEM_OUTCOMES; o++) {
 		if (a->outcomes[o] != row.outcomes[o]) {
-			violate(a->r, "run %u counts %llu %s, there are %llu", row.id, (unsigned long long)row.outcomes[o],
-			    item_outcome_word((enum item_outcome)o), (unsigned long long)a->outcomes[o]);
+			violate(a->r, "run %u counts %llu %s, there are %llu", row.id,
+			    (unsigned long long)row.outcomes[o],
+			    item_outcome_word((enum item_outcome)o),
+			    (unsigned long long)a->outcomes[o]);
 		}
 	}
 	run_row_fini(&row);
@@ -256,10 +274,12 @@ void check_items(const struct check_input *in, struct result *r)
 	a.t = t;
 	txn_walk(t, TABLE_RUN, key_of(), key_of(), on_run, &a);
 	if (txn_count(t, TABLE_RUN) != in->plan->n_runs) {
-		violate(r, "%llu runs in the store, %zu were started", (unsigned long long)txn_count(t, TABLE_RUN), in->plan->n_runs);
+		violate(r, "%llu runs in the store, %zu were started",
+		    (unsigned long long)txn_count(t, TABLE_RUN), in->plan->n_runs);
 	}
 	if (txn_count(t, TABLE_OPEN) != 0) {
-		violate(r, "%llu calls are still open", (unsigned long long)txn_count(t, TABLE_OPEN));
+		violate(
+		    r, "%llu calls are still open", (unsigned long long)txn_count(t, TABLE_OPEN));
 	}
 	if (txn_error(t) != 0) {
 		violate(r, "the store is damaged");

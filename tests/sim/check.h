@@ -1,6 +1,6 @@
 /*
- * tests/sim/check.h: is the night as it should be? Reads the providers' logs and the store alone, and includes nothing
- * of lib/flow and lib/engine.
+ * tests/sim/check.h: is the night as it should be? Reads the providers' logs and the store alone,
+ * and includes nothing of lib/flow and lib/engine.
  */
 #pragma once
 

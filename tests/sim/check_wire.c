@@ -1,6 +1,6 @@
 /*
- * The provider's log against the ledger: windows by arrival times, bills line by line, what was asked twice, waits that
- * were asked for, services that were to be left alone.
+ * The provider's log against the ledger: windows by arrival times, bills line by line, what was
+ * asked twice, waits that were asked for, services that were to be left alone.
  */
 #include "tests/sim/check.h"
 
@@ -12,7 +12,9 @@
 
 #define JITTER_US (50 * US_PER_MS)
 #define BREAKER_FAILURES 4
-#define ALONE_US (8 * US_PER_S)     /* breaker open 10 s, quota probe 10 s, less what may still be on its way */
+#define ALONE_US                                                                                   \
+	(8 * US_PER_S) /* breaker open 10 s, quota probe 10 s, less what may still be on its way   \
+			*/
 #define UNDER_WAY_US (2500 * US_PER_MS)
 
 struct books {
@@ -65,9 +67,11 @@ static void match_wire(struct books *b)
 		size_t k = find(b, w->call);
 
 		if (k == SIZE_MAX) {
-			violate(b->r, "%s: a request arrived that is not in the ledger", service_word(w->service));
+			violate(b->r, "%s: a request arrived that is not in the ledger",
+			    service_word(w->service));
 		} else if (b->sent[k] != NULL) {
-			violate(b->r, "%s: call %016llx arrived twice", service_word(w->service), (unsigned long long)w->call);
+			violate(b->r, "%s: call %016llx arrived twice", service_word(w->service),
+			    (unsigned long long)w->call);
 		} else {
 			b->sent[k] = w;
 		}
@@ -83,7 +87,8 @@ static void match_bill(struct books *b, const struct account_line *line)
 	const struct call_row *row;
 
 	if (k == SIZE_MAX) {
-		violate(b->r, "%s: a bill for call %s, which is not in the ledger", service_word(line->service), line->call);
+		violate(b->r, "%s: a bill for call %s, which is not in the ledger",
+		    service_word(line->service), line->call);
 		return;
 	}
 	b->lines[k] = line;
@@ -92,12 +97,15 @@ static void match_bill(struct books *b, const struct account_line *line)
 	}
 	row = &b->rows[k];
 	if (row->state == CALL_SETTLED && row->parts[0].settled_micro != line->price_micro) {
-		violate(b->r, "%s: call %s is billed %lld, settled %lld", service_word(line->service), line->call, (long long)line->price_micro,
+		violate(b->r, "%s: call %s is billed %lld, settled %lld",
+		    service_word(line->service), line->call, (long long)line->price_micro,
 		    (long long)row->parts[0].settled_micro);
 	} else if (row->state == CALL_IN_DOUBT && row->parts[0].settled_micro < line->price_micro) {
-		violate(b->r, "%s: call %s in doubt holds less than its bill", service_word(line->service), line->call);
+		violate(b->r, "%s: call %s in doubt holds less than its bill",
+		    service_word(line->service), line->call);
 	} else if (row->state != CALL_SETTLED && row->state != CALL_IN_DOUBT) {
-		violate(b->r, "%s: call %s is billed, but %s", service_word(line->service), line->call, call_state_word(row->state));
+		violate(b->r, "%s: call %s is billed, but %s", service_word(line->service),
+		    line->call, call_state_word(row->state));
 	}
 }
 
@@ -108,13 +116,17 @@ static void match_ledger(struct books *b)
 		bool billed = b->lines[k] != NULL && b->lines[k]->billed;
 
 		if (row->state == CALL_SETTLED && row->parts[0].settled_micro > 0 && !billed) {
-			violate(b->r, "call %016llx is settled, but nobody billed it", (unsigned long long)row->id);
+			violate(b->r, "call %016llx is settled, but nobody billed it",
+			    (unsigned long long)row->id);
 		}
 		if (row->state == CALL_SETTLED && row->http_status != 0 && b->sent[k] == NULL) {
-			violate(b->r, "call %016llx was answered, but never arrived", (unsigned long long)row->id);
+			violate(b->r, "call %016llx was answered, but never arrived",
+			    (unsigned long long)row->id);
 		}
-		if (b->sent[k] != NULL && row->state == CALL_REFUNDED && row->outcome == OUTCOME_UNSENT) {
-			violate(b->r, "call %016llx arrived, but counts as never sent", (unsigned long long)row->id);
+		if (b->sent[k] != NULL && row->state == CALL_REFUNDED &&
+		    row->outcome == OUTCOME_UNSENT) {
+			violate(b->r, "call %016llx arrived, but counts as never sent",
+			    (unsigned long long)row->id);
 		}
 	}
 }
@@ -125,14 +137,16 @@ static int by_arrival(const void *a, const void *b)
 {
 	const struct wire *x = *(const struct wire *const *)a, *y = *(const struct wire *const *)b;
 
-	return x->arrived_us != y->arrived_us ? (x->arrived_us < y->arrived_us ? -1 : 1) : (x->call > y->call) - (x->call < y->call);
+	return x->arrived_us != y->arrived_us ? (x->arrived_us < y->arrived_us ? -1 : 1)
+					      : (x->call > y->call) - (x->call < y->call);
 }
 
 /*
- * Two pointers over the arrivals of one key. The limit in force at the last grant of those inside counts: the highest
- * id, kept on a falling stack.
+ * Two pointers over the arrivals of one key. The limit in force at the last grant of those inside
+ * counts: the highest id, kept on a falling stack.
  */
-static void scan_window(struct books *b, const struct wire **list, size_t n, unsigned service, unsigned w)
+static void scan_window(
+    struct books *b, const struct wire **list, size_t n, unsigned service, unsigned w)
 {
 	int64_t length_us = shapes[b->in->plan->shape].windows[service][w].length_us;
 	size_t *stack = malloc((n + 1) * sizeof(*stack)), first = 0, top = 0, left = 0, told = 0;
@@ -147,8 +161,9 @@ static void scan_window(struct books *b, const struct wire **list, size_t n, uns
 			left++;
 		}
 		if (i - left + 1 > list[stack[first]]->max[w] && told++ == 0) {
-			violate(b->r, "%s: %zu arrivals within %lld ms at %.3f s, the limit was %u", service_word(service), i - left + 1,
-			    (long long)(length_us / US_PER_MS), (double)list[i]->arrived_us / 1e6, list[stack[first]]->max[w]);
+			violate(b->r, "%s: %zu arrivals within %lld ms at %.3f s, the limit was %u",
+			    service_word(service), i - left + 1, (long long)(length_us / US_PER_MS),
+			    (double)list[i]->arrived_us / 1e6, list[stack[first]]->max[w]);
 		}
 	}
 	free(stack);
@@ -168,7 +183,8 @@ static void scan_windows(struct books *b)
 				}
 			}
 			qsort(list, n, sizeof(*list), by_arrival);
-			for (unsigned w = 0; w < WINDOWS && shapes[b->in->plan->shape].windows[s][w].max > 0; w++) {
+			for (unsigned w = 0;
+			     w < WINDOWS && shapes[b->in->plan->shape].windows[s][w].max > 0; w++) {
 				scan_window(b, list, n, s, w);
 			}
 		}
@@ -180,7 +196,8 @@ static void scan_windows(struct books *b)
 
 static int by_item(const void *a, const void *b)
 {
-	const struct call_row *x = *(const struct call_row *const *)a, *y = *(const struct call_row *const *)b;
+	const struct call_row *x = *(const struct call_row *const *)a,
+			      *y = *(const struct call_row *const *)b;
 	const struct call_part *p = &x->parts[0], *q = &y->parts[0];
 
 	if (p->run != q->run) {
@@ -213,18 +230,22 @@ static void check_waits(struct books *b)
 	}
 	qsort(list, b->n, sizeof(*list), by_item);
 	for (size_t k = 0; k + 1 < b->n; k++) {
-		const struct wire *w = b->sent[list[k] - b->rows], *next = b->sent[list[k + 1] - b->rows];
+		const struct wire *w = b->sent[list[k] - b->rows],
+				  *next = b->sent[list[k + 1] - b->rows];
 		const struct call_part *p = &list[k]->parts[0], *q = &list[k + 1]->parts[0];
 		int64_t wait_us;
 
-		if (w == NULL || next == NULL || w->retry_after_us == 0 || list[k]->outcome != OUTCOME_THROTTLE || p->run != q->run ||
+		if (w == NULL || next == NULL || w->retry_after_us == 0 ||
+		    list[k]->outcome != OUTCOME_THROTTLE || p->run != q->run ||
 		    p->number != q->number || p->stage != q->stage || p->step != q->step) {
 			continue;
 		}
 		wait_us = w->retry_after_us * (100 - slack_percent) / 100 - JITTER_US;
 		if (next->sent_us < w->first_us + wait_us) {
-			violate(b->r, "%s: lead %u/%u was to wait %lld ms, came back after %lld ms", service_word(w->service), p->run, p->number,
-			    (long long)(w->retry_after_us / US_PER_MS), (long long)((next->sent_us - w->first_us) / US_PER_MS));
+			violate(b->r, "%s: lead %u/%u was to wait %lld ms, came back after %lld ms",
+			    service_word(w->service), p->run, p->number,
+			    (long long)(w->retry_after_us / US_PER_MS),
+			    (long long)((next->sent_us - w->first_us) / US_PER_MS));
 		}
 	}
 	free(list);
@@ -238,14 +259,16 @@ static int by_end(const void *a, const void *b)
 }
 
 /* Requests to the same key by the same life of the process, sent between these times. */
-static size_t sent_between(const struct books *b, const struct wire *w, int64_t from_us, int64_t to_us)
+static size_t sent_between(
+    const struct books *b, const struct wire *w, int64_t from_us, int64_t to_us)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->in->n_log; i++) {
 		const struct wire *x = &b->in->log[i];
 
-		n += x->service == w->service && x->key == w->key && x->sent_us > from_us && x->sent_us < to_us && x->epoch == w->epoch;
+		n += x->service == w->service && x->key == w->key && x->sent_us > from_us &&
+		     x->sent_us < to_us && x->epoch == w->epoch;
 	}
 	return n;
 }
@@ -258,16 +281,19 @@ static uint8_t outcome_of(const struct books *b, const struct wire *w)
 	return k == SIZE_MAX ? (uint8_t)OUTCOME_N : b->rows[k].outcome;
 }
 
-/* Failures in a row open the breaker; a used-up key is parked: then next to nothing may be sent for a while. */
+/* Failures in a row open the breaker; a used-up key is parked: then next to nothing may be sent for
+ * a while. */
 static void check_left_alone(struct books *b)
 {
 	const struct wire **list = malloc((b->in->n_log + 1) * sizeof(*list));
 	unsigned failures[SERVICES][KEYS] = {0};
-	int64_t until_us[SERVICES][KEYS] = {0}, good_us[SERVICES][KEYS] = {0}; /* good: when the last good one was sent */
+	int64_t until_us[SERVICES][KEYS] = {0},
+		good_us[SERVICES][KEYS] = {0}; /* good: when the last good one was sent */
 	uint32_t epoch = 0;
 	size_t n = 0;
 
-	if (planned(b->in->plan, KIND_SERVICE_RESET) || planned(b->in->plan, KIND_STALL) || planned(b->in->plan, KIND_SUSPEND)) {
+	if (planned(b->in->plan, KIND_SERVICE_RESET) || planned(b->in->plan, KIND_STALL) ||
+	    planned(b->in->plan, KIND_SUSPEND)) {
 		free(list);
 		return;
 	}
@@ -292,12 +318,15 @@ static void check_left_alone(struct books *b)
 			*f = 0;
 			*good = w->sent_us > *good ? w->sent_us : *good;
 		} else if (w->sent_us > *good) {
-			(*f)++; /* older ones say nothing any more: a probe may have closed the breaker since */
+			(*f)++; /* older ones say nothing any more: a probe may have closed the
+				   breaker since */
 		}
-		if ((*f < BREAKER_FAILURES && outcome != OUTCOME_QUOTA) || w->ended_us < until_us[w->service][w->key] || w->ended_us > b->in->quiet_us) {
+		if ((*f < BREAKER_FAILURES && outcome != OUTCOME_QUOTA) ||
+		    w->ended_us < until_us[w->service][w->key] || w->ended_us > b->in->quiet_us) {
 			continue;
 		}
-		if (outcome != OUTCOME_QUOTA && sent_between(b, w, w->ended_us - US_PER_S, w->ended_us) < BREAKER_FAILURES) {
+		if (outcome != OUTCOME_QUOTA &&
+		    sent_between(b, w, w->ended_us - US_PER_S, w->ended_us) < BREAKER_FAILURES) {
 			continue; /* nothing was sent of late: it was open already */
 		}
 		sent = sent_between(b, w, w->ended_us + UNDER_WAY_US, w->ended_us + ALONE_US);
@@ -305,8 +334,10 @@ static void check_left_alone(struct books *b)
 		*good = w->ended_us; /* what was sent before says nothing about later */
 		*f = 0;
 		if (sent > 4) {
-			violate(b->r, "%s: %zu requests after %s at %.3f s", service_word(w->service), sent,
-			    outcome == OUTCOME_QUOTA ? "its key was used up" : "failures in a row", (double)w->ended_us / 1e6);
+			violate(b->r, "%s: %zu requests after %s at %.3f s",
+			    service_word(w->service), sent,
+			    outcome == OUTCOME_QUOTA ? "its key was used up" : "failures in a row",
+			    (double)w->ended_us / 1e6);
 		}
 	}
 	free(list);
@@ -314,14 +345,16 @@ static void check_left_alone(struct books *b)
 
 /* --- all of it --- */
 
-/* Repeats that are none: the call that came second was sent first, and the other one because of the doubt. */
+/* Repeats that are none: the call that came second was sent first, and the other one because of the
+ * doubt. */
 static uint64_t overtaken(const struct books *b, unsigned service)
 {
 	const struct account *a = b->in->world->account;
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < a->n_listed; i++) {
-		const struct account_line *first = &a->lines[a->listed[i].first], *second = &a->lines[a->listed[i].second];
+		const struct account_line *first = &a->lines[a->listed[i].first],
+					  *second = &a->lines[a->listed[i].second];
 
 		n += second->service == service && strcmp(second->call, first->call) < 0;
 	}
@@ -335,8 +368,8 @@ static void check_repeats(struct books *b)
 
 		world_totals(b->in->world, (enum world_service)s, &t);
 		if (t.repeats_p3 > overtaken(b, s) && !b->in->retried) {
-			violate(b->r, "%s: asked %llu times again after a final answer", service_word(s),
-			    (unsigned long long)(t.repeats_p3 - overtaken(b, s)));
+			violate(b->r, "%s: asked %llu times again after a final answer",
+			    service_word(s), (unsigned long long)(t.repeats_p3 - overtaken(b, s)));
 		}
 		for (int f = 1; f < FAULT_N; f++) {
 			b->r->hits[f] += t.faults[f];

@@ -1,6 +1,7 @@
 /*
- * Configurations: the files of tests/data/sim with the words in capitals filled in, one folder for each shape and
- * variant, read once and shared by all nights of this process (they are immutable and counted).
+ * Configurations: the files of tests/data/sim with the words in capitals filled in, one folder for
+ * each shape and variant, read once and shared by all nights of this process (they are immutable
+ * and counted).
  */
 #include "tests/sim/conf.h"
 
@@ -55,7 +56,8 @@ struct word {
 
 static size_t words_of(unsigned shape, unsigned variant, struct word *ret)
 {
-	static const char *const limits[SERVICES] = {"VERIFY_LIMITS", "RESEARCH_LIMITS", "COPY_LIMITS", "MAIL_LIMITS"};
+	static const char *const limits[SERVICES] = {
+	    "VERIFY_LIMITS", "RESEARCH_LIMITS", "COPY_LIMITS", "MAIL_LIMITS"};
 	bool tight = (variant & CONF_TIGHT) != 0;
 	size_t n = 0;
 
@@ -68,8 +70,9 @@ static size_t words_of(unsigned shape, unsigned variant, struct word *ret)
 			unsigned max = (variant & CONF_LOW) != 0 ? p->max / 2 : p->max;
 
 			if (p->max > 0) {
-				len += (size_t)snprintf(ret[n].text + len, sizeof(ret[n].text) - len, "%s%u/%lldms", w > 0 ? ", " : "", max,
-				    (long long)(p->length_us / US_PER_MS));
+				len += (size_t)snprintf(ret[n].text + len,
+				    sizeof(ret[n].text) - len, "%s%u/%lldms", w > 0 ? ", " : "",
+				    max, (long long)(p->length_us / US_PER_MS));
 			}
 		}
 	}
@@ -112,8 +115,9 @@ static void fill_in(const struct word *words, size_t n, const char *from, const 
 
 static void write_folder(unsigned shape, unsigned variant, const char *dir)
 {
-	static const char *const files[] = {"leadd.yaml", "services/verify.yaml", "services/research.yaml", "services/copy.yaml",
-	    "services/mail.yaml", "pipelines/short.yaml", "pipelines/long.yaml"};
+	static const char *const files[] = {"leadd.yaml", "services/verify.yaml",
+	    "services/research.yaml", "services/copy.yaml", "services/mail.yaml",
+	    "pipelines/short.yaml", "pipelines/long.yaml"};
 	static const char *const secrets[] = {"verify-1", "verify-2", "research", "copy", "mail"};
 	struct word words[16];
 	size_t n = words_of(shape, variant, words);
@@ -121,7 +125,10 @@ static void write_folder(unsigned shape, unsigned variant, const char *dir)
 
 	(void)mkdir(dir, 0700);
 	for (int i = 0; i < 3; i++) {
-		(void)snprintf(to, sizeof(to), "%s/%s", dir, i == 0 ? "services" : i == 1 ? "pipelines" : "secrets");
+		(void)snprintf(to, sizeof(to), "%s/%s", dir,
+		    i == 0   ? "services"
+		    : i == 1 ? "pipelines"
+			     : "secrets");
 		(void)mkdir(to, 0700);
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -148,7 +155,8 @@ struct config *conf_get(unsigned shape, unsigned variant)
 	(void)snprintf(file, sizeof(file), "%s/leadd.yaml", dir);
 	write_folder(shape, variant, dir);
 	problems_init(&problems);
-	if (config_load(file, shape * CONF_VARIANTS + variant + 1, &problems, c) != 0 || *c == NULL) {
+	if (config_load(file, shape * CONF_VARIANTS + variant + 1, &problems, c) != 0 ||
+	    *c == NULL) {
 		die(file, problems.first != NULL ? problems.first->text : "out of memory");
 	}
 	problems_fini(&problems);
@@ -159,7 +167,8 @@ struct config *conf_get(unsigned shape, unsigned variant)
 
 void conf_begin(void)
 {
-	(void)snprintf(root, sizeof(root), "%s/nights-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	(void)snprintf(root, sizeof(root), "%s/nights-XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(root) == NULL) {
 		die(root, "cannot be made");
 	}

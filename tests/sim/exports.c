@@ -1,11 +1,13 @@
-/* What the engine hands out as results: every lead once, with the outcome that stands in the store. */
+/* What the engine hands out as results: every lead once, with the outcome that stands in the store.
+ */
 #include "tests/sim/shell.h"
 
 #include "lib/engine/export.h"
 
 #include <stdlib.h>
 
-/* Fields of one line of CSV; quotes only as far as ends of lines are concerned. Returns the start of the next line. */
+/* Fields of one line of CSV; quotes only as far as ends of lines are concerned. Returns the start
+ * of the next line. */
 static const char *next_line(const char *p)
 {
 	bool quoted = false;
@@ -25,14 +27,17 @@ static void check_export(struct engine *e, struct txn *t, uint32_t run, struct r
 
 	while (x != NULL && export_next(x, 500, &out, &err)) {
 	}
-	for (const char *p = out.data != NULL ? next_line(out.data) : ""; *p != '\0'; p = next_line(p), lines++) {
+	for (const char *p = out.data != NULL ? next_line(out.data) : ""; *p != '\0';
+	     p = next_line(p), lines++) {
 		char *end;
 		uint32_t number = (uint32_t)strtoul(p, &end, 10);
 		struct item i;
 
 		if (!item_read(t, run, number, &i) || *end != ',' ||
-		    strncmp(end + 1, item_outcome_word(i.outcome), strlen(item_outcome_word(i.outcome))) != 0) {
-			violate(r, "the export of run %u disagrees with the store about lead %u", run, number);
+		    strncmp(end + 1, item_outcome_word(i.outcome),
+			strlen(item_outcome_word(i.outcome))) != 0) {
+			violate(r, "the export of run %u disagrees with the store about lead %u",
+			    run, number);
 		}
 	}
 	if (x == NULL || lines != export_rows(x)) {
@@ -48,7 +53,8 @@ static void check_export(struct engine *e, struct txn *t, uint32_t run, struct r
 			run_row_fini(&row);
 		}
 		if (all != lines) {
-			violate(r, "the export of run %u has %llu lines, the run %llu leads", run, (unsigned long long)lines, (unsigned long long)all);
+			violate(r, "the export of run %u has %llu lines, the run %llu leads", run,
+			    (unsigned long long)lines, (unsigned long long)all);
 		}
 	}
 	export_free(x);

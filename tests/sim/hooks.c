@@ -1,6 +1,7 @@
 /*
- * Between the engine and what it stands on, put there by the linker (--wrap) in this program alone: crashes at a commit,
- * a full disk, and the planted bugs that show that the checker sees them. leadd has none of it.
+ * Between the engine and what it stands on, put there by the linker (--wrap) in this program alone:
+ * crashes at a commit, a full disk, and the planted bugs that show that the checker sees them.
+ * leadd has none of it.
  */
 #include "tests/sim/hooks.h"
 
@@ -22,10 +23,12 @@ void hooks_reset(void)
 
 const char *planted_word(enum planted p)
 {
-	static const char *const words[PLANTED_N] = {"none", "commit-skipped", "window-off-by-one", "stamp-at-grant", "ledger-after-send", "resend",
-	    "budget-without-reserved", "breaker-by-verdicts", "retry-after-ignored", "doubt-lost", "share-broken", "wall-for-boot",
-	    "windows-forgotten", "open-calls-forgotten", "duplicates-missed", "gates-off", "run-row-stale", "retry-lost", "price-wrong",
-	    "start-twice", "broken-not-counted", "ids-by-wall", "quota-ignored", "breaker-never-opens"};
+	static const char *const words[PLANTED_N] = {"none", "commit-skipped", "window-off-by-one",
+	    "stamp-at-grant", "ledger-after-send", "resend", "budget-without-reserved",
+	    "breaker-by-verdicts", "retry-after-ignored", "doubt-lost", "share-broken",
+	    "wall-for-boot", "windows-forgotten", "open-calls-forgotten", "duplicates-missed",
+	    "gates-off", "run-row-stale", "retry-lost", "price-wrong", "start-twice",
+	    "broken-not-counted", "ids-by-wall", "quota-ignored", "breaker-never-opens"};
 
 	return words[p];
 }
@@ -70,7 +73,8 @@ void __wrap_store_room(struct store *s, struct store_room *ret)
 
 /* --- windows --- */
 
-static const struct window_spec *bent(const struct window_spec *specs, size_t n, struct window_spec out[LIMIT_WINDOWS])
+static const struct window_spec *bent(
+    const struct window_spec *specs, size_t n, struct window_spec out[LIMIT_WINDOWS])
 {
 	for (size_t i = 0; i < n; i++) {
 		out[i] = specs[i];
@@ -88,9 +92,12 @@ struct limit *__wrap_limit_new(const struct window_spec *specs, size_t n, int64_
 	return __real_limit_new(bent(specs, n, out), n, margin_us);
 }
 
-int __real_limit_change(struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us);
-int __wrap_limit_change(struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us);
-int __wrap_limit_change(struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us)
+int __real_limit_change(
+    struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us);
+int __wrap_limit_change(
+    struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us);
+int __wrap_limit_change(
+    struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us)
 {
 	struct window_spec out[LIMIT_WINDOWS];
 
@@ -108,22 +115,32 @@ void __wrap_limit_sent(struct limit *l, struct limit_ticket *t, int64_t at_us)
 	}
 }
 
-int __real_limit_restore(struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now);
-int __wrap_limit_restore(struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now);
-int __wrap_limit_restore(struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now)
+int __real_limit_restore(
+    struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now);
+int __wrap_limit_restore(
+    struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now);
+int __wrap_limit_restore(
+    struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now)
 {
-	return planted == PLANTED_WINDOWS_FORGOTTEN ? 0 : __real_limit_restore(l, weight, late_us, late_wall_us, now);
+	return planted == PLANTED_WINDOWS_FORGOTTEN
+		   ? 0
+		   : __real_limit_restore(l, weight, late_us, late_wall_us, now);
 }
 
 /* --- money --- */
 
-int64_t __real_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price, struct account **ret_short, int64_t *ret_limit);
-int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price, struct account **ret_short, int64_t *ret_limit);
-int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price, struct account **ret_short, int64_t *ret_limit)
+int64_t __real_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
+    struct account **ret_short, int64_t *ret_limit);
+int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
+    struct account **ret_short, int64_t *ret_limit);
+int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
+    struct account **ret_short, int64_t *ret_limit)
 {
 	int64_t reserved[MAX_ACCOUNTS], us;
 	struct account *list[MAX_ACCOUNTS];
-	size_t n = planted == PLANTED_BUDGET_WITHOUT_RESERVED ? accounts_for(e, r, l, e->now.wall_us, list) : 0;
+	size_t n = planted == PLANTED_BUDGET_WITHOUT_RESERVED
+		       ? accounts_for(e, r, l, e->now.wall_us, list)
+		       : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		reserved[i] = list[i]->bal.reserved_micro;
@@ -154,19 +171,20 @@ uint64_t __wrap_ids_next(uint64_t last, int64_t wall_us)
 
 /* --- answers --- */
 
-int __real_answer_read(const struct service *s, const struct service_call *c, const struct http_answer *h, struct now now, struct arena *a,
-    struct answer *ret);
-int __wrap_answer_read(const struct service *s, const struct service_call *c, const struct http_answer *h, struct now now, struct arena *a,
-    struct answer *ret);
-int __wrap_answer_read(const struct service *s, const struct service_call *c, const struct http_answer *h, struct now now, struct arena *a,
-    struct answer *ret)
+int __real_answer_read(const struct service *s, const struct service_call *c,
+    const struct http_answer *h, struct now now, struct arena *a, struct answer *ret);
+int __wrap_answer_read(const struct service *s, const struct service_call *c,
+    const struct http_answer *h, struct now now, struct arena *a, struct answer *ret);
+int __wrap_answer_read(const struct service *s, const struct service_call *c,
+    const struct http_answer *h, struct now now, struct arena *a, struct answer *ret)
 {
 	int rc = __real_answer_read(s, c, h, now, a, ret);
 
 	if (planted == PLANTED_DOUBT_LOST && ret->outcome == OUTCOME_IN_DOUBT) {
 		ret->outcome = OUTCOME_UNSENT;
 	}
-	if (planted == PLANTED_PRICE_WRONG && ret->price_micro > 1 && h->transport == TRANSPORT_ANSWERED) {
+	if (planted == PLANTED_PRICE_WRONG && ret->price_micro > 1 &&
+	    h->transport == TRANSPORT_ANSWERED) {
 		ret->price_micro--;
 	}
 	seen.last = ret->outcome;
@@ -193,20 +211,27 @@ void __wrap_breaker_result(struct breaker *b, uint64_t call, bool transport_ok, 
 	__real_breaker_result(b, call, transport_ok || planted == PLANTED_BREAKER_NEVER_OPENS, now);
 }
 
-void __real_quota_park(struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now);
-void __wrap_quota_park(struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now);
-void __wrap_quota_park(struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now)
+void __real_quota_park(
+    struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now);
+void __wrap_quota_park(
+    struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now);
+void __wrap_quota_park(
+    struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now)
 {
 	if (planted != PLANTED_QUOTA_IGNORED || cause != PARK_QUOTA) {
 		__real_quota_park(q, cause, why, reset_wall_us, now);
 	}
 }
 
-int64_t __real_retry_wait_us(const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice);
-int64_t __wrap_retry_wait_us(const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice);
-int64_t __wrap_retry_wait_us(const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice)
+int64_t __real_retry_wait_us(
+    const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice);
+int64_t __wrap_retry_wait_us(
+    const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice);
+int64_t __wrap_retry_wait_us(
+    const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice)
 {
-	return __real_retry_wait_us(r, failures, planted == PLANTED_RETRY_AFTER_IGNORED ? 0 : retry_after_us, dice);
+	return __real_retry_wait_us(
+	    r, failures, planted == PLANTED_RETRY_AFTER_IGNORED ? 0 : retry_after_us, dice);
 }
 
 /* --- queue, items, runs --- */
@@ -223,32 +248,43 @@ struct share_member *__wrap_share_next(struct share *s)
 	return __real_share_next(s);
 }
 
-void __real_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg);
-void __wrap_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg);
-void __wrap_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg)
+void __real_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix,
+    txn_walk_fn f, void *arg);
+void __wrap_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix,
+    txn_walk_fn f, void *arg);
+void __wrap_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix,
+    txn_walk_fn f, void *arg)
 {
 	if (planted != PLANTED_OPEN_CALLS_FORGOTTEN || table != TABLE_OPEN) {
 		__real_txn_walk(t, table, from, prefix, f, arg);
 	}
 }
 
-uint32_t __real_identity_claim(struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);
-uint32_t __wrap_identity_claim(struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);
-uint32_t __wrap_identity_claim(struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number)
+uint32_t __real_identity_claim(
+    struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);
+uint32_t __wrap_identity_claim(
+    struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);
+uint32_t __wrap_identity_claim(
+    struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number)
 {
 	uint32_t known = __real_identity_claim(t, run, kind, hash, number);
 
 	return planted == PLANTED_DUPLICATES_MISSED ? 0 : known;
 }
 
-const char *__real_pipeline_gates(const struct pipeline *p, int after, const struct expr_source *record, const struct gate_lists *lists,
-    struct arena *a, const struct gate **ret_gate);
-const char *__wrap_pipeline_gates(const struct pipeline *p, int after, const struct expr_source *record, const struct gate_lists *lists,
-    struct arena *a, const struct gate **ret_gate);
-const char *__wrap_pipeline_gates(const struct pipeline *p, int after, const struct expr_source *record, const struct gate_lists *lists,
-    struct arena *a, const struct gate **ret_gate)
+const char *__real_pipeline_gates(const struct pipeline *p, int after,
+    const struct expr_source *record, const struct gate_lists *lists, struct arena *a,
+    const struct gate **ret_gate);
+const char *__wrap_pipeline_gates(const struct pipeline *p, int after,
+    const struct expr_source *record, const struct gate_lists *lists, struct arena *a,
+    const struct gate **ret_gate);
+const char *__wrap_pipeline_gates(const struct pipeline *p, int after,
+    const struct expr_source *record, const struct gate_lists *lists, struct arena *a,
+    const struct gate **ret_gate)
 {
-	return planted == PLANTED_GATES_OFF ? NULL : __real_pipeline_gates(p, after, record, lists, a, ret_gate);
+	return planted == PLANTED_GATES_OFF
+		   ? NULL
+		   : __real_pipeline_gates(p, after, record, lists, a, ret_gate);
 }
 
 void __real_run_write(struct txn *t, const struct run_row *r);

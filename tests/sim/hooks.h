@@ -1,4 +1,5 @@
-/* tests/sim/hooks.h: what the linker puts between engine and store in this program: deaths, a full disk, planted bugs. */
+/* tests/sim/hooks.h: what the linker puts between engine and store in this program: deaths, a full
+ * disk, planted bugs. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,11 +1,13 @@
 /*
- * tests/sim/night.h: one simulated night: what is planned, what is seen from outside, what came of it.
+ * tests/sim/night.h: one simulated night: what is planned, what is seen from outside, what came of
+ * it.
  *
  *   plan (plan.c) --> shell (shell.c, life.c): the engine on a virtual clock --> check (check.c)
- *                        '-- faults and the operator (operator.c), budgets and shares as they happen (watch.c)
+ *                        '-- faults and the operator (operator.c), budgets and shares as they
+ * happen (watch.c)
  *
- * One seed fixes everything. All times here are true time: microseconds since the night began, as the
- * providers see them; the engine is shown its own two clocks, which may be wrong.
+ * One seed fixes everything. All times here are true time: microseconds since the night began, as
+ * the providers see them; the engine is shown its own two clocks, which may be wrong.
  */
 #pragma once
 
@@ -28,16 +30,16 @@ enum kind {
 	KIND_CRASH_IN_RELEASE,   /* some of the granted calls left, the others did not */
 	KIND_CRASH_UNSENT,
 	KIND_CRASH_SENT,
-	KIND_CRASH_ANSWERED,     /* an answer was gathered, its turn never came */
-	KIND_CRASH_STARTING,     /* and once more while it starts again */
+	KIND_CRASH_ANSWERED, /* an answer was gathered, its turn never came */
+	KIND_CRASH_STARTING, /* and once more while it starts again */
 	KIND_REBOOT,
-	KIND_STOP,               /* a drain, then a start */
+	KIND_STOP, /* a drain, then a start */
 	KIND_CLOCK_AHEAD,
 	KIND_CLOCK_BACK,
 	KIND_CLOCK_1970,
 	KIND_CLOCK_DRIFT,
 	KIND_SUSPEND,
-	KIND_STALL,              /* the process stands still, the world does not */
+	KIND_STALL, /* the process stands still, the world does not */
 	KIND_RELOAD,
 	KIND_LIMITS_LOWERED,
 	KIND_BUDGET_CUT,
@@ -66,12 +68,12 @@ struct fault {
 	uint32_t share_ppm; /* of the calls in its reach */
 	int64_t at_us, for_us;
 	uint64_t draw;
-	bool off;           /* left out by the shrinker */
+	bool off; /* left out by the shrinker */
 };
 
 struct run_plan {
-	unsigned campaign;   /* 0 or 1 */
-	uint32_t rows;       /* of distinct people */
+	unsigned campaign; /* 0 or 1 */
+	uint32_t rows;     /* of distinct people */
 	uint8_t priority;
 	uint32_t share;
 	int64_t start_us, budget_micro;
@@ -113,8 +115,8 @@ struct plan_options {
 	uint32_t rows;    /* not 0: instead of what the seed says */
 	uint64_t without; /* bit per fault that is left out */
 	bool calm;
-	int shape;        /* -1: as the seed says */
-	int64_t calm_us;  /* faults lie within it */
+	int shape;       /* -1: as the seed says */
+	int64_t calm_us; /* faults lie within it */
 };
 /* Shape and rows alone, so that the calm time can be found first. */
 void plan_size(const struct plan_options *o, struct plan *ret);
@@ -127,14 +129,15 @@ void plan_write_fault(const struct fault *f, struct buf *out);
 struct wire {
 	uint64_t call;
 	uint8_t service, key, fault, end;
-	bool find;               /* mail: a read, not a push */
-	bool delivered;          /* its whole answer is in the store */
+	bool find;      /* mail: a read, not a push */
+	bool delivered; /* its whole answer is in the store */
 	int status;
-	bool failed;             /* no readable answer, or the service's own failure */
-	uint32_t epoch, order;   /* which life of the process sent it; its place among all ends */
-	int64_t sent_us, arrived_us, first_us, ended_us; /* first byte of the answer, and its end; 0: none came */
+	bool failed;           /* no readable answer, or the service's own failure */
+	uint32_t epoch, order; /* which life of the process sent it; its place among all ends */
+	int64_t sent_us, arrived_us, first_us,
+	    ended_us; /* first byte of the answer, and its end; 0: none came */
 	int64_t retry_after_us;
-	uint32_t max[WINDOWS];   /* of its service's windows when it was granted */
+	uint32_t max[WINDOWS]; /* of its service's windows when it was granted */
 };
 
 struct result {

@@ -4,10 +4,12 @@
  *   nights [--nights N] [--seed S]         nights S, S+1, … ; the last line sums up
  *   nights --seed S [--rows R] [--without MASK] --show   one of them, with its faults
  *   nights --fixed FILE                    the seeds in the file as well, before the others
- *   nights --planted [--nights N]          each planted bug until it is caught, at most N nights long
+ *   nights --planted [--nights N]          each planted bug until it is caught, at most N nights
+ * long
  *
- * A night that fails is shrunk: fewer rows, fewer faults, as long as it still fails; then seed, faults and the command
- * to repeat it are printed. Each night is played in this process; planted bugs and shrinking in children.
+ * A night that fails is shrunk: fewer rows, fewer faults, as long as it still fails; then seed,
+ * faults and the command to repeat it are printed. Each night is played in this process; planted
+ * bugs and shrinking in children.
  */
 #include "tests/sim/conf.h"
 #include "tests/sim/shell.h"
@@ -38,7 +40,8 @@ struct options {
 struct totals {
 	uint64_t nights, steps, faults, violations, calls, turns;
 	uint64_t hits[KIND_N];
-	uint64_t lively, long_enough, big; /* nights with at least 30 faults, 2,000 steps, 20,000 steps */
+	uint64_t lively, long_enough,
+	    big; /* nights with at least 30 faults, 2,000 steps, 20,000 steps */
 };
 
 struct night_id {
@@ -101,7 +104,8 @@ static int64_t calm_time(unsigned shape, uint32_t rows)
 
 static void make_plan(const struct night_id *id, struct plan *p)
 {
-	struct plan_options po = {.seed = id->seed, .rows = id->rows, .without = id->without, .shape = -1};
+	struct plan_options po = {
+	    .seed = id->seed, .rows = id->rows, .without = id->without, .shape = -1};
 
 	plan_size(&po, p);
 	po.calm_us = calm_time(p->shape, p->rows);
@@ -174,7 +178,8 @@ static void print_night(const struct night_id *id)
 	struct plan p;
 
 	make_plan(id, &p);
-	printf("seed %" PRIu64 ": shape %u, %u leads in %zu runs, %.1f s without faults\n", id->seed, p.shape, p.rows, p.n_runs, (double)p.calm_us / 1e6);
+	printf("seed %" PRIu64 ": shape %u, %u leads in %zu runs, %.1f s without faults\n",
+	    id->seed, p.shape, p.rows, p.n_runs, (double)p.calm_us / 1e6);
 	for (size_t i = 0; i < p.n_faults; i++) {
 		if (!p.faults[i].off) {
 			buf_reset(&b);
@@ -182,7 +187,8 @@ static void print_night(const struct night_id *id)
 			printf("  fault %zu: %s\n", i, b.data);
 		}
 	}
-	printf("again: nights --seed %" PRIu64 " --rows %u --without %#" PRIx64 " --show\n", id->seed, p.rows, id->without);
+	printf("again: nights --seed %" PRIu64 " --rows %u --without %#" PRIx64 " --show\n",
+	    id->seed, p.rows, id->without);
 	buf_free(&b);
 	plan_fini(&p);
 }
@@ -207,8 +213,9 @@ static void print_failure(struct night_id id, const struct result *r)
 static void on_death(int number)
 {
 	/* nothing else is safe here */
-	(void)dprintf(1, "\nsignal %d in: nights --seed %" PRIu64 " --rows %u --without %#" PRIx64 " --show\n", number, playing.seed, playing.rows,
-	    playing.without);
+	(void)dprintf(1,
+	    "\nsignal %d in: nights --seed %" PRIu64 " --rows %u --without %#" PRIx64 " --show\n",
+	    number, playing.seed, playing.rows, playing.without);
 	(void)signal(number, SIG_DFL);
 	(void)raise(number);
 }
@@ -247,7 +254,9 @@ static void one(const struct night_id *id, struct totals *t, bool twice)
 	if (twice) {
 		play(id, &again);
 		if (again.hash != r.hash || again.steps != r.steps) {
-			violate(&r, "the same seed ends in another state: %016" PRIx64 ", %016" PRIx64, r.hash, again.hash);
+			violate(&r,
+			    "the same seed ends in another state: %016" PRIx64 ", %016" PRIx64,
+			    r.hash, again.hash);
 		}
 		result_fini(&again);
 	}
@@ -270,7 +279,8 @@ static void fixed_set(const char *path, struct totals *t)
 	while (fgets(line, sizeof(line), f) != NULL) {
 		struct night_id id = {0};
 
-		if (line[0] != '#' && sscanf(line, "%" SCNu64 " %" SCNu32 " %" SCNi64, &id.seed, &id.rows, (int64_t *)&id.without) >= 1) {
+		if (line[0] != '#' && sscanf(line, "%" SCNu64 " %" SCNu32 " %" SCNi64, &id.seed,
+					  &id.rows, (int64_t *)&id.without) >= 1) {
 			one(&id, t, false);
 		}
 	}
@@ -288,11 +298,15 @@ static int sum_up(const struct totals *t, double began)
 			printf("  %-20s %" PRIu64 "\n", kind_word(k), t->hits[k]);
 		}
 	}
-	printf("at least 2,000 steps: %" PRIu64 " nights; 20,000: %" PRIu64 "; 30 faults: %" PRIu64 "\n", t->long_enough, t->big, t->lively);
-	printf("%" PRIu64 " requests, %" PRIu64 " turns; %.1f nights and %.0f item steps a second and core\n", t->calls, t->turns,
-	    (double)t->nights / s, (double)t->steps / s);
-	printf("nights %" PRIu64 " steps %" PRIu64 " faults %" PRIu64 " kinds %u violations %" PRIu64 "\n", t->nights, t->steps, t->faults, kinds,
-	    t->violations);
+	printf("at least 2,000 steps: %" PRIu64 " nights; 20,000: %" PRIu64 "; 30 faults: %" PRIu64
+	       "\n",
+	    t->long_enough, t->big, t->lively);
+	printf("%" PRIu64 " requests, %" PRIu64
+	       " turns; %.1f nights and %.0f item steps a second and core\n",
+	    t->calls, t->turns, (double)t->nights / s, (double)t->steps / s);
+	printf("nights %" PRIu64 " steps %" PRIu64 " faults %" PRIu64
+	       " kinds %u violations %" PRIu64 "\n",
+	    t->nights, t->steps, t->faults, kinds, t->violations);
 	return t->violations > 0;
 }
 
@@ -317,7 +331,8 @@ static int all_planted(const struct options *o)
 		}
 		planted = PLANTED_NONE;
 		caught += found;
-		printf("%-26s %s %" PRIu64 " nights\n", planted_word((enum planted)p), found ? "caught in" : "not caught in", night);
+		printf("%-26s %s %" PRIu64 " nights\n", planted_word((enum planted)p),
+		    found ? "caught in" : "not caught in", night);
 		(void)fflush(stdout);
 	}
 	printf("planted %u caught %u\n", o->planted != NULL ? 1 : PLANTED_N - 1, caught);
@@ -335,10 +350,12 @@ static void usage(void)
 
 static int read_options(int argc, char **argv, struct options *o)
 {
-	static const struct option all[] = {{"nights", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-	    {"rows", required_argument, NULL, 'r'}, {"without", required_argument, NULL, 'w'}, {"fixed", required_argument, NULL, 'f'},
-	    {"twice", required_argument, NULL, 't'}, {"show", no_argument, NULL, 'v'}, {"planted", no_argument, NULL, 'p'},
-	    {"bug", required_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option all[] = {{"nights", required_argument, NULL, 'n'},
+	    {"seed", required_argument, NULL, 's'}, {"rows", required_argument, NULL, 'r'},
+	    {"without", required_argument, NULL, 'w'}, {"fixed", required_argument, NULL, 'f'},
+	    {"twice", required_argument, NULL, 't'}, {"show", no_argument, NULL, 'v'},
+	    {"planted", no_argument, NULL, 'p'}, {"bug", required_argument, NULL, 'b'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	*o = (struct options){.nights = 500, .seed = 1, .twice = 3};
@@ -385,13 +402,16 @@ static int show(const struct options *o)
 	struct result r;
 
 	for (unsigned p = 1; p < PLANTED_N && o->planted != NULL; p++) {
-		planted = strcmp(o->planted, planted_word((enum planted)p)) == 0 ? (enum planted)p : planted;
+		planted = strcmp(o->planted, planted_word((enum planted)p)) == 0 ? (enum planted)p
+										 : planted;
 	}
 	print_night(&id);
 	(void)fflush(stdout);
 	play(&id, &r);
-	printf("%.1f s, %" PRIu64 " steps, %" PRIu64 " requests, %" PRIu64 " turns, %" PRIu64 " faults, state %016" PRIx64 "\n%s", (double)r.span_us / 1e6,
-	    r.steps, r.calls, r.turns, r.faults, r.hash, r.text.data != NULL ? r.text.data : "");
+	printf("%.1f s, %" PRIu64 " steps, %" PRIu64 " requests, %" PRIu64 " turns, %" PRIu64
+	       " faults, state %016" PRIx64 "\n%s",
+	    (double)r.span_us / 1e6, r.steps, r.calls, r.turns, r.faults, r.hash,
+	    r.text.data != NULL ? r.text.data : "");
 	for (unsigned k = 1; k < KIND_N; k++) {
 		if (r.hits[k] > 0) {
 			printf("  %-20s %" PRIu64 "\n", kind_word(k), r.hits[k]);

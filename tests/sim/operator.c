@@ -1,5 +1,6 @@
 /*
- * The operator, who never gives up: what was not heard is said again. And the faults, begun and ended in their time.
+ * The operator, who never gives up: what was not heard is said again. And the faults, begun and
+ * ended in their time.
  */
 #include "tests/sim/shell.h"
 
@@ -55,8 +56,11 @@ static void swap_world(struct night *n)
 		struct scenario_service *v = &s->services[f->service];
 
 		if (n->active[i] && f->kind < FAULT_N && v->n_scripts < SCENARIO_SCRIPTS) {
-			v->scripts[v->n_scripts++] = (struct scenario_script){
-			    .fault = (enum world_fault)f->kind, .from = 1, .share_ppm = f->share_ppm, .endpoints = UINT32_MAX};
+			v->scripts[v->n_scripts++] =
+			    (struct scenario_script){.fault = (enum world_fault)f->kind,
+				.from = 1,
+				.share_ppm = f->share_ppm,
+				.endpoints = UINT32_MAX};
 		}
 	}
 	world_swap(n->world, s);
@@ -113,7 +117,8 @@ static void intend_limit(struct night *n, unsigned service, uint32_t max)
 	struct intent *i = intend_service(n, COMMAND_SERVICE_LIMIT, service);
 
 	i->limits = true;
-	i->command.window = (struct window_spec){.kind = WINDOW_SLIDING, .length_us = w->length_us, .max = max};
+	i->command.window =
+	    (struct window_spec){.kind = WINDOW_SLIDING, .length_us = w->length_us, .max = max};
 	i->ceiling[service][0] = max;
 	n->said[service] = max;
 }
@@ -138,7 +143,9 @@ static void limits_told(struct night *n, const struct intent *i, bool done)
 			if (i->ceiling[s][w] > 0 && i->sent > n->limits_sent[s][w]) {
 				n->limits_sent[s][w] = i->sent; /* answers need not come in order */
 				n->ceiling[s][w] = i->ceiling[s][w];
-				n->said[s] = i->command.kind == COMMAND_SERVICE_LIMIT ? i->ceiling[s][w] : n->said[s];
+				n->said[s] = i->command.kind == COMMAND_SERVICE_LIMIT
+						 ? i->ceiling[s][w]
+						 : n->said[s];
 			}
 		}
 	}
@@ -176,7 +183,8 @@ static void on_done(void *ctx, struct command *c)
 		n->uploaded[i->run] = true;
 	} else if (c->kind == COMMAND_START && c->rc == 0) {
 		if (n->run_ids[i->run] != 0 && n->run_ids[i->run] != c->count) {
-			violate(n->result, "the same start gave run %u and run %llu", n->run_ids[i->run], (unsigned long long)c->count);
+			violate(n->result, "the same start gave run %u and run %llu",
+			    n->run_ids[i->run], (unsigned long long)c->count);
 		}
 		n->run_ids[i->run] = (uint32_t)c->count;
 	} else if (c->rc < 0) {
@@ -189,8 +197,12 @@ static void fill_start(struct night *n, struct command *c, size_t run)
 {
 	const struct run_plan *r = &n->plan->runs[run];
 
-	c->start = (struct run_row){.budget_micro = r->budget_micro, .share = r->share, .priority = r->priority, .encoding = 255};
-	(void)snprintf(c->start.campaign, sizeof(c->start.campaign), "%s", r->campaign == 0 ? "one" : "two");
+	c->start = (struct run_row){.budget_micro = r->budget_micro,
+	    .share = r->share,
+	    .priority = r->priority,
+	    .encoding = 255};
+	(void)snprintf(
+	    c->start.campaign, sizeof(c->start.campaign), "%s", r->campaign == 0 ? "one" : "two");
 	(void)snprintf(c->start.source, sizeof(c->start.source), "rows.csv");
 	(void)snprintf(c->start.upload, sizeof(c->start.upload), "%s", r->upload);
 	(void)snprintf(c->idem, sizeof(c->idem), "%s", r->idem);
@@ -199,7 +211,8 @@ static void fill_start(struct night *n, struct command *c, size_t run)
 
 static bool of_run(enum command_kind kind)
 {
-	return kind == COMMAND_PAUSE || kind == COMMAND_RESUME || kind == COMMAND_CANCEL || kind == COMMAND_RETRY;
+	return kind == COMMAND_PAUSE || kind == COMMAND_RESUME || kind == COMMAND_CANCEL ||
+	       kind == COMMAND_RETRY;
 }
 
 /* What a later wish of the operator makes of an earlier one that nobody heard: nothing. */
@@ -208,11 +221,13 @@ static bool supersedes(const struct command *later, const struct command *earlie
 	switch (later->kind) {
 	case COMMAND_PAUSE:
 	case COMMAND_RESUME:
-		return same_run && (earlier->kind == COMMAND_PAUSE || earlier->kind == COMMAND_RESUME);
+		return same_run &&
+		       (earlier->kind == COMMAND_PAUSE || earlier->kind == COMMAND_RESUME);
 	case COMMAND_SERVICE_PAUSE:
 	case COMMAND_SERVICE_RESUME:
 		return strcmp(later->service, earlier->service) == 0 &&
-		       (earlier->kind == COMMAND_SERVICE_PAUSE || earlier->kind == COMMAND_SERVICE_RESUME);
+		       (earlier->kind == COMMAND_SERVICE_PAUSE ||
+			   earlier->kind == COMMAND_SERVICE_RESUME);
 	case COMMAND_RELOAD:
 		return earlier->kind == COMMAND_RELOAD || earlier->kind == COMMAND_SERVICE_LIMIT;
 	default:
@@ -227,7 +242,8 @@ static void drop_earlier(struct night *n, size_t intent)
 	for (size_t k = 0; k < intent; k++) {
 		struct intent *old = n->intents[k];
 
-		old->heard = old->heard || supersedes(&i->command, &old->command, i->run == old->run);
+		old->heard =
+		    old->heard || supersedes(&i->command, &old->command, i->run == old->run);
 	}
 }
 
@@ -239,7 +255,8 @@ void operator_send(struct night *n, size_t intent)
 	if (i->heard) {
 		return;
 	}
-	if (n->engine == NULL || n->stopping || (i->command.kind == COMMAND_START && !n->uploaded[i->run]) ||
+	if (n->engine == NULL || n->stopping ||
+	    (i->command.kind == COMMAND_START && !n->uploaded[i->run]) ||
 	    (of_run(i->command.kind) && n->run_ids[i->run] == 0)) {
 		event_push(n, n->now_us + US_PER_S / 2, EVENT_INTENT, (uint32_t)intent, 0, NULL);
 		return;
@@ -254,7 +271,8 @@ void operator_send(struct night *n, size_t intent)
 	if (c->kind == COMMAND_START) {
 		fill_start(n, c, i->run);
 	} else if (c->kind == COMMAND_UPLOAD) {
-		(void)snprintf(c->upload.id, sizeof(c->upload.id), "%s", n->plan->runs[i->run].upload);
+		(void)snprintf(
+		    c->upload.id, sizeof(c->upload.id), "%s", n->plan->runs[i->run].upload);
 		c->upload.size = n->plan->runs[i->run].csv.len;
 	} else if (c->kind == COMMAND_RELOAD) {
 		/* the file as it is now, not as it was when the wish came up */
@@ -280,9 +298,11 @@ bool operator_is_done(struct night *n)
 		}
 	}
 	for (size_t i = 0; i < n->plan->n_runs; i++) {
-		const struct run_row *r = n->engine != NULL ? show_run_row(n->engine, n->run_ids[i]) : NULL;
+		const struct run_row *r =
+		    n->engine != NULL ? show_run_row(n->engine, n->run_ids[i]) : NULL;
 
-		if (r == NULL || !r->written || (r->state != RUN_DONE && r->state != RUN_CANCELLED)) {
+		if (r == NULL || !r->written ||
+		    (r->state != RUN_DONE && r->state != RUN_CANCELLED)) {
 			return false;
 		}
 	}
@@ -294,7 +314,8 @@ void operator_restarted(struct night *n)
 {
 	conf_ceiling(n, n->variant, n->ceiling);
 	for (unsigned s = 0; s < SERVICES; s++) {
-		/* an operator's limit lasts until a reload; which of the two was last need not have been heard */
+		/* an operator's limit lasts until a reload; which of the two was last need not have
+		 * been heard */
 		n->ceiling[s][0] = n->said[s] > n->ceiling[s][0] ? n->said[s] : n->ceiling[s][0];
 	}
 	n->tight_told = (n->variant & CONF_TIGHT) != 0;
@@ -332,7 +353,9 @@ void operator_quiet(struct night *n)
 		n->intents[i]->heard |= n->intents[i]->command.kind == COMMAND_RETRY;
 	}
 	for (size_t r = 0; r < n->plan->n_runs; r++) {
-		(void)intend(n, n->plan->runs[r].budget_micro >= 0 ? COMMAND_CANCEL : COMMAND_RESUME, r, n->now_us);
+		(void)intend(n,
+		    n->plan->runs[r].budget_micro >= 0 ? COMMAND_CANCEL : COMMAND_RESUME, r,
+		    n->now_us);
 	}
 	for (unsigned s = 0; s < SERVICES; s++) {
 		(void)intend_service(n, COMMAND_SERVICE_RESUME, s);
@@ -402,7 +425,8 @@ static void crash_of(struct night *n, const struct fault *f)
 		n->crash_now = true;
 		break;
 	case KIND_REBOOT:
-		if (n->stepped) { /* no turn has seen the new time: nobody could know how long the machine was away */
+		if (n->stepped) { /* no turn has seen the new time: nobody could know how long the
+				     machine was away */
 			n->result->hits[f->kind]--;
 			break;
 		}
@@ -443,7 +467,8 @@ static void clock_of(struct night *n, size_t i, const struct fault *f)
 		suspend(n, f);
 		break;
 	default:
-		n->busy_until_us = n->now_us + US_PER_S / 2 + (int64_t)(f->draw % (uint64_t)(4 * US_PER_S));
+		n->busy_until_us =
+		    n->now_us + US_PER_S / 2 + (int64_t)(f->draw % (uint64_t)(4 * US_PER_S));
 		break;
 	}
 }
@@ -473,7 +498,8 @@ static void command_of(struct night *n, const struct fault *f)
 		break;
 	case KIND_RUN_RETRY:
 		i = intend(n, COMMAND_RETRY, f->run, n->now_us);
-		i->command.outcomes = 1u << ITEM_FAILED | 1u << ITEM_PARKED | (f->draw % 2 == 0 ? 1u << ITEM_REJECTED : 0);
+		i->command.outcomes = 1u << ITEM_FAILED | 1u << ITEM_PARKED |
+				      (f->draw % 2 == 0 ? 1u << ITEM_REJECTED : 0);
 		n->retried = true;
 		break;
 	case KIND_SERVICE_PAUSE:
@@ -565,7 +591,8 @@ void operator_fault(struct night *n, size_t i, bool begins)
 
 	if (n->rebooting && f->kind >= KIND_CLOCK_AHEAD && f->kind <= KIND_CLOCK_DRIFT) {
 		/* between two boots the wall clock is all there is: it must be right then */
-		event_push(n, n->now_us + US_PER_S, begins ? EVENT_FAULT : EVENT_FAULT_END, (uint32_t)i, 0, NULL);
+		event_push(n, n->now_us + US_PER_S, begins ? EVENT_FAULT : EVENT_FAULT_END,
+		    (uint32_t)i, 0, NULL);
 		return;
 	}
 	watch_disturb(n);

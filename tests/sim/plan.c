@@ -48,15 +48,21 @@ static const char *const words[KIND_N] = {[KIND_CRASH_BEFORE_COMMIT] = "crash-be
     [KIND_JITTER] = "jitter"};
 
 /* Windows per service: verify (each of its two keys), research, copy, mail. */
-#define MS(n, ms) {n, ms * US_PER_MS}
+#define MS(n, ms)                                                                                  \
+	{                                                                                          \
+		n, ms *US_PER_MS                                                                   \
+	}
 const struct shape shapes[] = {
     {"short", {{MS(25, 1000)}, {MS(50, 1000)}, {MS(60, 1000)}, {MS(120, 1000)}}, 60000},
-    {"short", {{MS(40, 2000)}, {MS(50, 1000)}, {MS(50, 1000), MS(300, 10000)}, {MS(100, 1000)}}, 90000},
+    {"short", {{MS(40, 2000)}, {MS(50, 1000)}, {MS(50, 1000), MS(300, 10000)}, {MS(100, 1000)}},
+	90000},
     {"long", {{MS(60, 3000)}, {MS(100, 2000)}, {MS(60, 1500)}, {MS(200, 2000)}}, 120000},
-    {"short", {{MS(100, 5000)}, {MS(50, 1000)}, {MS(150, 3000)}, {MS(80, 1000), MS(500, 8000)}}, 60000},
+    {"short", {{MS(100, 5000)}, {MS(50, 1000)}, {MS(150, 3000)}, {MS(80, 1000), MS(500, 8000)}},
+	60000},
     /* the big ones */
     {"short", {{MS(200, 1000)}, {MS(50, 1000)}, {MS(300, 1000)}, {MS(600, 1000)}}, 60000},
-    {"short", {{MS(500, 3000)}, {MS(50, 1000)}, {MS(400, 1500), MS(3000, 12000)}, {MS(800, 1500)}}, 90000},
+    {"short", {{MS(500, 3000)}, {MS(50, 1000)}, {MS(400, 1500), MS(3000, 12000)}, {MS(800, 1500)}},
+	90000},
 };
 const unsigned n_shapes = sizeof(shapes) / sizeof(shapes[0]);
 #define SMALL_SHAPES 4
@@ -75,19 +81,25 @@ const char *service_word(unsigned service)
 
 /* --- rows --- */
 
-static void add_row(const struct run_plan *r, unsigned run, uint32_t i, struct dice *d, struct buf *out)
+static void add_row(
+    const struct run_plan *r, unsigned run, uint32_t i, struct dice *d, struct buf *out)
 {
-	static const char *const firsts[] = {"Ann", "Bea", "Carl", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo", "Jana", "Karl", "Lea"};
-	static const char *const lasts[] = {"Berg", "Lind", "Moor", "Stone", "Winter", "Young", "Field", "Marsh", "Brook", "Hill", "Dale"};
+	static const char *const firsts[] = {"Ann", "Bea", "Carl", "Dora", "Emil", "Fay", "Gus",
+	    "Hana", "Ivo", "Jana", "Karl", "Lea"};
+	static const char *const lasts[] = {"Berg", "Lind", "Moor", "Stone", "Winter", "Young",
+	    "Field", "Marsh", "Brook", "Hill", "Dale"};
 	const char *first = firsts[dice_below(d, 12)], *last = lasts[dice_below(d, 11)];
-	const char *flaw = dice_below(d, 50) == 0 ? "info" : dice_below(d, 50) == 0 ? "no reply" : NULL;
+	const char *flaw = dice_below(d, 50) == 0   ? "info"
+			   : dice_below(d, 50) == 0 ? "no reply"
+						    : NULL;
 
 	(void)r;
 	if (flaw != NULL) {
-		buf_printf(out, "%s,%s,%s %s,Acme %u-%u,%s@c%u-%u.example.com\n", first, last, first, last, run, i, flaw, run, i);
+		buf_printf(out, "%s,%s,%s %s,Acme %u-%u,%s@c%u-%u.example.com\n", first, last,
+		    first, last, run, i, flaw, run, i);
 	} else {
-		buf_printf(out, "%s,%s,%s %s,Acme %u-%u,%c%s.%u.%u@c%u.example.com\n", first, last, first, last, run, i, first[0] + 32, last, run, i,
-		    i % 389);
+		buf_printf(out, "%s,%s,%s %s,Acme %u-%u,%c%s.%u.%u@c%u.example.com\n", first, last,
+		    first, last, run, i, first[0] + 32, last, run, i, i % 389);
 	}
 }
 
@@ -149,7 +161,8 @@ static void plan_runs(struct plan *p, struct dice *d)
 /* Kinds that are worth more of a night's faults than others: what providers do. */
 static uint8_t draw_kind(struct dice *d)
 {
-	static const uint8_t worst[] = {KIND_CLOCK_1970, KIND_SUSPEND, KIND_REBOOT, KIND_STORE_FULL, KIND_RUN_CANCEL};
+	static const uint8_t worst[] = {
+	    KIND_CLOCK_1970, KIND_SUSPEND, KIND_REBOOT, KIND_STORE_FULL, KIND_RUN_CANCEL};
 	uint8_t kind;
 
 	if (dice_below(d, 2) == 0) {
@@ -174,7 +187,9 @@ static void plan_fault(struct plan *p, struct fault *f, struct dice *d, unsigned
 	if (f->service == WORLD_PERPLEXITY && shapes[p->shape].pipeline[0] == 's') {
 		f->service = WORLD_ZEROBOUNCE;
 	}
-	f->service = f->kind == FAULT_LOST_PUSH ? WORLD_INSTANTLY : f->kind == FAULT_SLOW_DOWN ? WORLD_OPENAI : f->service;
+	f->service = f->kind == FAULT_LOST_PUSH   ? WORLD_INSTANTLY
+		     : f->kind == FAULT_SLOW_DOWN ? WORLD_OPENAI
+						  : f->service;
 	f->run = (uint8_t)dice_below(d, p->n_runs);
 	f->share_ppm = (uint32_t)(20000 + dice_below(d, 80000) * harsh * harsh);
 	f->share_ppm = f->share_ppm > PPM ? PPM : f->share_ppm;
@@ -204,7 +219,8 @@ void plan_size(const struct plan_options *o, struct plan *ret)
 	*ret = (struct plan){.seed = o->seed, .calm = o->calm, .calm_us = o->calm_us};
 	dice_seed(&d, o->seed);
 	big = o->seed % 10 == 9;
-	ret->shape = (unsigned)(big ? SMALL_SHAPES + dice_below(&d, n_shapes - SMALL_SHAPES) : dice_below(&d, SMALL_SHAPES));
+	ret->shape = (unsigned)(big ? SMALL_SHAPES + dice_below(&d, n_shapes - SMALL_SHAPES)
+				    : dice_below(&d, SMALL_SHAPES));
 	ret->shape = o->shape >= 0 ? (unsigned)o->shape : ret->shape;
 	ret->rows = o->rows != 0 ? o->rows : big ? BIG_ROWS : SMALL_ROWS;
 }
@@ -228,7 +244,8 @@ void plan_make(const struct plan_options *o, struct plan *ret)
 			ret->runs[f->run].twice |= f->kind == KIND_ROWS_TWICE;
 			ret->runs[f->run].shuffled |= f->kind == KIND_ROWS_SHUFFLED;
 			if (f->kind == KIND_RUN_BUDGET) {
-				ret->runs[f->run].budget_micro = 200000 + (int64_t)(f->draw % 2000000);
+				ret->runs[f->run].budget_micro =
+				    200000 + (int64_t)(f->draw % 2000000);
 			}
 		}
 	}
@@ -248,7 +265,8 @@ void plan_fini(struct plan *p)
 void plan_write_fault(const struct fault *f, struct buf *out)
 {
 	buf_printf(out, "%s", kind_word(f->kind));
-	if (f->kind < FAULT_N || f->kind == KIND_SERVICE_PAUSE || f->kind == KIND_SERVICE_RESET || f->kind == KIND_SERVICE_LIMIT) {
+	if (f->kind < FAULT_N || f->kind == KIND_SERVICE_PAUSE || f->kind == KIND_SERVICE_RESET ||
+	    f->kind == KIND_SERVICE_LIMIT) {
 		buf_printf(out, " %s", service_word(f->service));
 	}
 	if (f->kind >= KIND_RUN_BUDGET && f->kind <= KIND_RUN_RETRY) {

@@ -1,8 +1,9 @@
 /*
- * The virtual process: events in order of true time, turns as daemon/loop.c makes them, crashes and starts.
+ * The virtual process: events in order of true time, turns as daemon/loop.c makes them, crashes and
+ * starts.
  *
- *   callbacks gather -> process_poke -> EVENT_TURN -> engine_turn -> settled answers are told to the world,
- *   budgets and shares are looked at -> next
+ *   callbacks gather -> process_poke -> EVENT_TURN -> engine_turn -> settled answers are told to
+ * the world, budgets and shares are looked at -> next
  */
 #include "tests/sim/shell.h"
 
@@ -71,9 +72,16 @@ static struct event heap_take(struct night *n)
 	return top;
 }
 
-void event_push(struct night *n, int64_t at_us, enum event_kind kind, uint32_t number, int64_t v, void *p)
+void event_push(
+    struct night *n, int64_t at_us, enum event_kind kind, uint32_t number, int64_t v, void *p)
 {
-	struct event e = {.at_us = at_us > n->now_us ? at_us : n->now_us, .seq = n->seq++, .kind = kind, .epoch = n->epoch, .n = number, .v = v, .p = p};
+	struct event e = {.at_us = at_us > n->now_us ? at_us : n->now_us,
+	    .seq = n->seq++,
+	    .kind = kind,
+	    .epoch = n->epoch,
+	    .n = number,
+	    .v = v,
+	    .p = p};
 
 	if (p != NULL) {
 		((struct flight *)p)->refs++;
@@ -136,7 +144,8 @@ static void turn_at(struct night *n, int64_t at_us)
 
 void process_poke(struct night *n)
 {
-	if (engine_urgent(n->engine) || n->gathered_now >= engine_in_flight(n->engine) || n->gathered_now >= 256) {
+	if (engine_urgent(n->engine) || n->gathered_now >= engine_in_flight(n->engine) ||
+	    n->gathered_now >= 256) {
 		turn_at(n, n->now_us);
 	} else {
 		turn_at(n, n->now_us + engine_config(n->engine)->turn_wait_us);
@@ -160,7 +169,8 @@ static void tell_settled(struct night *n)
 			n->gathered[kept++] = *g;
 		} else if (g->whole) {
 			n->log[g->wire].delivered = true;
-			world_delivered(n->world, g->token, (struct now){n->now_us, WORLD_WALL_US + n->now_us});
+			world_delivered(
+			    n->world, g->token, (struct now){n->now_us, WORLD_WALL_US + n->now_us});
 		}
 	}
 	n->n_gathered = kept;
@@ -174,7 +184,9 @@ static void watch_in_place(struct night *n)
 		n->result->turns += n->turns_here;
 		n->turns_here = 0;
 	} else if (n->turns_here > TURNS_IN_PLACE) {
-		violate(n->result, "the engine turns in place: more than %d turns within one second", TURNS_IN_PLACE);
+		violate(n->result,
+		    "the engine turns in place: more than %d turns within one second",
+		    TURNS_IN_PLACE);
 		n->done = true;
 	}
 }
@@ -195,7 +207,8 @@ static void turn(struct night *n)
 	watch_turn(n);
 	watch_in_place(n);
 	if (n->dying || rc == LEAD_EIO) {
-		process_crash(n, 50 * US_PER_MS + (int64_t)(draw(n, 'a', n->epoch) % (2 * US_PER_S)));
+		process_crash(
+		    n, 50 * US_PER_MS + (int64_t)(draw(n, 'a', n->epoch) % (2 * US_PER_S)));
 		return;
 	}
 	if (rc == TURN_MORE) {
@@ -236,7 +249,8 @@ static void on_wake(void *ctx, size_t lane, int64_t boot_us)
 	if (lane < sizeof(n->wake_us) / sizeof(n->wake_us[0]) && n->wake_us[lane] != boot_us) {
 		n->wake_us[lane] = boot_us;
 		if (boot_us != TIME_NEVER) {
-			event_push(n, true_of(n, boot_us), EVENT_WAKE, (uint32_t)lane, boot_us, NULL);
+			event_push(
+			    n, true_of(n, boot_us), EVENT_WAKE, (uint32_t)lane, boot_us, NULL);
 		}
 	}
 }
@@ -289,9 +303,11 @@ static void read_upload(struct night *n, uint32_t run, uint64_t offset)
 			const struct buf *csv = &n->plan->runs[i].csv;
 
 			if (strcmp(n->plan->runs[i].upload, mine.upload) == 0) {
-				size_t left = offset < csv->len ? csv->len - (size_t)offset : 0, len = left < 16384 ? left : 16384;
+				size_t left = offset < csv->len ? csv->len - (size_t)offset : 0,
+				       len = left < 16384 ? left : 16384;
 
-				engine_import(n->engine, run, len > 0 ? csv->data + offset : NULL, len, NULL);
+				engine_import(
+				    n->engine, run, len > 0 ? csv->data + offset : NULL, len, NULL);
 			}
 		}
 		run_row_fini(&mine);
@@ -326,7 +342,8 @@ static void tell_written(struct night *n, uint32_t run)
 
 static void open_store(struct night *n)
 {
-	struct store_options o = {.dir = conf_store_dir(), .map_bytes = (size_t)1 << 30, .no_sync = true};
+	struct store_options o = {
+	    .dir = conf_store_dir(), .map_bytes = (size_t)1 << 30, .no_sync = true};
 	struct lead_error err = {.text = ""};
 
 	if (store_open(&o, &n->store, &err) != 0) {
@@ -339,7 +356,8 @@ void process_start(struct night *n)
 {
 	struct engine_options o = {.store = n->store,
 	    .config = conf_get(n->plan->shape, n->variant),
-	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed, on_run_ended, n},
+	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed,
+		on_run_ended, n},
 	    .boot_id = n->boot_id,
 	    .seed = draw(n, 'e', n->epoch),
 	    .now = engine_now(n)};
@@ -355,7 +373,8 @@ void process_start(struct night *n)
 		n->wake_us[i] = TIME_NEVER;
 	}
 	if (n->starting_crashes > 0) {
-		hooks.commit = --n->starting_crashes % 2 == 0 ? COMMIT_DIE_BEFORE : COMMIT_DIE_AFTER;
+		hooks.commit =
+		    --n->starting_crashes % 2 == 0 ? COMMIT_DIE_BEFORE : COMMIT_DIE_AFTER;
 	}
 	rc = engine_new(&o, &n->engine, &err);
 	hooks.commit = COMMIT_AS_IT_IS;
@@ -472,7 +491,8 @@ static void step(struct night *n)
 	}
 	flight_unref(e.p);
 	if (n->crash_now && n->engine != NULL) {
-		process_crash(n, 50 * US_PER_MS + (int64_t)(draw(n, 'a', n->epoch) % (2 * US_PER_S)));
+		process_crash(
+		    n, 50 * US_PER_MS + (int64_t)(draw(n, 'a', n->epoch) % (2 * US_PER_S)));
 	}
 }
 
@@ -488,7 +508,8 @@ static void run_events(struct night *n)
 		}
 		step(n);
 		if (n->quiet && n->now_us > n->quiet_us + 2 * calm_us + LONGEST_WAIT_US) {
-			violate(n->result, "not over %.0f s after the last fault; without faults it takes %.0f s",
+			violate(n->result,
+			    "not over %.0f s after the last fault; without faults it takes %.0f s",
 			    (double)(n->now_us - n->quiet_us) / 1e6, (double)calm_us / 1e6);
 			return;
 		}
@@ -523,7 +544,8 @@ void night_play(const struct plan *p, struct result *ret)
 	hooks_reset();
 	ret->turns += n.turns_here;
 	check_store(n.store, "at the end", ret);
-	check_night(&(struct check_input){n.store, n.world, n.log, n.n_log, p, n.retried, n.quiet_us}, ret);
+	check_night(
+	    &(struct check_input){n.store, n.world, n.log, n.n_log, p, n.retried, n.quiet_us}, ret);
 	for (size_t i = 0; i < n.n_heap; i++) {
 		flight_unref(n.heap[i].p);
 	}

@@ -1,7 +1,9 @@
 /*
- * tests/sim/shell.h: a night at work: the process around the engine, its network, and a heap of events in true time.
+ * tests/sim/shell.h: a night at work: the process around the engine, its network, and a heap of
+ * events in true time.
  *
- *   start (effect) -> SENT -> ARRIVE: the world answers -> FIRST -> END -> turn -> settled: the world is told
+ *   start (effect) -> SENT -> ARRIVE: the world answers -> FIRST -> END -> turn -> settled: the
+ * world is told
  *
  * What the process does (all but ARRIVE) waits while it stands still; a crash forgets it, but
  * requests that are on their way arrive all the same.
@@ -19,18 +21,18 @@
 
 enum event_kind {
 	EVENT_TURN,
-	EVENT_WAKE,    /* n: lane */
+	EVENT_WAKE, /* n: lane */
 	EVENT_LATER,
-	EVENT_SENT,    /* p: flight */
+	EVENT_SENT, /* p: flight */
 	EVENT_FIRST,
-	EVENT_END,     /* n: enum transport */
-	EVENT_READ,    /* n: run, v: offset */
-	EVENT_WRITTEN, /* n: run */
+	EVENT_END,        /* n: enum transport */
+	EVENT_READ,       /* n: run, v: offset */
+	EVENT_WRITTEN,    /* n: run */
 	EVENT_OF_PROCESS, /* those above end with the process */
 	EVENT_ARRIVE,
-	EVENT_START,   /* the process starts */
-	EVENT_INTENT,  /* n: the operator wants something */
-	EVENT_FAULT,   /* n: begins */
+	EVENT_START,  /* the process starts */
+	EVENT_INTENT, /* n: the operator wants something */
+	EVENT_FAULT,  /* n: begins */
 	EVENT_FAULT_END,
 	EVENT_QUIET,
 };
@@ -75,7 +77,8 @@ struct intent {
 	struct command command; /* as to be sent; config is looked up when it is */
 	size_t run;             /* START, UPLOAD and what needs a run: index of the plan */
 	uint64_t sent;          /* place among all that was sent */
-	bool heard, limits, tight; /* limits: it changes some; tight: it was sent with the tight budgets */
+	bool heard, limits,
+	    tight; /* limits: it changes some; tight: it was sent with the tight budgets */
 	uint32_t ceiling[SERVICES][WINDOWS];
 };
 
@@ -113,7 +116,7 @@ struct night {
 	struct gathered *gathered;
 	size_t n_gathered, cap_gathered;
 	bool dying, crash_now, stopping, rebooting;
-	bool stepped; /* the wall clock, since the last turn */
+	bool stepped;      /* the wall clock, since the last turn */
 	size_t in_release; /* starts until the process dies in the middle of a release; 0: no */
 	int crash_when;    /* kind that waits for its moment, 0: none */
 	uint64_t turns_here;
@@ -126,7 +129,8 @@ struct night {
 	uint32_t run_ids[RUNS]; /* 0: not started, or nobody heard */
 	bool uploaded[RUNS], cancelled[RUNS], retried;
 	unsigned variant, low, tight; /* how many faults ask for it now */
-	uint64_t sent, limits_sent[SERVICES][WINDOWS], tight_sent; /* the latest of the confirmed changes, by place */
+	uint64_t sent, limits_sent[SERVICES][WINDOWS],
+	    tight_sent; /* the latest of the confirmed changes, by place */
 	uint32_t ceiling[SERVICES][WINDOWS], pending_ceiling[SERVICES][WINDOWS];
 	uint32_t said[SERVICES]; /* limits by command since the last reload, 0: none */
 	bool active[FAULTS];
@@ -141,7 +145,8 @@ struct night {
 };
 
 /* shell.c */
-void event_push(struct night *n, int64_t at_us, enum event_kind kind, uint32_t number, int64_t v, void *p);
+void event_push(
+    struct night *n, int64_t at_us, enum event_kind kind, uint32_t number, int64_t v, void *p);
 struct now engine_now(const struct night *n);
 int64_t boot_of(const struct night *n, int64_t true_us);
 uint64_t draw(const struct night *n, uint64_t what, uint64_t id);
@@ -162,7 +167,8 @@ void operator_begin(struct night *n);
 void operator_fault(struct night *n, size_t i, bool begins);
 void operator_quiet(struct night *n);
 void operator_send(struct night *n, size_t intent);
-void events_shift(struct night *n, int64_t us); /* what people and faults do comes that much later */
+void events_shift(
+    struct night *n, int64_t us); /* what people and faults do comes that much later */
 void operator_restarted(struct night *n);
 bool operator_is_done(struct night *n);
 bool fault_active(const struct night *n, uint8_t kind, const struct fault **ret);

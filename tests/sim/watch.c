@@ -1,6 +1,7 @@
 /*
- * What can only be seen while the night goes on: budgets after each commit, and whether a service with work waiting
- * is used as fully and as fairly as its limits allow. Reads the store and the wire; asks the engine nothing.
+ * What can only be seen while the night goes on: budgets after each commit, and whether a service
+ * with work waiting is used as fully and as fairly as its limits allow. Reads the store and the
+ * wire; asks the engine nothing.
  */
 #include "tests/sim/shell.h"
 
@@ -9,16 +10,17 @@
 
 #include <stdlib.h>
 
-#define MARGIN_US US_PER_S          /* of the service files */
-#define RECOVERY_US (30 * US_PER_S) /* breakers, quota probes and retries of earlier trouble are over then */
+#define MARGIN_US US_PER_S /* of the service files */
+#define RECOVERY_US                                                                                \
+	(30 * US_PER_S) /* breakers, quota probes and retries of earlier trouble are over then */
 #define USED_PERCENT 97
 
 /* A stretch in which work waited for a service without a break. */
 struct span {
 	bool open;
 	int64_t since_us;
-	size_t log;      /* its first line */
-	uint32_t runs;   /* bits: who waits */
+	size_t log;    /* its first line */
+	uint32_t runs; /* bits: who waits */
 };
 
 struct watch {
@@ -57,7 +59,8 @@ static void find_names(struct night *n)
 		return;
 	}
 	for (uint16_t i = 1; i < 40; i++) {
-		const char *service = names_text(names, NAME_SERVICE, i), *owner = names_text(names, NAME_OWNER, i);
+		const char *service = names_text(names, NAME_SERVICE, i),
+			   *owner = names_text(names, NAME_OWNER, i);
 
 		for (unsigned s = 0; s < SERVICES; s++) {
 			w->services[s] = strcmp(service, service_word(s)) == 0 ? i : w->services[s];
@@ -80,11 +83,13 @@ static int64_t committed(struct txn *t, enum account_kind kind, uint32_t owner)
 }
 
 /* Above a budget that was lowered nothing may be added. */
-static void hold_against(struct night *n, const char *what, int64_t now_micro, int64_t *before, int64_t budget_micro)
+static void hold_against(
+    struct night *n, const char *what, int64_t now_micro, int64_t *before, int64_t budget_micro)
 {
 	if (budget_micro >= 0 && now_micro > budget_micro && now_micro > *before) {
-		violate(n->result, "budget of %s: %lld committed, %lld allowed, %lld before this turn", what, (long long)now_micro,
-		    (long long)budget_micro, (long long)*before);
+		violate(n->result,
+		    "budget of %s: %lld committed, %lld allowed, %lld before this turn", what,
+		    (long long)now_micro, (long long)budget_micro, (long long)*before);
 	}
 	*before = now_micro;
 }
@@ -99,8 +104,10 @@ static bool on_day(void *arg, struct slice key, struct slice value)
 {
 	struct days_arg *a = arg;
 	struct watch *w = a->n->watch;
-	struct account_id id = {
-	    .kind = ACCOUNT_SERVICE, .owner = w->verify, .period = PERIOD_DAY, .start_us = (int64_t)key_get_u64(key.data + 6)};
+	struct account_id id = {.kind = ACCOUNT_SERVICE,
+	    .owner = w->verify,
+	    .period = PERIOD_DAY,
+	    .start_us = (int64_t)key_get_u64(key.data + 6)};
 	struct balance b;
 
 	(void)value;
@@ -108,8 +115,9 @@ static bool on_day(void *arg, struct slice key, struct slice value)
 		if (w->days[i].start_us == id.start_us || w->days[i].start_us == 0) {
 			w->days[i].start_us = id.start_us;
 			(void)account_read(a->t, id, &b);
-			hold_against(a->n, "verify in a day", b.settled_micro + b.reserved_micro + b.in_doubt_micro, &w->days[i].before,
-			    a->budget_micro);
+			hold_against(a->n, "verify in a day",
+			    b.settled_micro + b.reserved_micro + b.in_doubt_micro,
+			    &w->days[i].before, a->budget_micro);
 			break;
 		}
 	}
@@ -123,14 +131,18 @@ static void watch_budgets(struct night *n, struct txn *t)
 
 	for (size_t i = 0; i < n->plan->n_runs; i++) {
 		if (n->run_ids[i] != 0 && n->plan->runs[i].budget_micro >= 0) {
-			hold_against(n, "a run", committed(t, ACCOUNT_RUN, n->run_ids[i]), &w->before[i], n->plan->runs[i].budget_micro);
+			hold_against(n, "a run", committed(t, ACCOUNT_RUN, n->run_ids[i]),
+			    &w->before[i], n->plan->runs[i].budget_micro);
 		}
 	}
-	hold_against(n, "campaign one", committed(t, ACCOUNT_CAMPAIGN, w->one), &w->before[RUNS], tight ? TIGHT_ONE_TOTAL : -1);
-	hold_against(n, "organisation north", committed(t, ACCOUNT_ORG, w->north), &w->before[RUNS + 1], tight ? TIGHT_NORTH_TOTAL : -1);
+	hold_against(n, "campaign one", committed(t, ACCOUNT_CAMPAIGN, w->one), &w->before[RUNS],
+	    tight ? TIGHT_ONE_TOTAL : -1);
+	hold_against(n, "organisation north", committed(t, ACCOUNT_ORG, w->north),
+	    &w->before[RUNS + 1], tight ? TIGHT_NORTH_TOTAL : -1);
 	if (n->plan->n_faults > 0) {
 		struct days_arg a = {n, t, tight ? TIGHT_VERIFY_DAY : -1};
-		struct key k = key_u8(key_u32(key_u8(key_of(), ACCOUNT_SERVICE), w->verify), PERIOD_DAY);
+		struct key k =
+		    key_u8(key_u32(key_u8(key_of(), ACCOUNT_SERVICE), w->verify), PERIOD_DAY);
 
 		txn_walk(t, TABLE_ACCOUNT, k, k, on_day, &a);
 	}
@@ -140,7 +152,8 @@ static void watch_budgets(struct night *n, struct txn *t)
 
 static int64_t late_of(const struct wire *e)
 {
-	return e->first_us != 0 && e->first_us < e->sent_us + MARGIN_US ? e->first_us : e->sent_us + MARGIN_US;
+	return e->first_us != 0 && e->first_us < e->sent_us + MARGIN_US ? e->first_us
+									: e->sent_us + MARGIN_US;
 }
 
 /* Are the windows of service s used as the promise says? */
@@ -166,9 +179,13 @@ static void judge_usage(struct night *n, unsigned s, const struct span *span)
 		rate = r < rate ? r : rate;
 		longest = t > longest ? t : longest;
 	}
-	if (length > 5 * longest && (double)sent < USED_PERCENT / 100.0 * rate * (length - longest) - 1) {
-		violate(n->result, "%s: %zu requests in %.1f s while work waited, its limits allow %.0f (u %.0f ms), from %.3f s on", service_word(s), sent,
-		    length / 1e6, rate * (length - longest), u / 1e3, (double)span->since_us / 1e6);
+	if (length > 5 * longest &&
+	    (double)sent < USED_PERCENT / 100.0 * rate * (length - longest) - 1) {
+		violate(n->result,
+		    "%s: %zu requests in %.1f s while work waited, its limits allow %.0f (u %.0f "
+		    "ms), from %.3f s on",
+		    service_word(s), sent, length / 1e6, rate * (length - longest), u / 1e3,
+		    (double)span->since_us / 1e6);
 	}
 }
 
@@ -184,7 +201,8 @@ static void judge_share(struct night *n, unsigned s, const struct span *span, st
 	for (size_t i = span->log; i < n->n_log; i++) {
 		struct call_row row;
 
-		if (n->log[i].service != s || n->log[i].sent_us < span->since_us || !call_read(t, n->log[i].call, &row)) {
+		if (n->log[i].service != s || n->log[i].sent_us < span->since_us ||
+		    !call_read(t, n->log[i].call, &row)) {
 			continue;
 		}
 		for (size_t r = 0; r < RUNS; r++) {
@@ -204,14 +222,18 @@ static void judge_share(struct night *n, unsigned s, const struct span *span, st
 			continue;
 		}
 		if (p->priority > best && got[r] > 8) {
-			violate(n->result, "%s: run %zu got %.0f turns while another of higher priority waited", service_word(s), r + 1, got[r]);
+			violate(n->result,
+			    "%s: run %zu got %.0f turns while another of higher priority waited",
+			    service_word(s), r + 1, got[r]);
 		} else if (p->priority == best) {
 			most = got[r] / p->share > most ? got[r] / p->share : most;
 			least = got[r] / p->share < least ? got[r] / p->share : least;
 		}
 	}
 	if (all >= 60 && most - least > 6 + most / 10) {
-		violate(n->result, "%s: shares of %.1f and %.1f for each unit of weight while both waited", service_word(s), most, least);
+		violate(n->result,
+		    "%s: shares of %.1f and %.1f for each unit of weight while both waited",
+		    service_word(s), most, least);
 	}
 }
 
@@ -233,7 +255,9 @@ static uint32_t waiting(struct night *n, struct txn *t, unsigned s)
 		struct key k = key_u32(key_u16(key_of(), n->watch->services[s]), n->run_ids[r]);
 		struct slice key, value;
 
-		mask |= n->run_ids[r] != 0 && txn_first(t, TABLE_READY, k, k, &key, &value) ? 1u << r : 0;
+		mask |= n->run_ids[r] != 0 && txn_first(t, TABLE_READY, k, k, &key, &value)
+			    ? 1u << r
+			    : 0;
 	}
 	return mask;
 }
@@ -290,7 +314,8 @@ void watch_disturb(struct night *n)
 {
 	struct txn *t = NULL;
 
-	if (n->now_us - n->watch->disturbed_us > RECOVERY_US && txn_begin(n->store, false, &t, NULL) == 0) {
+	if (n->now_us - n->watch->disturbed_us > RECOVERY_US &&
+	    txn_begin(n->store, false, &t, NULL) == 0) {
 		for (unsigned s = 0; s < SERVICES; s++) {
 			span_end(n, s, &n->watch->usage[s], t, false);
 			span_end(n, s, &n->watch->share[s], t, true);

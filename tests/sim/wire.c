@@ -1,6 +1,6 @@
 /*
- * The network between the engine and the world: names that are not found, connections that are refused, delays, and
- * the log of what arrived where and when.
+ * The network between the engine and the world: names that are not found, connections that are
+ * refused, delays, and the log of what arrived where and when.
  */
 #include "tests/sim/shell.h"
 
@@ -88,7 +88,9 @@ void wire_start(struct night *n, uint64_t call, const struct request *q)
 	f->service = service_of(f->request.path);
 	memcpy(f->max, n->ceiling[f->service], sizeof(f->max));
 	for (size_t w = 0; w < WINDOWS; w++) {
-		f->max[w] = n->pending_ceiling[f->service][w] > f->max[w] ? n->pending_ceiling[f->service][w] : f->max[w];
+		f->max[w] = n->pending_ceiling[f->service][w] > f->max[w]
+				? n->pending_ceiling[f->service][w]
+				: f->max[w];
 	}
 	if (hit(n, KIND_DNS, call)) {
 		f->why = "no such name";
@@ -145,7 +147,8 @@ static struct wire *log_add(struct night *n, struct flight *f)
 		n->log = realloc(n->log, n->cap_log * sizeof(*n->log));
 	}
 	w = &n->log[n->n_log++];
-	*w = (struct wire){.call = f->call, .service = f->service, .sent_us = f->sent_us, .arrived_us = n->now_us};
+	*w = (struct wire){
+	    .call = f->call, .service = f->service, .sent_us = f->sent_us, .arrived_us = n->now_us};
 	w->key = f->service == WORLD_ZEROBOUNCE ? key_of_request(&f->request) : 0;
 	w->find = f->service == WORLD_INSTANTLY && strstr(f->request.path, "/list") != NULL;
 	w->epoch = f->epoch;
@@ -188,7 +191,8 @@ static int64_t retry_after(const struct world_plan *p)
 }
 
 /* Never later than the deadline of the call. */
-static void end_at(struct night *n, struct flight *f, int64_t at_us, enum transport t, const char *why)
+static void end_at(
+    struct night *n, struct flight *f, int64_t at_us, enum transport t, const char *why)
 {
 	f->why = why;
 	if (at_us > f->deadline_us) {
@@ -203,7 +207,9 @@ static void end_at(struct night *n, struct flight *f, int64_t at_us, enum transp
 static void plan_answer(struct night *n, struct flight *f, const struct world_plan *p)
 {
 	int64_t first_us = n->now_us + p->delay_us + f->back_us;
-	int64_t last_us = first_us + 500 + (p->drip_bytes > 0 ? (int64_t)(p->body_len / p->drip_bytes) * p->drip_us : 0);
+	int64_t last_us =
+	    first_us + 500 +
+	    (p->drip_bytes > 0 ? (int64_t)(p->body_len / p->drip_bytes) * p->drip_us : 0);
 
 	if (p->end == WORLD_HANG) {
 		end_at(n, f, INT64_MAX, TRANSPORT_BROKEN, NULL);
@@ -291,7 +297,8 @@ void wire_end(struct night *n, struct flight *f, enum transport t)
 		h.n_headers = f->n_got;
 		h.body = f->answer;
 		h.body_len = t == TRANSPORT_ANSWERED ? f->answer_len : 0;
-		f->answer = NULL; /* the engine's now; the headers stand in it too, so it is told below before anything is freed */
+		f->answer = NULL; /* the engine's now; the headers stand in it too, so it is told
+				     below before anything is freed */
 	}
 	if (f->arrived) {
 		n->log[f->wire].ended_us = n->now_us;
