@@ -99,11 +99,14 @@ static void put_store(struct leadd *l, struct json_object *o)
 {
 	struct json_object *s = json_object_new_object();
 	struct store_room room;
+	uint64_t left = 0;
 
 	store_room(l->store, &room);
 	json_object_object_add(s, "bytes", json_object_new_int64((int64_t)room.used_bytes));
 	json_object_object_add(s, "map_bytes", json_object_new_int64((int64_t)room.map_bytes));
 	json_object_object_add(s, "used_percent", json_object_new_double(100.0 * (double)room.used_bytes / (double)room.map_bytes));
+	(void)store_disk_low(l->store, &left);
+	json_object_object_add(s, "disk_free_bytes", json_object_new_int64((int64_t)left));
 	json_object_object_add(s, "commits", json_object_new_int64((int64_t)room.commits));
 	json_object_object_add(o, "store", s);
 }

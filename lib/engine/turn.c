@@ -124,10 +124,12 @@ static void refuse_command(struct engine *e, struct command *c)
 	command_refuse(e, c, LEAD_EFULL, e->full_why);
 }
 
-/* A reload needs no room, and may be what makes some. */
+/* What brings new work is refused. A reload needs no room, a pause next to none, and what is left is kept for them. */
 static void apply_when_full(struct engine *e, struct command *c)
 {
-	(c->kind == COMMAND_RELOAD ? command_apply : refuse_command)(e, c);
+	bool work = c->kind == COMMAND_START || c->kind == COMMAND_UPLOAD || c->kind == COMMAND_RETRY;
+
+	(work ? refuse_command : command_apply)(e, c);
 }
 
 static void drop_parts(struct engine *e)
@@ -171,18 +173,23 @@ static void apply_parts(struct engine *e)
 	}
 }
 
-/* The store is so full that only what is in flight may still be written. */
+/* The store or its disk is so full that only what is in flight may still be written. */
 static bool check_room(struct engine *e)
 {
 	struct store_room room;
+	uint64_t left;
 
 	store_room(e->store, &room);
-	if (room.used_bytes * 100 < room.map_bytes * REFUSE_PERCENT) {
-		return true;
+	if (room.used_bytes * 100 >= room.map_bytes * REFUSE_PERCENT) {
+		(void)snprintf(e->full_why, sizeof(e->full_why), "the store is %u %% full: raise store: map in leadd.yaml and start again",
+		    (unsigned)(room.used_bytes * 100 / room.map_bytes));
+		return false;
 	}
-	(void)snprintf(e->full_why, sizeof(e->full_why), "the store is %u %% full (store: map in the configuration): no new work is taken",
-	    (unsigned)(room.used_bytes * 100 / room.map_bytes));
-	return false;
+	if (store_disk_low(e->store, &left)) {
+		(void)snprintf(e->full_why, sizeof(e->full_why), "no space left on the disk of the store but %llu KiB", (unsigned long long)left >> 10);
+		return false;
+	}
+	return true;
 }
 
 /* --- release --- */

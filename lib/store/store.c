@@ -15,9 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define VALUE_HEAD 5 /* version byte and CRC-32C */
+#define DISK_LEAST_BYTES (16u << 20)
 #define DEFAULT_MAP_BYTES ((size_t)16 << 30)
 
 static const char *const table_names[TABLE_N] = {
@@ -333,6 +335,23 @@ void txn_abort(struct txn *t)
 	free(t);
 }
 
+bool store_disk_low(struct store *s, uint64_t *ret_free)
+{
+	struct statvfs st;
+	uint64_t left, least;
+	int fd;
+
+	if (mdb_env_get_fd(s->env, &fd) != 0 || fstatvfs(fd, &st) != 0 || st.f_blocks == 0) {
+		return false;
+	}
+	left = (uint64_t)st.f_bavail * st.f_frsize;
+	least = (uint64_t)st.f_blocks * st.f_frsize / 50;
+	if (ret_free != NULL) {
+		*ret_free = left;
+	}
+	return left < (least < DISK_LEAST_BYTES ? least : DISK_LEAST_BYTES);
+}
+
 int txn_commit(struct txn *t, struct lead_error *err)
 {
 	char what[64];
@@ -349,6 +368,8 @@ int txn_commit(struct txn *t, struct lead_error *err)
 	t->store->commit_us = t->store->clock_us != NULL ? t->store->clock_us() - began_us : 0;
 	if (rc == 0) {
 		t->store->commits++;
+	} else if (rc == EIO && store_disk_low(t->store, NULL)) {
+		rc = ENOSPC; /* LMDB says EIO when a write ends short, which is how a disk that fills up shows first */
 	}
 	free(t);
 	return rc == 0 ? 0 : store_fail(err, rc, "cannot commit to the store");

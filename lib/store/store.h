@@ -117,6 +117,11 @@ struct store_room {
 	int64_t commit_us;   /* how long the last commit took; 0 without a clock */
 };
 void store_room(struct store *s, struct store_room *ret);
+/*
+ * So little is left on the store's disk that only what is in flight should still be written: less than 16 MiB or a
+ * fiftieth of the disk, whichever is smaller. *ret_free: bytes left (may be NULL).
+ */
+bool store_disk_low(struct store *s, uint64_t *ret_free);
 
 /* One write transaction at a time; it must end in the callback it began in. */
 int txn_begin(struct store *s, bool write, struct txn **ret, struct lead_error *err) MUST_CHECK;
