@@ -279,6 +279,21 @@ def test_keys_take_turns():
             assert took > (2 if group is None else 5), took
 
 
+def test_three_keys_two_groups():
+    """Keys a and b share an allowance, c has its own; the audit counts by allowance, not by key."""
+    keys = [{"name": k, "secret": f"secret-{k}", "group": g} for k, g in (("a", "one"), ("b", "one"), ("c", "two"))]
+    with Stub() as stub, FlowNight(**{**two_keys(stub, keys=keys, limits=["10/1s"]),
+                                      "secrets": {f"secret-{k}": k * 3 for k in "abc"}}) as night:
+        run = night.run(60)
+        night.wait_end(run, 60)
+        one, two = by_key(stub, "aaa") + by_key(stub, "bbb"), by_key(stub, "ccc")
+        assert len(by_key(stub, "aaa")) > 5 and len(by_key(stub, "bbb")) > 5
+        assert most_in(one, 0.99) <= 10 and most_in(two, 0.99) <= 10
+        audit = {a["key"]: a for a in night.get("/v1/limits/audit")["items"] if a["service"] == "stub"}
+        assert {k: a["calls"] for k, a in audit.items()} == {"one": len(one), "two": len(two)}
+        assert audit["one"]["worst"] == audit["two"]["worst"] == 10
+
+
 def test_keys_quota():
     """Key a is used up: b does the rest. In a group both rest."""
     for group in (None, "both"):
