@@ -144,12 +144,18 @@ struct night {
 	struct watch *watch;
 };
 
-/* shell.c */
+/* events.c */
 void event_push(
     struct night *n, int64_t at_us, enum event_kind kind, uint32_t number, int64_t v, void *p);
+void event_add(struct night *n, struct event e);
+struct event event_take(struct night *n);       /* the earliest; there is one */
+void events_shift(struct night *n, int64_t us); /* what people and faults do comes later */
+uint64_t draw(const struct night *n, uint64_t what, uint64_t id);
 struct now engine_now(const struct night *n);
 int64_t boot_of(const struct night *n, int64_t true_us);
-uint64_t draw(const struct night *n, uint64_t what, uint64_t id);
+int64_t true_of(const struct night *n, int64_t boot_us);
+
+/* shell.c */
 void process_start(struct night *n);
 void process_crash(struct night *n, int64_t away_us);
 void process_poke(struct night *n);
@@ -164,13 +170,18 @@ void flight_unref(struct flight *f);
 
 /* operator.c */
 void operator_begin(struct night *n);
-void operator_fault(struct night *n, size_t i, bool begins);
 void operator_quiet(struct night *n);
 void operator_send(struct night *n, size_t intent);
-void events_shift(
-    struct night *n, int64_t us); /* what people and faults do comes that much later */
 void operator_restarted(struct night *n);
 bool operator_is_done(struct night *n);
+struct intent *intend(struct night *n, enum command_kind kind, size_t run, int64_t at_us);
+struct intent *intend_service(struct night *n, enum command_kind kind, unsigned service);
+void intend_reload(struct night *n);
+void intend_limit(struct night *n, unsigned service, uint32_t max);
+
+/* faults.c */
+void faults_begin(struct night *n); /* the world, and every fault in its time */
+void faults_event(struct night *n, size_t i, bool begins);
 bool fault_active(const struct night *n, uint8_t kind, const struct fault **ret);
 void crash_moment(struct night *n, int kind);
 
