@@ -155,12 +155,22 @@ struct json_object *show_ledger_summary(struct engine *e, struct txn *t, uint32_
 struct audit_arg {
 	struct engine *e;
 	struct lane *lane;
-	uint16_t key;        /* 0: all keys */
+	size_t group;        /* of keys that share the allowance; SIZE_MAX: all of them */
 	uint32_t calls;
 	int64_t oldest_wall_us;
 	int64_t *at;         /* wall time of arrival: the early end, when its first byte left */
 	size_t n, cap;
 };
+
+static bool in_group(const struct lane *l, size_t group, uint16_t key)
+{
+	for (size_t k = 0; k < l->def->n_keys; k++) {
+		if (l->def->keys[k].group_index == group && l->keys[k].number == key) {
+			return true;
+		}
+	}
+	return group == SIZE_MAX;
+}
 
 static bool on_audit(void *arg, struct slice key, struct slice value)
 {
@@ -173,7 +183,7 @@ static bool on_audit(void *arg, struct slice key, struct slice value)
 	if (c.granted_wall_us < a->oldest_wall_us) {
 		return false;
 	}
-	if (c.service != a->lane->number || c.sent_us == 0 || (a->key != 0 && c.key != a->key)) {
+	if (c.service != a->lane->number || c.sent_us == 0 || !in_group(a->lane, a->group, c.key)) {
 		return true;
 	}
 	for (size_t i = 0; i < a->lane->def->n_calls; i++) {
@@ -243,13 +253,13 @@ static void audit_window(const struct audit_arg *a, const struct window_spec *w,
 static void audit_limit(struct engine *e, struct txn *t, struct lane *l, size_t i, size_t group, int64_t oldest, struct json_object *items)
 {
 	const struct service_limit *def = &l->def->limits[i];
-	struct audit_arg a = {.e = e, .lane = l, .calls = def->calls, .oldest_wall_us = oldest};
-	const char *key = NULL;
+	struct audit_arg a = {.e = e, .lane = l, .calls = def->calls, .oldest_wall_us = oldest, .group = SIZE_MAX};
+	const char *name = NULL;
 
 	for (size_t k = 0; def->scope == LIMIT_PER_KEY && l->def->n_groups > 1 && k < l->def->n_keys; k++) {
 		if (l->def->keys[k].group_index == group) {
-			a.key = l->keys[k].number;
-			key = l->def->keys[k].name;
+			a.group = group;
+			name = l->def->keys[k].group;
 		}
 	}
 	txn_walk_back(t, TABLE_CALL, key_u64(key_of(), UINT64_MAX), key_of(), on_audit, &a);
@@ -262,7 +272,7 @@ static void audit_limit(struct engine *e, struct txn *t, struct lane *l, size_t 
 
 		window_write(&def->windows[w], text);
 		put_word(o, "service", l->name);
-		put_text(o, "key", key);
+		put_text(o, "key", name);
 		put_word(o, "limit", def->label);
 		put_word(o, "window", text);
 		audit_window(&a, &def->windows[w], o);
