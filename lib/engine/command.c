@@ -209,7 +209,7 @@ static void reload(struct engine *e, struct command *c)
 {
 	struct config *old = e->config;
 	struct run *r, *next;
-	bool back = false; /* a service that was gone at the start is there again */
+	bool back = false; /* a service, a key, a limit is there (again) that had no windows */
 	int rc;
 
 	accounts_reserve_open(e, -1); /* a campaign may change its organisation, a day its beginning */
@@ -225,7 +225,7 @@ static void reload(struct engine *e, struct command *c)
 			e->lanes[i]->share.n = 0; /* nothing is granted there any more; calls in flight end as they are */
 			e->lanes[i]->budget = NULL;
 		}
-		back = back || (e->lanes[i]->known && !e->lanes[i]->counted);
+		back = back || e->lanes[i]->n_fresh > 0;
 	}
 	if (back && load_windows(e, &c->err) != 0) {
 		abort();

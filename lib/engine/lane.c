@@ -26,12 +26,25 @@ static size_t old_limit(const struct service *old, const struct service_limit *l
 	return old != NULL ? old->n_limits : 0;
 }
 
-static struct limit *take_limit(struct limit **from, size_t n, size_t i, const struct service_limit *l, int64_t margin_us)
+/* A limit that a service at work did not have so far: the ledger's tail knows what it would have counted. */
+static struct limit *new_limit(struct lane *lane, const struct service_limit *l, int64_t margin_us)
+{
+	struct limit **list = realloc(lane->fresh, (lane->n_fresh + 1) * sizeof(*list));
+
+	if (list == NULL) {
+		return NULL;
+	}
+	lane->fresh = list;
+	list[lane->n_fresh] = limit_new(l->windows, l->n_windows, margin_us);
+	return list[lane->n_fresh++];
+}
+
+static struct limit *take_limit(struct lane *lane, struct limit **from, size_t n, size_t i, const struct service_limit *l, int64_t margin_us)
 {
 	struct limit *taken = from != NULL && i < n ? from[i] : NULL;
 
 	if (taken == NULL) {
-		return limit_new(l->windows, l->n_windows, margin_us);
+		return new_limit(lane, l, margin_us);
 	}
 	from[i] = NULL;
 	return limit_change(taken, l->windows, l->n_windows, margin_us) == 0 ? taken : NULL;
@@ -81,7 +94,7 @@ static int make_groups(struct lane *l, struct service *def, struct lane_group *g
 			if (is_shared(def, i)) {
 				continue;
 			}
-			fresh->limits[i] = take_limit(old != NULL ? old->limits : NULL, old_n, old_limit(l->def, &def->limits[i]), &def->limits[i],
+			fresh->limits[i] = take_limit(l, old != NULL ? old->limits : NULL, old_n, old_limit(l->def, &def->limits[i]), &def->limits[i],
 			    def->margin_us);
 			if (fresh->limits[i] == NULL) {
 				return LEAD_ENOMEM;
@@ -123,6 +136,33 @@ static void drop_tickets(struct engine *e, struct lane *l)
 	}
 }
 
+/* Calls in flight know their key by its place in the list: the place in the new one, SIZE_MAX when the key is gone. */
+static void follow_keys(struct engine *e, struct lane *l, const struct service *old)
+{
+	struct call *c, *next;
+
+	for (size_t k = 0; k < l->def->n_keys; k++) {
+		l->keys[k].in_flight = 0;
+		l->groups[l->def->keys[k].group_index].in_flight = 0;
+	}
+	HASH_ITER(hh, e->calls, c, next) {
+		size_t was = c->key;
+
+		if (c->lane != l || c->restarted || c->ended || was >= old->n_keys) {
+			continue;
+		}
+		c->key = c->group = SIZE_MAX;
+		for (size_t k = 0; k < l->def->n_keys; k++) {
+			if (same_key(old, was, l->def, k)) {
+				c->key = k;
+				c->group = l->def->keys[k].group_index;
+				l->keys[k].in_flight++;
+				l->groups[c->group].in_flight++;
+			}
+		}
+	}
+}
+
 static int lane_set(struct engine *e, struct lane *l, struct service *def)
 {
 	struct lane_group *groups = calloc(def->n_groups, sizeof(*groups));
@@ -139,7 +179,7 @@ static int lane_set(struct engine *e, struct lane *l, struct service *def)
 	}
 	for (size_t i = 0; i < def->n_limits; i++) {
 		if (is_shared(def, i)) {
-			shared[i] = take_limit(old_shared, old_limits, old_limit(old, &def->limits[i]), &def->limits[i], def->margin_us);
+			shared[i] = take_limit(l, old_shared, old_limits, old_limit(old, &def->limits[i]), &def->limits[i], def->margin_us);
 			if (shared[i] == NULL) {
 				return LEAD_ENOMEM;
 			}
@@ -158,6 +198,7 @@ static int lane_set(struct engine *e, struct lane *l, struct service *def)
 	l->keys = keys;
 	l->shared = shared;
 	if (old != NULL) {
+		follow_keys(e, l, old);
 		drop_tickets(e, l);
 		for (size_t g = 0; g < old->n_groups; g++) {
 			retire(old_groups[g].limits, old_limits);
@@ -322,6 +363,7 @@ void lane_free(struct lane *l)
 	}
 	retire(l->shared, l->def != NULL ? l->def->n_limits : 0);
 	share_fini(&l->share);
+	free(l->fresh);
 	free(l->groups);
 	free(l->keys);
 	service_unref(l->def);

@@ -132,6 +132,16 @@ static int call_index(const struct lane *l, uint16_t number)
 	return -1;
 }
 
+static bool is_fresh(const struct lane *l, const struct limit *limit)
+{
+	for (size_t i = 0; i < l->n_fresh; i++) {
+		if (l->fresh[i] == limit) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool restore_row(struct tail *t, const struct call_row *c)
 {
 	struct engine *e = t->e;
@@ -141,7 +151,7 @@ static bool restore_row(struct tail *t, const struct call_row *c)
 	int call, key;
 	int64_t late_us, late_wall_us;
 
-	if (l == NULL || l->def == NULL || l->counted || (call = call_index(l, c->endpoint)) < 0 || (c->state != CALL_RESERVED && c->sent_us == 0)) {
+	if (l == NULL || l->def == NULL || l->n_fresh == 0 || (call = call_index(l, c->endpoint)) < 0 || (c->state != CALL_RESERVED && c->sent_us == 0)) {
 		return true;
 	}
 	key = key_index(l, c->key);
@@ -154,7 +164,7 @@ static bool restore_row(struct tail *t, const struct call_row *c)
 	}
 	n = lane_limits(l, l->def->keys[key].group_index, (size_t)call, limits, index);
 	for (size_t i = 0; i < n; i++) {
-		if (limit_restore(limits[i], 1, late_us, late_wall_us, e->now) != 0) {
+		if (is_fresh(l, limits[i]) && limit_restore(limits[i], 1, late_us, late_wall_us, e->now) != 0) {
 			t->failed = true;
 		}
 	}
@@ -198,7 +208,7 @@ int load_windows(struct engine *e, struct lead_error *err)
 
 	txn_walk_back(e->txn, TABLE_CALL, last, key_of(), on_tail, &t);
 	for (size_t i = 0; i < e->n_lanes; i++) {
-		e->lanes[i]->counted = true;
+		e->lanes[i]->n_fresh = 0;
 	}
 	return t.failed ? lead_fail(err, LEAD_ENOMEM, "out of memory") : 0;
 }

@@ -163,8 +163,7 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 	if (answer_read(c->def, c->call, h, now, &o->arena, &o->answer) != 0) {
 		abort(); /* out of memory: the restart finds the call open and in doubt */
 	}
-	/* indexes of another generation of keys and groups are not valid any more */
-	if (c->lane->def == c->def || (c->group < c->lane->def->n_groups && c->key < c->lane->def->n_keys)) {
+	if (c->key < c->lane->def->n_keys) { /* else a reload took it away */
 		end_in_windows(c, h, now);
 		feed_breaker(c, h, &o->answer, now);
 		feed_quota(c, &o->answer, now);

@@ -81,7 +81,8 @@ struct lane {
 	struct stat_row stat;
 	bool stat_dirty, park_dirty;
 	bool known;             /* it was called before this start */
-	bool counted;           /* its windows hold what the ledger says */
+	struct limit **fresh;   /* those of its limits whose windows do not yet hold what the ledger says */
+	size_t n_fresh;
 	int64_t wake_us;
 	size_t next_group;
 	const struct budget *budget;

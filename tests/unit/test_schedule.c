@@ -152,6 +152,63 @@ static void test_limit_by_reload(void **state)
 	end();
 }
 
+/* A service without limits gets one: what it was sent before that counts. */
+static void test_new_limit_by_reload(void **state)
+{
+	begin("");
+	run(4, 0, 1);
+	assert_int_equal(rig.n_calls, 4);
+	rig_answer(&rig, 0, 200, "{}");
+	rig_write(&rig, "services/one.yaml", ONE "limits: [5/60s]\n");
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	run(4, 0, 1);
+	assert_int_equal(rig.n_calls, 5);
+	rig_pass(&rig, 59 * SEC);
+	assert_int_equal(rig.n_calls, 5);
+	rig_pass(&rig, 2 * SEC);
+	assert_int_equal(rig.n_calls, 8);
+	end();
+}
+
+/* Keys change places and one goes while their calls are in flight: each call ends with its own key, or none. */
+static void test_keys_by_reload(void **state)
+{
+	static const char *const keys[] = {"keys: [a, b]\n", "keys: [b, a]\n", "keys: [b]\n"};
+	const struct lane *l;
+
+	rig_begin(&rig);
+	rig_write(&rig, "secrets/a", "key-a");
+	rig_write(&rig, "secrets/b", "key-b");
+	rig_write(&rig, "pipelines/p.yaml", PIPELINE);
+	rig_write(&rig, "leadd.yaml", "campaigns: {c: {pipeline: p}}\n");
+	for (size_t i = 0; i < 3; i++) {
+		char text[1000];
+
+		(void)snprintf(text, sizeof(text), "%sauth: {query: key}\nlimits: [%d/10s]\n" ONE, keys[i], i < 2 ? 1 : 4);
+		rig_write(&rig, "services/one.yaml", text);
+		if (i == 0) {
+			rig_open(&rig);
+			run(9, 0, 1);
+		} else {
+			assert_int_equal(rig_reload(&rig).rc, 0);
+		}
+		assert_int_equal(rig.n_calls, i < 2 ? 2 : 5); /* b: one of four is in its window, a's counts nowhere */
+	}
+	l = rig.engine->lanes[0];
+	assert_int_equal(l->keys[0].in_flight, 4);
+	assert_int_equal(l->groups[0].in_flight, 4);
+	rig_answer(&rig, 0, 401, ""); /* a is gone: that b would be refused is not said */
+	assert_int_equal(l->keys[0].auth.cause, PARK_NONE);
+	for (size_t i = 1; i < 5; i++) {
+		rig_answer(&rig, i, 200, "{}");
+	}
+	assert_int_equal(l->in_flight, rig.n_calls - 5);
+	assert_int_equal(l->keys[0].in_flight, rig.n_calls - 5);
+	rig_play(&rig, rig.now.boot_us + 60 * SEC);
+	assert_int_equal(l->in_flight, 0);
+	end();
+}
+
 static void test_concurrency(void **state)
 {
 	begin_with(
@@ -558,6 +615,8 @@ int main(void)
 	    cmocka_unit_test(test_granted_counts),
 	    cmocka_unit_test(test_limit_by_command),
 	    cmocka_unit_test(test_limit_by_reload),
+	    cmocka_unit_test(test_new_limit_by_reload),
+	    cmocka_unit_test(test_keys_by_reload),
 	    cmocka_unit_test(test_concurrency),
 	    cmocka_unit_test(test_breaker),
 	    cmocka_unit_test(test_operator_pause),
