@@ -275,7 +275,9 @@ void process_start(struct night *n)
 	}
 	n->rebooting = false;
 	operator_restarted(n);
-	watch_disturb(n);
+	if (n->epoch > 0) {
+		watch_disturb(n);
+	}
 	turn_at(n, n->now_us);
 }
 
