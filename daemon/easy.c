@@ -98,8 +98,18 @@ int easy_pool_init(
 
 CURL *easy_take(struct easy_pool *p)
 {
-	CURL *easy = p->n_idle > 0 ? p->idle[--p->n_idle] : curl_easy_init();
+	CURL *easy;
 
+	/* libcurl 7.88 leaves the buffers of an HTTP/2 stream that shared its connection in the handle, where a reset forgets
+	 * their size, and then refuses CURLOPT_BUFFERSIZE: such a handle has had its day */
+	while (p->n_idle > 0) {
+		easy = p->idle[--p->n_idle];
+		if (set_fixed(p, easy) == CURLE_OK) {
+			return easy;
+		}
+		curl_easy_cleanup(easy);
+	}
+	easy = curl_easy_init();
 	if (easy != NULL && set_fixed(p, easy) != CURLE_OK) {
 		curl_easy_cleanup(easy);
 		return NULL;
