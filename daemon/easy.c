@@ -100,8 +100,9 @@ CURL *easy_take(struct easy_pool *p)
 {
 	CURL *easy;
 
-	/* libcurl 7.88 leaves the buffers of an HTTP/2 stream that shared its connection in the handle, where a reset forgets
-	 * their size, and then refuses CURLOPT_BUFFERSIZE: such a handle has had its day */
+	/* libcurl 7.88 leaves the buffers of an HTTP/2 stream that shared its connection in the
+	 * handle, where a reset forgets their size, and then refuses CURLOPT_BUFFERSIZE: such a
+	 * handle has had its day */
 	while (p->n_idle > 0) {
 		easy = p->idle[--p->n_idle];
 		if (set_fixed(p, easy) == CURLE_OK) {

@@ -79,6 +79,19 @@ static int64_t count(struct json_object *summary, const char *state)
 	return get_int(get_object(summary, "calls"), state);
 }
 
+/* All calls, however they ended. */
+static int64_t count_all(struct json_object *summary)
+{
+	int64_t n = 0;
+
+	json_object_object_foreach(get_object(summary, "calls"), state, calls)
+	{
+		(void)state;
+		n += json_object_get_int64(calls);
+	}
+	return n;
+}
+
 static void print_summary(struct ctl *c, struct json_object *summary)
 {
 	const char *currency = get_text(summary, "currency");
@@ -94,13 +107,14 @@ static void print_summary(struct ctl *c, struct json_object *summary)
 	    show_money(c, summary, "in_doubt_micro", currency), count(summary, "in-doubt"));
 	print_field(c, "refunded", "%s (%" PRId64 ")",
 	    show_money(c, summary, "refunded_micro", currency), count(summary, "refunded"));
-	table_init(&t, "SERVICE CALLS> SETTLED>");
+	table_init(&t, "SERVICE CALLS> SETTLED> IN_DOUBT>");
 	for (size_t i = 0; i < list_length(services); i++) {
 		struct json_object *service = list_at(services, i);
 
 		table_cell(c, &t, "%s", get_text(service, "service"));
-		table_cell(c, &t, "%" PRId64, get_int(service, "calls"));
+		table_cell(c, &t, "%" PRId64, count_all(service));
 		table_cell(c, &t, "%s", show_money(c, service, "settled_micro", currency));
+		table_cell(c, &t, "%s", show_money(c, service, "in_doubt_micro", currency));
 	}
 	if (t.n_cells > 0) {
 		putchar('\n');

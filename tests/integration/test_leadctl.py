@@ -333,13 +333,15 @@ def test_ledger(fake):
     fake.routes["GET", "/v1/ledger/summary"] = {
         "settled_micro": 48130000, "reserved_micro": 210000, "in_doubt_micro": 100000, "refunded_micro": 1900000,
         "calls": {"settled": 1902, "reserved": 5, "sent": 2, "refunded": 38, "in-doubt": 1},
-        "services": [{"service": "zerobounce", "calls": 1902, "settled_micro": 48130000}]}
+        "services": [{"service": "zerobounce", "calls": {"settled": 1902, "reserved": 5, "refunded": 38},
+                      "settled_micro": 48130000, "in_doubt_micro": 8000}]}
     r = ctl(fake, "ledger", "list", "--run", "17", "--state", "in-doubt", "--service", "zerobounce")
     assert fake.requests[-1][1] == "/v1/ledger?run=17&state=in-doubt&service=zerobounce&limit=50"
     assert re.search(r"0192f3aa00000001 .* settled +ok +200 +1\.\d+ s +0\.00\d+ +0\.00\d+ +17/4711", lines(r)[1])
     text = ctl(fake, "ledger", "run", "17").stdout.decode()
     assert "48.13 (1902 calls)" in text and "0.21 (7)" in text and "1.90 (38)" in text and "0192f3aa" in text
-    assert "48.13" in ctl(fake, "ledger", "summary").stdout.decode()
+    summary = ctl(fake, "ledger", "summary").stdout.decode()
+    assert re.search(r"zerobounce +1945 +48\.13 +0\.0080", summary), summary
 
 
 def test_audit_and_doctor_tell_by_exit_code(fake):
