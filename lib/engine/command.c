@@ -231,6 +231,7 @@ static void reload(struct engine *e, struct command *c)
 		abort();
 	}
 	overrides_drop(e);
+	e->answers_us = 0;
 	HASH_ITER(hh, e->runs, r, next) {
 		run_bind(e, r);
 		run_touch(r);

@@ -23,6 +23,7 @@ struct reading {
 	struct config *c;
 	struct problems *p;
 	const char *dir; /* of leadd.yaml */
+	struct config_options o;
 };
 
 static const char *resolve(struct reading *r, const char *path)
@@ -65,6 +66,17 @@ static void read_store(struct reading *r, const struct yaml_node *root)
 	r->c->map_bytes = (size_t)mib << 20;
 }
 
+static void read_answers(struct reading *r, const struct yaml_node *root)
+{
+	static const char *const keys[] = {"keep", NULL};
+	const struct yaml_node *node = yaml_get(root, "answers");
+
+	r->c->keep_us = 7 * US_PER_DAY;
+	if (node != NULL && yaml_only_keys(r->c->yaml, node, keys, "answers", r->p)) {
+		(void)yaml_read_duration(r->c->yaml, node, "keep", 0, 366 * US_PER_DAY, &r->c->keep_us, r->p);
+	}
+}
+
 static void read_settings(struct reading *r, const struct yaml_node *root)
 {
 	struct config *c = r->c;
@@ -99,6 +111,7 @@ static void read_settings(struct reading *r, const struct yaml_node *root)
 	c->socket = resolve(r, c->socket);
 	c->ca_file = resolve(r, c->ca_file);
 	read_store(r, root);
+	read_answers(r, root);
 }
 
 /* --- files of a kind: first folder wins, systemd style --- */
@@ -150,13 +163,13 @@ static void list_dir(struct reading *r, const char *dir, struct files *f)
 static void list_files(struct reading *r, const struct yaml_node *root, const char *key, const char *fallback, struct files *f)
 {
 	const char **dirs = NULL;
-	size_t n = yaml_read_strings(r->c->yaml, root, key, &dirs, r->p);
+	size_t n = r->o.bundle ? 0 : yaml_read_strings(r->c->yaml, root, key, &dirs, r->p);
 
 	f->n = 0;
 	for (size_t i = 0; i < n; i++) {
 		list_dir(r, resolve(r, dirs[i]), f);
 	}
-	if (n == 0 && yaml_get(root, key) == NULL) {
+	if (n == 0 && (r->o.bundle || yaml_get(root, key) == NULL)) {
 		list_dir(r, resolve(r, fallback), f);
 	}
 }
@@ -319,6 +332,18 @@ static void read_campaigns(struct reading *r, const struct yaml_node *root)
 
 /* --- credentials --- */
 
+/* Something in its place, which goes nowhere. */
+static void pretend_secret(struct reading *r, const char *name)
+{
+	struct secret *s = &r->c->secrets[r->c->n_secrets];
+
+	if (config_secret(r->c, name) == NULL && (s->text = strdup("-")) != NULL) {
+		s->name = name;
+		s->len = 1;
+		r->c->n_secrets++;
+	}
+}
+
 static void read_secret(struct reading *r, const char *name)
 {
 	const char *dir = r->c->secrets_dir != NULL ? resolve(r, r->c->secrets_dir) : getenv("CREDENTIALS_DIRECTORY");
@@ -361,7 +386,7 @@ static void read_secrets(struct reading *r)
 	for (size_t i = 0; c->secrets != NULL && i < c->n_services; i++) {
 		for (size_t k = 0; k < c->services[i]->n_keys; k++) {
 			if (c->services[i]->keys[k].secret != NULL) {
-				read_secret(r, c->services[i]->keys[k].secret);
+				(r->o.no_secrets ? pretend_secret : read_secret)(r, c->services[i]->keys[k].secret);
 			}
 		}
 	}
@@ -369,10 +394,17 @@ static void read_secrets(struct reading *r)
 
 int config_load(const char *file, uint64_t generation, struct problems *p, struct config **ret)
 {
+	static const struct config_options plain;
+
+	return config_load_with(file, generation, &plain, p, ret);
+}
+
+int config_load_with(const char *file, uint64_t generation, const struct config_options *o, struct problems *p, struct config **ret)
+{
 	static const char *const keys[] = {"state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
-	    "turn_wait", "drain", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services", "organisations",
+	    "turn_wait", "drain", "answers", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services", "organisations",
 	    "campaigns", NULL};
-	struct reading r = {.p = p};
+	struct reading r = {.p = p, .o = *o};
 	const char *lists = "lists";
 	struct lead_error err;
 	char *copy;
@@ -402,7 +434,7 @@ int config_load(const char *file, uint64_t generation, struct problems *p, struc
 
 		read_settings(&r, root);
 		(void)yaml_read_string(r.c->yaml, root, "lists_dir", &lists, p);
-		if (gate_lists_load(resolve(&r, lists), &r.c->lists, &err) != 0) {
+		if (gate_lists_load(resolve(&r, o->bundle ? "lists" : lists), &r.c->lists, &err) != 0) {
 			problems_add(p, NULL, NULL, "%s", err.text);
 		}
 		read_services(&r, root);

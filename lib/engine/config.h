@@ -37,6 +37,7 @@ struct config {
 	const char *ca_file;
 	int64_t turn_wait_us;       /* longest wait for a turn, 5 to 20 ms */
 	int64_t drain_us;           /* SIGTERM: how long calls in flight may end */
+	int64_t keep_us;            /* answers are kept so long, for replay; 0: none is */
 	size_t map_bytes;
 	uint32_t max_in_flight;
 	struct service **services;
@@ -60,6 +61,13 @@ struct config {
  * every mistake is one of `problems`; *ret NULL then. generation: the number this one gets.
  */
 int config_load(const char *file, uint64_t generation, struct problems *p, struct config **ret) MUST_CHECK;
+struct config_options {
+	bool bundle;     /* services, pipelines and lists are in folders of these names beside FILE, whatever it says */
+	bool no_secrets; /* no credential is read; each counts as there */
+};
+/* The same for a process that calls nobody. */
+int config_load_with(const char *file, uint64_t generation, const struct config_options *o, struct problems *p,
+    struct config **ret) MUST_CHECK;
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 struct service *config_service(const struct config *c, const char *name);

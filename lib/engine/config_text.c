@@ -225,9 +225,21 @@ static void diff_settings(const struct config *from, const struct config *to, st
 	}
 }
 
+static void diff_answers(const struct config *from, const struct config *to, struct buf *out)
+{
+	char a[32], b[32];
+
+	if (from->keep_us != to->keep_us) {
+		duration_write(from->keep_us, a);
+		duration_write(to->keep_us, b);
+		buf_printf(out, "answers: keep %s -> %s\n", a, b);
+	}
+}
+
 void config_diff(const struct config *from, const struct config *to, struct buf *out)
 {
 	diff_settings(from, to, out);
+	diff_answers(from, to, out);
 	diff_secrets(from, to, out);
 	diff_services(from, to, out);
 	diff_pipelines(from, to, out);

@@ -115,6 +115,7 @@ static int render(struct engine *e, struct call *c, const struct params *p, cons
 	    (unsigned)i->gate_tries + 16u * i->repairs);
 	in.secret = secret != NULL ? secret->text : NULL;
 	in.secret_len = secret != NULL ? secret->len : 0;
+	in.hash_key = e->hash_key;
 	return request_render(c->def, c->call, &in, &e->arena, &c->request, err);
 }
 
@@ -147,6 +148,7 @@ static void fill_row(struct engine *e, struct call *c, const struct item *i)
 	row->boot = e->boot;
 	row->granted_us = e->now.boot_us;
 	row->granted_wall_us = e->now.wall_us;
+	row->hash = c->request.hash;
 	row->n_parts = 1;
 	row->parts[0] = (struct call_part){
 	    .run = i->run, .number = i->number, .stage = i->stage, .step = i->step, .reserved_micro = c->call->price_micro};

@@ -297,6 +297,7 @@ static void adopt(struct engine *e, const struct call_row *row)
 	c->call = index >= 0 ? &l->def->calls[index] : NULL;
 	c->ended = c->restarted = true;
 	o->call = c;
+	answers_gather(e, o, &h, NULL);
 	if (c->call == NULL || answer_read(c->def, c->call, &h, e->now, &o->arena, &o->answer) != 0) {
 		o->answer = (struct answer){.outcome = OUTCOME_IN_DOUBT, .reason = "restarted"};
 	}
@@ -463,4 +464,5 @@ void engine_unload_rows(struct engine *e)
 		run_free(e, r);
 	}
 	accounts_drop(e);
+	e->answers_us = 0;
 }

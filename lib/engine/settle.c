@@ -160,6 +160,7 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 	c->ended = true;
 	c->row.end_us = h->end_us != 0 ? h->end_us : now.boot_us;
 	c->row.http_status = (uint16_t)(h->status > 0 && h->status < 1000 ? h->status : 0);
+	answers_gather(e, o, h, body);
 	if (answer_read(c->def, c->call, h, now, &o->arena, &o->answer) != 0) {
 		abort(); /* out of memory: the restart finds the call open and in doubt */
 	}
@@ -248,6 +249,7 @@ void settle(struct engine *e, struct outcome *o)
 	struct item i;
 
 	end_row(e, c, &o->answer);
+	answers_write(e, o);
 	move_balances(e, r, c);
 	c->lane->stat.outcomes[o->answer.outcome]++;
 	c->lane->stat.settled_micro += c->row.state == CALL_SETTLED ? c->row.parts[0].settled_micro : 0;

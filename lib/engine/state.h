@@ -155,6 +155,10 @@ struct outcome {
 	struct call *call;
 	struct answer answer;
 	char *body;
+	size_t body_len;
+	uint8_t *head;                       /* in the arena: what is kept of it besides the body; NULL: nothing is kept */
+	size_t head_len;
+	bool unanswered;                     /* a replay does not know what it would have been told */
 	struct arena arena;
 	struct outcome *next;
 };
@@ -209,6 +213,7 @@ struct engine {
 	bool recovered;                      /* a turn failed since the last commit */
 	char full_why[160];
 	int64_t later_us;                    /* what was last told to wake_later */
+	int64_t answers_us;                  /* boot clock: the next look at the oldest kept answer */
 };
 
 /* accounts.c */
@@ -299,6 +304,12 @@ void engine_call_free(struct engine *e, struct call *c);
 
 /* settle.c */
 void settle(struct engine *e, struct outcome *o);
+
+/* answers.c */
+/* Before the answer is read: takes what will be kept of it; the key is blotted out of the body. */
+void answers_gather(struct engine *e, struct outcome *o, const struct http_answer *h, char *body);
+void answers_write(struct engine *e, const struct outcome *o);
+void answers_expire(struct engine *e);
 
 /* stage.c */
 void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_stage);

@@ -288,10 +288,12 @@ static struct outcome *decide(struct engine *e)
 		tasks_step(e);
 		runs_sweep(e);
 		schedule(e);
+		answers_expire(e);
 	}
 	if (!later_head(e->txn, &e->later_us, &run, &number)) {
 		e->later_us = TIME_NEVER;
 	}
+	e->later_us = e->answers_us < e->later_us ? e->answers_us : e->later_us;
 	names_write(e->names, e->txn);
 	runs_write(e);
 	accounts_write(e);

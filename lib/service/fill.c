@@ -84,6 +84,19 @@ static int render_own(const struct pieces *t, enum hole hole, const struct filli
 	}
 }
 
+static int render_marked(const struct pieces *t, enum hole hole, const struct filling *f,
+    struct buf *out, struct lead_error *err)
+{
+	size_t from = out->len;
+	int rc = render_own(t, hole, f, out, err);
+
+	if (f->own != NULL && f->own->n < sizeof f->own->v / sizeof f->own->v[0]) {
+		f->own->v[f->own->n].from = from;
+		f->own->v[f->own->n++].to = out->len;
+	}
+	return rc;
+}
+
 static int render_hole(const struct pieces *t, const struct piece *piece, const struct filling *f,
     struct arena *a, struct buf *out, struct lead_error *err)
 {
@@ -91,7 +104,7 @@ static int render_hole(const struct pieces *t, const struct piece *piece, const 
 	int rc;
 
 	if (piece->hole != HOLE_PARAM) {
-		return render_own(t, piece->hole, f, out, err);
+		return render_marked(t, piece->hole, f, out, err);
 	}
 	rc = pieces_eval(t, piece->expr, f, a, &value, err);
 	if (rc != 0) {

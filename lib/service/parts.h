@@ -76,11 +76,20 @@ const char *pieces_scalar(struct piecework *w, const struct yaml_node *node);
 
 /* --- fill.c --------------------------------------------------------------- */
 
+/* Where the call's own texts (its id, its idempotency key, the secret) came to stand in the buffer;
+ * those beyond the room are not told. */
+struct own_spans {
+	struct {
+		size_t from, to;
+	} v[16];
+	size_t n;
+};
 struct filling {
 	const struct expr_source *params;
 	const char *call_id, *idempotency_key, *secret;
 	size_t secret_len;
-	bool masked; /* `***` in place of the secret */
+	bool masked;           /* `***` in place of the secret */
+	struct own_spans *own; /* may be NULL */
 };
 int pieces_render(const struct pieces *t, const struct filling *f, struct arena *a, struct buf *out,
     struct lead_error *err) MUST_CHECK;

@@ -12,6 +12,7 @@
 
 #include <sodium.h>
 
+#include "lib/base/ids.h"
 #include "lib/base/text.h"
 
 #define MAX_REQUEST_BYTES (8u << 20)
@@ -21,8 +22,48 @@ struct rendering {
 	struct filling filling;
 	struct arena *arena;
 	struct buf out;
+	const uint8_t *hash_key; /* NULL: no hash is wanted */
+	uint64_t hash;
+	struct own_spans own;
 	struct lead_error *err;
 };
+
+/* --- hash ----------------------------------------------------------------- */
+
+/* Each part is hashed under the hash of all before it. */
+static void hash_bytes(struct rendering *r, const char *bytes, size_t len)
+{
+	uint8_t key[16];
+
+	memcpy(key, r->hash_key, sizeof key);
+	for (size_t i = 0; i < 8; i++) {
+		key[i] ^= (uint8_t)(r->hash >> (8 * i));
+	}
+	r->hash = hash_keyed(key, bytes, len);
+}
+
+static void hash_text(struct rendering *r, const char *text)
+{
+	if (r->hash_key != NULL) {
+		hash_bytes(r, text, strlen(text));
+	}
+}
+
+/* What the buffer holds, without what is the call's own. */
+static void hash_out(struct rendering *r)
+{
+	const char *text = r->out.data == NULL ? "" : r->out.data;
+	size_t at = 0;
+
+	if (r->hash_key == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < r->own.n; i++) {
+		hash_bytes(r, text + at, r->own.v[i].from - at);
+		at = r->own.v[i].to;
+	}
+	hash_bytes(r, text + at, r->out.len - at);
+}
 
 /* What the buffer holds, in the arena; the buffer is empty afterwards. */
 static const char *keep(struct rendering *r, size_t *ret_len)
@@ -36,6 +77,7 @@ static const char *keep(struct rendering *r, size_t *ret_len)
 	}
 	if (text != NULL) {
 		buf_reset(&r->out);
+		r->own.n = 0;
 	}
 	return text;
 }
@@ -179,13 +221,17 @@ static int add_header(struct rendering *r, const struct named *n, struct request
 	const char *value;
 	int rc;
 
+	hash_text(r, n->name);
 	if (t->n == 1 && t->v[0].kind == PIECE_BYTES && !n->basic) {
+		hash_text(r, t->v[0].text);
 		ret->headers[ret->n_headers++] = (struct request_header){n->name, t->v[0].text};
 		return 0;
 	}
 	rc = pieces_render(t, &r->filling, r->arena, &r->out, r->err);
 	if (rc == 0 && n->basic) {
-		rc = encode_basic(r);
+		rc = encode_basic(r); /* a name and a secret: no part of the question */
+	} else if (rc == 0) {
+		hash_out(r);
 	}
 	if (rc != 0 || r->out.len == 0) { /* an empty one is not sent */
 		return rc;
@@ -209,6 +255,8 @@ static int add_url(struct rendering *r, struct request *ret)
 		rc = add_pairs(r, &r->plan->query, &separator);
 	}
 	if (rc == 0) {
+		hash_text(r, r->plan->method);
+		hash_out(r);
 		ret->url = keep(r, NULL);
 		rc = ret->url == NULL ? too_large(r) : 0;
 	}
@@ -227,6 +275,7 @@ static int add_body(struct rendering *r, struct request *ret)
 		 ? add_pairs(r, &r->plan->form, &separator)
 		 : pieces_render(&r->plan->body, &r->filling, r->arena, &r->out, r->err);
 	if (rc == 0) {
+		hash_out(r);
 		ret->body = keep(r, &ret->body_len);
 		rc = ret->body == NULL ? too_large(r) : 0;
 	}
@@ -247,13 +296,17 @@ static int render(const struct service *s, const struct service_call *c,
 		.masked = masked},
 	    .arena = a,
 	    .out = {.max = MAX_REQUEST_BYTES},
+	    .hash_key = in->hash_key,
 	    .err = &inner};
 	struct request done = {.method = c->method,
 	    .connect_us = c->connect_us,
 	    .total_us = c->total_us,
 	    .max_answer_bytes = c->max_answer_bytes,
 	    .http2 = s->http2};
-	int rc = add_url(&r, &done);
+	int rc;
+
+	r.filling.own = in->hash_key != NULL ? &r.own : NULL;
+	rc = add_url(&r, &done);
 
 	for (size_t i = 0; rc == 0 && i < r.plan->headers.n; i++) {
 		rc = add_header(&r, &r.plan->headers.v[i], &done);
@@ -261,6 +314,7 @@ static int render(const struct service *s, const struct service_call *c,
 	if (rc == 0) {
 		rc = add_body(&r, &done);
 	}
+	done.hash = r.hash;
 	buf_free(&r.out);
 	if (rc != 0) {
 		return lead_fail(err, rc, "%s %s: %s", s->name, c->name, inner.text);

@@ -23,6 +23,7 @@ struct request_input {
 	const char *idempotency_key;
 	const char *secret;               /* content of the key's credential, NULL when there is none */
 	size_t secret_len;
+	const uint8_t *hash_key;          /* 16 bytes: the request gets a hash under it; NULL: 0 */
 };
 
 struct request_header { const char *name, *value; }; /* NUL-terminated, no control characters */
@@ -38,6 +39,7 @@ struct request {
 	int64_t connect_us, total_us;
 	size_t max_answer_bytes;
 	bool http2;
+	uint64_t hash; /* of method, URL, headers and body without secret, call id and idempotency key: equal for the same question */
 };
 
 /* 0, or LEAD_EINPUT: a value that cannot stand where it should (err names the parameter, never its value). */

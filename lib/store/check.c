@@ -1,10 +1,11 @@
 /*
- * See check.h. Four passes in one transaction: the ledger (sums per account and per item, open calls), the items (states,
+ * See check.h. Four passes in one transaction: the ledger (sums per account and per item, open calls, kept answers), the items (states,
  * queue, facts, money), the queue tables (does every entry have its item), the runs (counters, balances).
  */
 #include "lib/store/check.h"
 
 #include "lib/base/ids.h"
+#include "lib/store/body.h"
 #include "lib/store/items.h"
 #include "lib/store/ledger.h"
 #include "lib/store/runs.h"
@@ -153,6 +154,25 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 	if (!call_read(c->t, key_get_u64(key.data), &row)) {
 		ids_write(key_get_u64(key.data), id);
 		tell(c, "open call %s has no row", id);
+	}
+	return true;
+}
+
+static bool on_body(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct call_row row;
+	struct body_row body;
+	char id[17];
+
+	c->counts.bodies++;
+	ids_write(key_get_u64(key.data), id);
+	if (!body_decode(value, &body)) {
+		tell(c, "the answer of call %s cannot be read", id);
+	} else if (!call_read(c->t, key_get_u64(key.data), &row)) {
+		tell(c, "there is an answer of call %s, which is not in the ledger", id);
+	} else if (row.state <= CALL_SENT) {
+		tell(c, "there is an answer of call %s, which has not ended", id);
 	}
 	return true;
 }
@@ -398,6 +418,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	}
 	txn_walk(c.t, TABLE_CALL, key_of(), key_of(), on_call, &c);
 	txn_walk(c.t, TABLE_OPEN, key_of(), key_of(), on_open, &c);
+	txn_walk(c.t, TABLE_BODY, key_of(), key_of(), on_body, &c);
 	fold_charges(&c);
 	txn_walk(c.t, TABLE_STATE, key_of(), key_of(), on_state, &c);
 	txn_walk(c.t, TABLE_IDENTITY, key_of(), key_of(), on_identity, &c);

@@ -32,6 +32,7 @@ struct call_row {
 	int64_t granted_wall_us;
 	uint16_t http_status;
 	char reason[40];
+	uint64_t hash;              /* of what was asked, keyed (request.h); 0: an older leadd did not keep it */
 	size_t n_parts;
 	struct call_part parts[CALL_PARTS];
 };

@@ -18,6 +18,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define NO_TABLE ((MDB_dbi)0) /* LMDB's own: none of ours has it */
 #define VALUE_HEAD 5 /* version byte and CRC-32C */
 #define DISK_LEAST_BYTES (16u << 20)
 #define DEFAULT_MAP_BYTES ((size_t)16 << 30)
@@ -39,6 +40,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_PARK] = "park",
     [TABLE_STAT] = "stat",
     [TABLE_IDEM] = "idem",
+    [TABLE_BODY] = "body",
 };
 
 struct store {
@@ -145,6 +147,10 @@ static int store_open_tables(struct store *s, struct lead_error *err)
 
 	for (int i = 0; rc == 0 && i < TABLE_N; i++) {
 		rc = mdb_dbi_open(txn, table_names[i], s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
+		if (rc == MDB_NOTFOUND && s->read_only) {
+			s->dbi[i] = NO_TABLE;
+			rc = 0;
+		}
 	}
 	if (rc == 0) {
 		rc = mdb_txn_commit(txn);
@@ -411,7 +417,7 @@ bool txn_get(struct txn *t, enum store_table table, struct key k, struct slice *
 	MDB_val value;
 	int rc;
 
-	if (t->error != 0) {
+	if (t->error != 0 || t->store->dbi[table] == NO_TABLE) {
 		return false;
 	}
 	rc = mdb_get(t->mdb, t->store->dbi[table], &key, &value);
@@ -422,11 +428,13 @@ bool txn_get(struct txn *t, enum store_table table, struct key k, struct slice *
 	return value_open(t, table, value, ret);
 }
 
-static void txn_write(struct txn *t, enum store_table table, struct key k, const void *value, size_t len, unsigned flags)
+static void txn_write(struct txn *t, enum store_table table, struct key k, const struct slice pieces[], size_t n, unsigned flags)
 {
 	MDB_val key = {.mv_size = k.len, .mv_data = k.bytes};
-	MDB_val room = {.mv_size = len + VALUE_HEAD};
-	uint32_t crc = crc32c(value, len);
+	MDB_val room;
+	uint8_t *at;
+	uint32_t crc;
+	size_t len = 0;
 	int rc;
 
 	if (t->error != 0) {
@@ -436,6 +444,10 @@ static void txn_write(struct txn *t, enum store_table table, struct key k, const
 		txn_latch(t, table, ENOMEM); /* the value was cut short: it may have been built there */
 		return;
 	}
+	for (size_t i = 0; i < n; i++) {
+		len += pieces[i].len;
+	}
+	room.mv_size = len + VALUE_HEAD;
 	rc = mdb_put(t->mdb, t->store->dbi[table], &key, &room, MDB_RESERVE | flags);
 	if (rc == MDB_KEYEXIST && flags != 0) {
 		room.mv_size = len + VALUE_HEAD;
@@ -445,21 +457,31 @@ static void txn_write(struct txn *t, enum store_table table, struct key k, const
 		txn_latch(t, table, rc);
 		return;
 	}
+	at = (uint8_t *)room.mv_data + VALUE_HEAD;
+	for (size_t i = 0; i < n; i++) {
+		if (pieces[i].len > 0) {
+			memcpy(at, pieces[i].data, pieces[i].len);
+			at += pieces[i].len;
+		}
+	}
+	crc = crc32c((uint8_t *)room.mv_data + VALUE_HEAD, len);
 	*(uint8_t *)room.mv_data = STORE_VERSION;
 	memcpy((uint8_t *)room.mv_data + 1, &crc, sizeof(crc));
-	if (len > 0) {
-		memcpy((uint8_t *)room.mv_data + VALUE_HEAD, value, len);
-	}
 }
 
 void txn_put(struct txn *t, enum store_table table, struct key k, const void *value, size_t len)
 {
-	txn_write(t, table, k, value, len, 0);
+	txn_write(t, table, k, &(struct slice){value, len}, 1, 0);
 }
 
 void txn_append(struct txn *t, enum store_table table, struct key k, const void *value, size_t len)
 {
-	txn_write(t, table, k, value, len, MDB_APPEND);
+	txn_write(t, table, k, &(struct slice){value, len}, 1, MDB_APPEND);
+}
+
+void txn_append_pieces(struct txn *t, enum store_table table, struct key k, const struct slice pieces[], size_t n)
+{
+	txn_write(t, table, k, pieces, n, MDB_APPEND);
 }
 
 void txn_delete(struct txn *t, enum store_table table, struct key k)
@@ -504,7 +526,7 @@ static void walk(struct txn *t, enum store_table table, const struct key *from, 
 	struct slice payload;
 	int rc;
 
-	if (t->error != 0) {
+	if (t->error != 0 || t->store->dbi[table] == NO_TABLE) {
 		return;
 	}
 	rc = mdb_cursor_open(t->mdb, t->store->dbi[table], &c);
@@ -573,7 +595,7 @@ uint64_t txn_count(struct txn *t, enum store_table table)
 {
 	MDB_stat st;
 
-	if (t->error != 0 || mdb_stat(t->mdb, t->store->dbi[table], &st) != 0) {
+	if (t->error != 0 || t->store->dbi[table] == NO_TABLE || mdb_stat(t->mdb, t->store->dbi[table], &st) != 0) {
 		return 0;
 	}
 	return st.ms_entries;

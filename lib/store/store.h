@@ -36,6 +36,7 @@ enum store_table {
 	TABLE_PARK,     /* service, key -> why it is parked (ledger.h) */
 	TABLE_STAT,     /* service, call -> counts and latencies (ledger.h) */
 	TABLE_IDEM,     /* keyed hash of an Idempotency-Key -> first answer (runs.h) */
+	TABLE_BODY,     /* call id -> its answer (body.h) */
 	TABLE_N
 };
 
@@ -91,7 +92,7 @@ struct store_options {
 	const char *dir;       /* exists; holds leadd.mdb and leadd.lock */
 	size_t map_bytes;      /* virtual; default 16 GiB */
 	bool no_sync;          /* scratch stores of plan, replay and the simulator only */
-	bool read_only;        /* leaves a running daemon's lock alone */
+	bool read_only;        /* leaves a running daemon's lock alone; tables that an older leadd did not have are empty */
 	int64_t (*clock_us)(void); /* to time commits with; may be NULL */
 };
 
@@ -138,6 +139,8 @@ bool txn_get(struct txn *t, enum store_table table, struct key k, struct slice *
 /* `append`: the key is above all others of the table (falls back to an ordinary put when it is not). */
 void txn_put(struct txn *t, enum store_table table, struct key k, const void *value, size_t len);
 void txn_append(struct txn *t, enum store_table table, struct key k, const void *value, size_t len);
+/* txn_append of one value that lies in pieces, put together in the store's own page. */
+void txn_append_pieces(struct txn *t, enum store_table table, struct key k, const struct slice pieces[], size_t n);
 /* Absent is fine. */
 void txn_delete(struct txn *t, enum store_table table, struct key k);
 

@@ -303,6 +303,81 @@ static void test_idempotency(void **state)
 	assert_string_equal(r.body, "{\"a\":1,\"idempotency_key\":\"run7-12-push\"}");
 }
 
+/* --- what was asked, as a number --- */
+
+static const uint8_t hash_key[16] = "a store's key";
+
+static uint64_t hash_of(const char *rest, const struct request_input *in)
+{
+	char text[2048];
+	struct service *s;
+	struct request r;
+	struct lead_error err;
+
+	snprintf(text, sizeof text, "service: x\nbase: https://h.example/v1\nkeys: [k]\n%s", rest);
+	s = service_of(text);
+	assert_int_equal(request_render(s, &s->calls[0], in, &arena, &r, &err), 0);
+	service_unref(s);
+	return r.hash;
+}
+
+/* Equal for the same question, whoever asks with which key and for the how manieth time. */
+static void test_hash_same(void **state)
+{
+	static const char *const rests[] = {
+	    "auth: [bearer, {query: key}, {body: k}, {header: x-b, value: 'a ${.key} b'}]\n"
+	    "call_id_header: X-Id\n"
+	    "calls: {one: {post: '/${.a}', json: {a: '${.a}', id: '${.call.id}'}, idempotency: {header: I, quoted: true}}}\n",
+	    "auth: {basic: '${.key}:x'}\n"
+	    "calls: {one: {post: /, form: {a: '${.a}', id: 'b ${.call.id}'}, idempotency: {body: i}}}\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct request_input in = input("{\"a\":\"x\"}");
+		uint64_t hash;
+
+		in.hash_key = hash_key;
+		hash = hash_of(rests[i], &in);
+		assert_true(hash != 0);
+		in.secret = "another";
+		in.secret_len = 7;
+		in.call_id = "fedcba9876543210";
+		in.idempotency_key = "run8-1-push-again";
+		assert_true(hash_of(rests[i], &in) == hash);
+	}
+}
+
+/* Another question has another one; so has another store, and nobody who does not ask for it pays for it. */
+static void test_hash_other(void **state)
+{
+	static const uint8_t other_key[16] = "another key";
+	static const char *const rests[] = {
+	    "calls: {one: {post: /, json: {a: '${.a}'}}}\n", "calls: {one: {put: /, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {post: /b, json: {a: '${.a}'}}}\n", "calls: {one: {post: /, query: {b: 1}, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {post: /, headers: {X-B: c}, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {post: /, headers: {X-B: d}, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {post: /, headers: {X-B: 'd${.a}'}, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {post: /, json: {b: '${.a}'}}}\n", "calls: {one: {post: /, json: {a: '${.a}', c: 1}}}\n"};
+	struct request_input in = input("{\"a\":\"x\"}");
+	uint64_t seen[9], hash;
+
+	(void)state;
+	assert_true(hash_of(rests[0], &in) == 0);
+	in.hash_key = hash_key;
+	for (size_t i = 0; i < 9; i++) {
+		seen[i] = hash_of(rests[i], &in);
+		for (size_t k = 0; k < i; k++) {
+			assert_true(seen[k] != seen[i]);
+		}
+	}
+	in.hash_key = other_key;
+	assert_true(hash_of(rests[0], &in) != seen[0]);
+	in = input("{\"a\":\"y\"}");
+	in.hash_key = hash_key;
+	hash = hash_of(rests[0], &in);
+	assert_true(hash != seen[0]);
+}
+
 /* A preview shows all but the secret; a key without secret is refused by name. */
 static void test_secret(void **state)
 {
@@ -460,6 +535,8 @@ int main(void)
 	    cmocka_unit_test(test_header_injection),
 	    cmocka_unit_test(test_auth),
 	    cmocka_unit_test(test_idempotency),
+	    cmocka_unit_test(test_hash_same),
+	    cmocka_unit_test(test_hash_other),
 	    cmocka_unit_test(test_secret),
 	    cmocka_unit_test(test_failing_expression),
 	    cmocka_unit_test(test_patience),

@@ -2,6 +2,7 @@
  * The rows of lib/store: each comes back as it was written, each cut short is refused, and queues
  * come in their order.
  */
+#include "lib/store/body.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/pack.h"
@@ -152,9 +153,9 @@ static const struct item an_item = {.run = 7,
     .reason = "in-doubt"};
 static const struct item new_item = {.run = 7, .number = 301};
 
-/* No prefix of a value may decode. */
-static void refuses_prefixes(
-    enum store_table table, struct key k, bool (*decode)(struct slice key, struct slice value))
+/* No prefix of a value may decode, but the one without the bytes that an older leadd did not write. */
+static void refuses_prefixes_but(enum store_table table, struct key k,
+    bool (*decode)(struct slice key, struct slice value), size_t newer)
 {
 	struct slice v;
 
@@ -165,9 +166,17 @@ static void refuses_prefixes(
 
 		memcpy(exact, v.data, len);
 		exact = realloc(exact, len > 0 ? len : 1);
-		assert_false(decode((struct slice){k.bytes, k.len}, (struct slice){exact, len}));
+		assert_int_equal(
+		    decode((struct slice){k.bytes, k.len}, (struct slice){exact, len}),
+		    newer > 0 && len == v.len - newer);
 		free(exact);
 	}
+}
+
+static void refuses_prefixes(
+    enum store_table table, struct key k, bool (*decode)(struct slice key, struct slice value))
+{
+	refuses_prefixes_but(table, k, decode, 0);
 }
 
 static bool decode_item(struct slice key, struct slice value)
@@ -355,6 +364,7 @@ static void test_call(void **state)
 		.granted_us = 1000,
 		.granted_wall_us = INT64_C(1700000000000000),
 		.reason = "",
+		.hash = UINT64_C(0xfedcba9876543210),
 		.n_parts = 1,
 		.parts = {{.run = 5, .number = 6, .stage = 7, .step = 8, .reserved_micro = 9}}},
 	    got;
@@ -377,7 +387,105 @@ static void test_call(void **state)
 	assert_true(call_read(t, want.id, &got));
 	assert_memory_equal(&got, &want, sizeof(got));
 	assert_false(call_read(t, want.id + 1, &got));
-	refuses_prefixes(TABLE_CALL, key_u64(key_of(), want.id), decode_call);
+	refuses_prefixes_but(TABLE_CALL, key_u64(key_of(), want.id), decode_call, 8);
+}
+
+/* --- answers --- */
+
+static void write_body(uint64_t call, size_t len)
+{
+	static const struct body_row row = {.transport = 3,
+	    .status = 429,
+	    .first_us = 1200,
+	    .end_us = 34000,
+	    .why = "connection reset",
+	    .headers = {{"Retry-After", "7"}, {"set-cookie", "session=1"}, {"x-empty", ""}},
+	    .n_headers = 3};
+	struct buf head = {0};
+	char *body = malloc(len + 1);
+
+	memset(body, 'b', len);
+	body_head_write(&row, &head);
+	body_write(t, call, (struct slice){(uint8_t *)head.data, head.len},
+	    (struct slice){(uint8_t *)body, len});
+	buf_free(&head);
+	free(body);
+}
+
+static void test_body(void **state)
+{
+	static const size_t lengths[] = {0, 3000, BODY_BYTES, BODY_BYTES + 1};
+	struct body_row got;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		size_t kept = lengths[i] < BODY_BYTES ? lengths[i] : BODY_BYTES;
+
+		write_body(i + 1, lengths[i]);
+		assert_true(body_read(t, i + 1, &got));
+		assert_int_equal(got.transport, 3);
+		assert_int_equal(got.status, 429);
+		assert_int_equal(got.first_us, 1200);
+		assert_int_equal(got.end_us, 34000);
+		assert_string_equal(got.why, "connection reset");
+		assert_int_equal(got.n_headers, 2); /* no cookie */
+		assert_string_equal(got.headers[0].name, "Retry-After");
+		assert_string_equal(got.headers[0].value, "7");
+		assert_string_equal(got.headers[1].value, "");
+		assert_int_equal(got.bytes.len, kept);
+		assert_true(kept == 0 || (got.bytes.data[0] == 'b' && got.bytes.data[kept - 1] == 'b'));
+		assert_int_equal(got.cut, lengths[i] > BODY_BYTES);
+	}
+	assert_false(body_read(t, 5, &got));
+}
+
+static void test_body_headers(void **state)
+{
+	struct body_row row = {.n_headers = BODY_HEADERS}, got;
+	char value[1000];
+	struct buf head = {0};
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	for (size_t i = 0; i < BODY_HEADERS; i++) {
+		row.headers[i] = (struct body_header){"x-long", value};
+	}
+	body_head_write(&row, &head);
+	assert_true(head.len < BODY_HEADER_BYTES + 100);
+	body_write(t, 1, (struct slice){(uint8_t *)head.data, head.len}, (struct slice){0});
+	assert_true(body_read(t, 1, &got));
+	assert_int_equal(got.n_headers, BODY_HEADER_BYTES / (999 + 6));
+	assert_false(got.cut);
+	for (size_t len = 0; len < head.len; len++) { /* read to its end, never past it */
+		uint8_t *exact = malloc(len > 0 ? len : 1);
+
+		memcpy(exact, head.data, len);
+		assert_false(body_decode((struct slice){exact, len}, &got));
+		free(exact);
+	}
+	buf_free(&head);
+}
+
+/* The oldest go first, a few at a time. */
+static void test_body_expire(void **state)
+{
+	struct body_row got;
+
+	(void)state;
+	assert_int_equal(body_oldest(t), 0);
+	for (uint64_t call = 10; call <= 19; call++) {
+		write_body(29 - call, 100);
+	}
+	assert_int_equal(body_oldest(t), 10);
+	assert_int_equal(body_expire(t, 10, 100), 0);
+	assert_int_equal(body_expire(t, 16, 4), 4);
+	assert_int_equal(body_oldest(t), 14);
+	assert_int_equal(body_expire(t, 16, 4), 2);
+	assert_false(body_read(t, 15, &got));
+	assert_true(body_read(t, 16, &got));
+	assert_int_equal(body_expire(t, UINT64_MAX, 100), 4);
+	assert_int_equal(txn_count(t, TABLE_BODY), 0);
 }
 
 static void test_call_words(void **state)
@@ -678,6 +786,9 @@ int main(void)
 	    TEST(test_facts),
 	    TEST(test_identity),
 	    TEST(test_call),
+	    TEST(test_body),
+	    TEST(test_body_headers),
+	    TEST(test_body_expire),
 	    TEST(test_call_words),
 	    TEST(test_account),
 	    TEST(test_park),
