@@ -150,6 +150,7 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 {
 	struct call *c = find_call(e, id);
 	struct outcome *o = c != NULL && !c->ended ? calloc(1, sizeof(*o)) : NULL;
+	struct http_answer read = *h;
 
 	if (o == NULL) {
 		free(body);
@@ -161,7 +162,8 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 	c->row.end_us = h->end_us != 0 ? h->end_us : now.boot_us;
 	c->row.http_status = (uint16_t)(h->status > 0 && h->status < 1000 ? h->status : 0);
 	answers_gather(e, o, h, body);
-	if (answer_read(c->def, c->call, h, now, &o->arena, &o->answer) != 0) {
+	read.body = body != NULL ? body : h->body;
+	if (answer_read(c->def, c->call, &read, now, &o->arena, &o->answer) != 0) {
 		abort(); /* out of memory: the restart finds the call open and in doubt */
 	}
 	if (c->key < c->lane->def->n_keys) { /* else a reload took it away */

@@ -314,7 +314,7 @@ static uint64_t hash_of(const char *rest, const struct request_input *in)
 	struct request r;
 	struct lead_error err;
 
-	snprintf(text, sizeof text, "service: x\nbase: https://h.example/v1\nkeys: [k]\n%s", rest);
+	snprintf(text, sizeof text, "service: x\nbase: https://h.example/v1\n%s", rest);
 	s = service_of(text);
 	assert_int_equal(request_render(s, &s->calls[0], in, &arena, &r, &err), 0);
 	service_unref(s);
@@ -325,10 +325,10 @@ static uint64_t hash_of(const char *rest, const struct request_input *in)
 static void test_hash_same(void **state)
 {
 	static const char *const rests[] = {
-	    "auth: [bearer, {query: key}, {body: k}, {header: x-b, value: 'a ${.key} b'}]\n"
+	    "keys: [k]\nauth: [bearer, {query: key}, {body: k}, {header: x-b, value: 'a ${.key} b'}]\n"
 	    "call_id_header: X-Id\n"
 	    "calls: {one: {post: '/${.a}', json: {a: '${.a}', id: '${.call.id}'}, idempotency: {header: I, quoted: true}}}\n",
-	    "auth: {basic: '${.key}:x'}\n"
+	    "keys: [k]\nauth: {basic: '${.key}:x'}\n"
 	    "calls: {one: {post: /, form: {a: '${.a}', id: 'b ${.call.id}'}, idempotency: {body: i}}}\n"};
 
 	(void)state;
