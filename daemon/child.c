@@ -4,9 +4,11 @@
  *
  *   leadd --copy DIR FILE      compacts the store into FILE (backup)
  *   leadd --probe HOST PORT    is there anybody (doctor)
+ *   leadd --replay …           a run again, see replay.h
  *   leadd --store-check DIR    does the store agree with itself (store check); a line per problem, then the counts as JSON
  */
 #include "daemon/leadd.h"
+#include "daemon/replay.h"
 #include "lib/store/check.h"
 
 #include <errno.h>
@@ -207,9 +209,10 @@ static int check_main(const char *dir)
 		(void)printf("%s\n", err.text);
 		return 2;
 	}
-	(void)printf("{\"runs\":%llu,\"leads\":%llu,\"facts\":%llu,\"calls\":%llu,\"open_calls\":%llu,\"accounts\":%llu,\"problems\":%llu}\n",
+	(void)printf("{\"runs\":%llu,\"leads\":%llu,\"facts\":%llu,\"calls\":%llu,\"open_calls\":%llu,\"accounts\":%llu,\"answers\":%llu,\"problems\":%llu}\n",
 	    (unsigned long long)n.runs, (unsigned long long)n.items, (unsigned long long)n.facts, (unsigned long long)n.calls,
-	    (unsigned long long)n.open_calls, (unsigned long long)n.accounts, (unsigned long long)n.problems);
+	    (unsigned long long)n.open_calls, (unsigned long long)n.accounts, (unsigned long long)n.bodies,
+	    (unsigned long long)n.problems);
 	return n.problems == 0 ? 0 : 1;
 }
 
@@ -223,6 +226,9 @@ int child_main(int argc, char *argv[])
 	}
 	if (argc == 3 && strcmp(argv[1], "--store-check") == 0) {
 		return check_main(argv[2]);
+	}
+	if (argc == 9 && strcmp(argv[1], REPLAY_OPTION) == 0) {
+		return replay_main(argv);
 	}
 	return -1;
 }

@@ -255,6 +255,7 @@ int cmd_ledger_run(struct ctl *c, const struct args *a);
 int cmd_ledger_list(struct ctl *c, const struct args *a);
 int cmd_ledger_summary(struct ctl *c, const struct args *a);
 int cmd_limits_audit(struct ctl *c, const struct args *a);
+int cmd_replay_run(struct ctl *c, const struct args *a);
 
 /* Shared between groups. */
 typedef void (*row_fn)(struct ctl *c, struct table *t, struct json_object *item);
@@ -263,5 +264,7 @@ typedef void (*row_fn)(struct ctl *c, struct table *t, struct json_object *item)
 int list_print(struct ctl *c, const struct args *a, const char *path, struct table *t, row_fn row,
     const char *none);
 int upload_file(struct ctl *c, const char *file, const char **ret_upload, const char **ret_name);
+/* The same for what is in memory. */
+int upload_text(struct ctl *c, const char *name, const char *text, size_t len, const char **ret_upload);
 int watch_run(struct ctl *c, uint64_t run);
 void run_print(struct ctl *c, struct json_object *run); /* the whole summary */

@@ -102,6 +102,15 @@ static const struct option audit_options[] = {
     {NULL},
 };
 
+static const struct option replay_options[] = {
+    {"with", OPTION_FILE, "CONFIG",
+	"the leadd.yaml to replay with, or its folder (default: the daemon's own files)"},
+    {"limit", OPTION_NUMBER, "N", "at most N differing leads (default 50)", .max = 100000,
+	.letter = 'n'},
+    {"output", OPTION_FILE, "FILE", "all differing leads as CSV, into this file", .letter = 'o'},
+    {NULL},
+};
+
 static const struct option reload_options[] = {
     {"check", OPTION_FLAG, NULL, "only say what would change"},
     {NULL},
@@ -161,6 +170,13 @@ const struct command commands[] = {
     {"limits audit", "", audit_options, cmd_limits_audit,
 	"count every window again from the ledger",
 	"Exits with 7 when a window held more calls than allowed."},
+    {"replay run", "RUN", replay_options, cmd_replay_run,
+	"play a run again on another configuration, without calling anybody",
+	"Takes the answers that were kept of the run (answers: keep in leadd.yaml) and says which "
+	"leads would have ended differently, and for how much. A question that was not asked then "
+	"has no answer: its lead counts as missing. Limits and waits take no time here, budgets "
+	"begin anew. CONFIG goes to the daemon with the services, pipelines and lists it names, "
+	"without credentials."},
     {"doctor", "", NULL, cmd_doctor, "check services, keys, store and clock",
 	"Exits with 7 when a check fails."},
     {"reload", "", reload_options, cmd_reload, "read the configuration again",

@@ -75,12 +75,18 @@ static bool write_all(int fd, const char *bytes, size_t len)
 	return true;
 }
 
+static int unnamed_file(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return open(
+	    dir != NULL && dir[0] != '\0' ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
 /* A pipe goes to an unnamed file first: its size is announced, and parts may be sent again. */
 static int spool(int in, char *part)
 {
-	const char *dir = getenv("TMPDIR");
-	int fd = open(
-	    dir != NULL && dir[0] != '\0' ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = unnamed_file();
 	ssize_t n = fd >= 0 ? 1 : -1;
 
 	while (n > 0) {
@@ -246,32 +252,67 @@ static int announce(struct upload *u)
 	return rc;
 }
 
-int upload_file(struct ctl *c, const char *file, const char **ret_upload, const char **ret_name)
+static struct upload upload_new(struct ctl *c)
 {
 	struct upload u = {.c = c,
 	    .fd = -1,
 	    .part = malloc(PART_BYTES),
 	    .begin_us = now_us(),
 	    .show = isatty(STDERR_FILENO) == 1 && !c->json};
-	int rc = CTL_USAGE;
 
 	if (u.part == NULL) {
 		abort(); /* out of memory */
 	}
-	if (open_file(&u, file)) {
-		rc = announce(&u);
-		if (rc == CTL_OK) {
-			rc = send_parts(&u);
-		}
-		if (u.show) {
-			fputs("\r\033[K", stderr);
-		}
+	return u;
+}
+
+static int send_all(struct upload *u)
+{
+	int rc = announce(u);
+
+	if (rc == CTL_OK) {
+		rc = send_parts(u);
 	}
-	if (u.fd >= 0) {
-		(void)close(u.fd);
+	if (u->show) {
+		fputs("\r\033[K", stderr);
 	}
-	free(u.part);
+	return rc;
+}
+
+static void upload_fini(struct upload *u)
+{
+	if (u->fd >= 0) {
+		(void)close(u->fd);
+	}
+	free(u->part);
+}
+
+int upload_file(struct ctl *c, const char *file, const char **ret_upload, const char **ret_name)
+{
+	struct upload u = upload_new(c);
+	int rc = open_file(&u, file) ? send_all(&u) : CTL_USAGE;
+
+	upload_fini(&u);
 	*ret_upload = u.id;
 	*ret_name = u.name;
+	return rc;
+}
+
+int upload_text(
+    struct ctl *c, const char *name, const char *text, size_t len, const char **ret_upload)
+{
+	struct upload u = upload_new(c);
+	int rc = CTL_USAGE;
+
+	u.name = name;
+	u.size = len;
+	u.fd = unnamed_file();
+	if (u.fd < 0 || !write_all(u.fd, text, len)) {
+		print_error("cannot keep the %s: %s", name, strerror(errno));
+	} else {
+		rc = send_all(&u);
+	}
+	upload_fini(&u);
+	*ret_upload = u.id;
 	return rc;
 }

@@ -3,7 +3,8 @@
  *
  * main.c reads options, opens everything in order and ends it in the other; loop.c turns the engine: it gathers, calls
  * engine_turn, carries its effects out; routes.c is the API; upload.c the spool; results.c the files of a run's end;
- * watch.c live streams; doctor.c pre-flight; child.c what leaves the loop for a process of its own (backup, probes).
+ * watch.c live streams; doctor.c pre-flight; child.c what leaves the loop for a process of its own (backup, probes);
+ * replay.c, replay_child.c a run played again.
  */
 #pragma once
 
@@ -53,6 +54,7 @@ struct leadd {
 	struct result *results;
 	struct child *children;
 	struct doctor *doctors;
+	bool replaying; /* one at a time */
 };
 
 /* loop.c */
@@ -81,6 +83,8 @@ void upload_show(void *app, struct http_request *r);  /* GET /v1/uploads/{upload
 /* All of an upload is on disk; false when that was answered with a 404 or 409 already. */
 bool upload_whole(struct leadd *l, const char *id, struct http_request *r);
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
+/* Where it is; false when that is no name of an upload. */
+bool upload_path(struct leadd *l, const char *id, char path[4096]);
 int upload_dir(struct leadd *l, struct lead_error *err) MUST_CHECK;
 
 /* results.c */
@@ -100,6 +104,10 @@ void child_reap(struct leadd *l);
 void child_stop(struct leadd *l);
 /* main of the children: -1 when argv asks for none of them. */
 int child_main(int argc, char *argv[]);
+
+/* replay.c */
+void post_replay(void *app, struct http_request *r);  /* POST /v1/runs/{run}/replay */
+void replay_clear(struct leadd *l); /* what a crash left of one */
 
 /* doctor.c */
 void doctor_open(void *app, struct http_request *r);  /* POST /v1/doctor */

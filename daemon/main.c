@@ -132,6 +132,9 @@ static int open_all(struct leadd *l, struct config *c, struct lead_error *err)
 	int rc = open_engine(l, c, err);
 
 	rc = rc == 0 ? upload_dir(l, err) : rc;
+	if (rc == 0) {
+		replay_clear(l);
+	}
 	rc = rc == 0 ? loop_start(l, err) : rc;
 	return rc == 0 ? open_control(l, err) : rc;
 }

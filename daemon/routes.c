@@ -366,6 +366,7 @@ const struct route routes[] = {
     {"POST", "/v1/runs/{run}/resume", HTTP_OPERATE, post_resume, "resume a run", 0, "", ""},
     {"POST", "/v1/runs/{run}/cancel", HTTP_OPERATE, post_cancel, "cancel a run", 0, "", ""},
     {"POST", "/v1/runs/{run}/retry", HTTP_OPERATE, post_retry, "put leads back to the stage where they ended", 0, "", "outcome lead"},
+    {"POST", "/v1/runs/{run}/replay", HTTP_OPERATE, post_replay, "play a run again from its kept answers", 0, "steps", "upload limit"},
     {"GET", "/v1/runs/{run}/export", HTTP_READ, get_export, "the results as of now", 0, "format outcome", NULL},
     {"GET", "/v1/runs/{run}/rejects", HTTP_READ, get_rejects, "rejected rows with their reasons", 0, "", NULL},
     {"GET", "/v1/runs/{run}/leads", HTTP_READ, get_leads, "leads of a run", 0, "outcome stage cursor limit", NULL},

@@ -33,7 +33,7 @@ int upload_dir(struct leadd *l, struct lead_error *err)
 }
 
 /* Ids are ours: hex only, so that they are safe in a path. */
-static bool upload_path(struct leadd *l, const char *id, char path[4096])
+bool upload_path(struct leadd *l, const char *id, char path[4096])
 {
 	size_t len = strlen(id);
 

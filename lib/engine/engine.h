@@ -57,8 +57,14 @@ void engine_sent(struct engine *e, uint64_t call, int64_t boot_us);
 void engine_first_byte(struct engine *e, uint64_t call, int64_t boot_us);
 /* The end of a call. Takes body (malloc'ed, may be NULL). */
 void engine_answered(struct engine *e, uint64_t call, const struct http_answer *h, char *body, struct now now);
+/* Replay: nobody knows what this call would have been told. It counts as not made, and its item is held: NO_ANSWER. */
+#define NO_ANSWER "no-kept-answer"
+void engine_unanswered(struct engine *e, uint64_t call, struct now now);
 /* Bytes of an upload that read_upload asked for; len 0 is its end; error not NULL: it cannot be read. Copied. */
 void engine_import(struct engine *e, uint32_t run, const void *bytes, size_t len, const char *error);
+
+/* run_row.encoding of a run whose slices hold whole rows as the store keeps them: number (4 bytes), then pack_bytes of the row. */
+#define ENCODING_ROWS 254
 
 enum command_kind {
 	COMMAND_START,       /* run: start_* */

@@ -7,6 +7,8 @@
  */
 #include "lib/engine/state.h"
 
+#include "lib/store/pack.h"
+
 #define READ_BYTES (64 * 1024)
 
 struct row_arg {
@@ -84,21 +86,20 @@ static uint32_t claim(struct engine *e, struct run *r, const struct record *row,
 	return first;
 }
 
-static void take_row(struct engine *e, struct run *r, uint32_t number, const struct csv_field *cells, size_t n)
+/* row: as it is stored. */
+static void take_row(struct engine *e, struct run *r, uint32_t number, const void *row, size_t len)
 {
 	struct item i = {.run = r->id, .number = number, .stage = 0};
-	struct buf bytes = {0};
 	struct view view = {0};
 	const struct gate *g = NULL;
 	const char *reason, *kind = "";
 	uint32_t of;
 
-	record_write(&r->columns, cells, n, &bytes);
 	r->row.outcomes[ITEM_OPEN]++;
 	view_open(e, e->txn, r, 0, &view);
-	view.has_row = record_open(&view.row, &r->columns, bytes.data, bytes.len);
+	view.has_row = record_open(&view.row, &r->columns, row, len);
 	reason = r->pipeline != NULL ? pipeline_gates(r->pipeline, AFTER_INTAKE, &view.source, &e->config->lists, &e->arena, &g) : NULL;
-	item_row_write(e->txn, r->id, number, bytes.data, bytes.len);
+	item_row_write(e->txn, r->id, number, row, len);
 	if (reason != NULL && g->policy == GATE_HOLD) {
 		item_hold(e, r, &i, reason);
 	} else if (reason != NULL) {
@@ -115,7 +116,6 @@ static void take_row(struct engine *e, struct run *r, uint32_t number, const str
 	} else {
 		item_hold(e, r, &i, STAGE_GONE);
 	}
-	buf_free(&bytes);
 	arena_reset(&e->arena); /* nothing of this row is needed any more */
 }
 
@@ -150,6 +150,7 @@ static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field
 	struct row_arg *a = arg;
 	struct run *r = a->r;
 	uint64_t number = row - 1;
+	struct buf bytes = {0};
 
 	(void)line;
 	if (row == 1) {
@@ -164,7 +165,9 @@ static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field
 	if (number <= r->import->skip) {
 		return 0;
 	}
-	take_row(a->e, r, (uint32_t)number, cells, n);
+	record_write(&r->columns, cells, n, &bytes);
+	take_row(a->e, r, (uint32_t)number, bytes.data, bytes.len);
+	buf_free(&bytes);
 	r->row.rows = number;
 	return 0;
 }
@@ -197,6 +200,32 @@ static void sniff_slice(struct engine *e, struct run *r, const struct import_par
 	i->phase = IMPORT_ROWS;
 	i->offset = 0;
 	run_touch(r);
+}
+
+/* ENCODING_ROWS. */
+static void stored_slice(struct engine *e, struct run *r, const struct import_part *p)
+{
+	struct unpack u = unpack_of((struct slice){(const uint8_t *)p->bytes, p->len});
+
+	r->import->offset += p->len;
+	r->row.bytes = r->import->offset;
+	run_touch(r);
+	while (u.at < u.end) {
+		uint32_t number = unpack_u32(&u);
+		struct slice row = unpack_bytes(&u);
+
+		if (u.bad) {
+			import_fail(e, r, "a row was cut short");
+			return;
+		}
+		if (number > r->import->skip) {
+			take_row(e, r, number, row.data, row.len);
+			r->row.rows = number;
+		}
+	}
+	if (p->len == 0) {
+		import_end(e, r);
+	}
 }
 
 static void rows_slice(struct engine *e, struct run *r, const struct import_part *p)
@@ -243,7 +272,9 @@ void intake_apply(struct engine *e, struct import_part *p)
 		import_end(e, r);
 		return;
 	}
-	if (r->import->phase == IMPORT_SNIFF) {
+	if (r->row.encoding == ENCODING_ROWS) {
+		stored_slice(e, r, p);
+	} else if (r->import->phase == IMPORT_SNIFF) {
 		sniff_slice(e, r, p);
 	} else {
 		rows_slice(e, r, p);

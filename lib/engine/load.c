@@ -8,7 +8,6 @@
 #include "lib/store/pack.h"
 
 #define CLOCK_KEY 'c'
-#define HASH_KEY 'h'
 #define TAIL_SLACK_US (3600 * US_PER_S)
 
 struct clocks {

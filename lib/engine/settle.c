@@ -166,6 +166,9 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 	if (answer_read(c->def, c->call, &read, now, &o->arena, &o->answer) != 0) {
 		abort(); /* out of memory: the restart finds the call open and in doubt */
 	}
+	if (c->unanswered) {
+		o->answer = (struct answer){.outcome = OUTCOME_UNSENT, .reason = NO_ANSWER};
+	}
 	if (c->key < c->lane->def->n_keys) { /* else a reload took it away */
 		end_in_windows(c, h, now);
 		feed_breaker(c, h, &o->answer, now);
@@ -179,6 +182,17 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 	}
 	*e->outcomes_end = o;
 	e->outcomes_end = &o->next;
+}
+
+void engine_unanswered(struct engine *e, uint64_t id, struct now now)
+{
+	struct http_answer h = {.transport = TRANSPORT_CANCELLED, .why = NO_ANSWER, .end_us = now.boot_us};
+	struct call *c = find_call(e, id);
+
+	if (c != NULL) {
+		c->unanswered = true;
+		engine_answered(e, id, &h, NULL, now);
+	}
 }
 
 /* --- in the turn --- */
@@ -271,7 +285,7 @@ void settle(struct engine *e, struct outcome *o)
 		i.spent_micro += c->row.parts[0].settled_micro;
 		run_count(r, i.stage)->settled_micro += c->row.state == CALL_SETTLED ? c->row.parts[0].settled_micro : 0;
 	}
-	stage_outcome(e, r, &i, c, &o->answer);
+	(c->unanswered ? stage_unanswered : stage_outcome)(e, r, &i, c, &o->answer);
 	run_touch(r);
 	run_check_end(e, r);
 }

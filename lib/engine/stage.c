@@ -562,3 +562,12 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	}
 	by_class(e, r, i, st, c, a);
 }
+
+void stage_unanswered(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a)
+{
+	struct fact f = call_fact(e, i, c, a);
+
+	fact_add(e->txn, i, &f);
+	i->phase = PHASE_CALL;
+	item_hold(e, r, i, NO_ANSWER);
+}

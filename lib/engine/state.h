@@ -29,6 +29,7 @@
 #define BOOTS_KNOWN 8
 #define REFUSE_PERCENT 85
 #define STAGE_GONE "stage-gone"
+#define HASH_KEY 'h' /* in TABLE_META: engine.hash_key */
 
 struct account {
 	struct account_id id;
@@ -147,6 +148,7 @@ struct call {
 	struct request request;              /* until release */
 	bool fresh;                          /* granted in this turn, not yet released */
 	bool ended, restarted;
+	bool unanswered;                     /* engine_unanswered */
 	UT_hash_handle hh;
 };
 
@@ -158,7 +160,6 @@ struct outcome {
 	size_t body_len;
 	uint8_t *head;                       /* in the arena: what is kept of it besides the body; NULL: nothing is kept */
 	size_t head_len;
-	bool unanswered;                     /* a replay does not know what it would have been told */
 	struct arena arena;
 	struct outcome *next;
 };
@@ -314,6 +315,8 @@ void answers_expire(struct engine *e);
 /* stage.c */
 void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_stage);
 void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
+/* engine_unanswered: it is held. */
+void stage_unanswered(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
 /* The four ways on: each counts the item where it goes and writes it. */
 void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us);
 void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outcome o, const char *reason);

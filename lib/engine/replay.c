@@ -1,0 +1,432 @@
+/*
+ * The shell of a replay: see replay.h. One loop: a turn, then whatever is due next on the virtual clock.
+ *
+ *   turn -> rows wanted? hand them over -> answers due -> the clock jumps to the next answer, timer, retry
+ *        -> nothing is left: what a person would do (keys let go, retries), else the end
+ */
+#include "lib/engine/replay_state.h"
+
+#include "lib/store/pack.h"
+
+#include <json-c/json.h>
+
+#define SHARED_US (5 * US_PER_MS)  /* answers so close are told in one turn */
+#define ROW_BYTES ((size_t)64 * 1024)
+#define BOOT_US US_PER_DAY
+#define RETRIES 100 /* times that leads are put back: nobody did it more often */
+
+/* --- flights --- */
+
+static void sift_up(struct replay_flight *heap, size_t i)
+{
+	while (i > 0 && heap[i].due_us < heap[(i - 1) / 2].due_us) {
+		struct replay_flight f = heap[i];
+
+		heap[i] = heap[(i - 1) / 2];
+		heap[(i - 1) / 2] = f;
+		i = (i - 1) / 2;
+	}
+}
+
+static void sift_down(struct replay_flight *heap, size_t n)
+{
+	for (size_t i = 0, child; (child = 2 * i + 1) < n; i = child) {
+		struct replay_flight f = heap[i];
+
+		child += child + 1 < n && heap[child + 1].due_us < heap[child].due_us ? 1 : 0;
+		if (f.due_us <= heap[child].due_us) {
+			return;
+		}
+		heap[i] = heap[child];
+		heap[child] = f;
+	}
+}
+
+static void push(struct replay *x, const struct replay_flight *f)
+{
+	if (x->n_heap == x->cap_heap) {
+		size_t cap = x->cap_heap * 2 + 64;
+		struct replay_flight *heap = realloc(x->heap, cap * sizeof(*heap));
+
+		if (heap == NULL) {
+			x->rc = LEAD_ENOMEM;
+			return;
+		}
+		x->heap = heap;
+		x->cap_heap = cap;
+	}
+	x->heap[x->n_heap] = *f;
+	sift_up(x->heap, x->n_heap++);
+}
+
+static struct replay_flight pop(struct replay *x)
+{
+	struct replay_flight f = x->heap[0];
+
+	x->heap[0] = x->heap[--x->n_heap];
+	sift_down(x->heap, x->n_heap);
+	return f;
+}
+
+/* How long the answer took; unsent: it never left. */
+static int64_t took_us(struct replay *x, uint64_t kept, bool *ret_sent)
+{
+	struct body_row body = {0};
+	struct txn *t = NULL;
+	int64_t us = 0;
+
+	*ret_sent = true;
+	if (kept == 0 || txn_begin(x->o->live, false, &t, NULL) != 0) {
+		return 0;
+	}
+	if (body_read(t, kept, &body)) {
+		us = body.end_us;
+		*ret_sent = body.transport != TRANSPORT_UNSENT;
+	}
+	txn_abort(t);
+	return us;
+}
+
+/* --- effects --- */
+
+static void on_start(void *ctx, uint64_t call, const struct request *r)
+{
+	struct replay *x = ctx;
+	struct replay_flight f = {.call = call, .kept = replay_find(x, call, r->hash)};
+	bool sent;
+
+	x->started++;
+	f.due_us = x->now.boot_us + took_us(x, f.kept, &sent);
+	f.sent_us = sent ? x->now.boot_us : 0;
+	if (sent && f.kept != 0) {
+		engine_sent(x->engine, call, x->now.boot_us);
+	}
+	push(x, &f);
+}
+
+static void on_wake(void *ctx, size_t lane, int64_t boot_us)
+{
+	struct replay *x = ctx;
+
+	if (lane >= x->n_wake) {
+		int64_t *us = realloc(x->wake_us, (lane + 1) * sizeof(*us));
+
+		if (us == NULL) {
+			x->rc = LEAD_ENOMEM;
+			return;
+		}
+		x->wake_us = us;
+		for (; x->n_wake <= lane; x->n_wake++) {
+			us[x->n_wake] = TIME_NEVER;
+		}
+	}
+	x->wake_us[lane] = boot_us;
+}
+
+static void on_wake_later(void *ctx, int64_t boot_us)
+{
+	((struct replay *)ctx)->later_us = boot_us;
+}
+
+static void on_read_upload(void *ctx, uint32_t run, const char *upload, uint64_t offset, size_t max)
+{
+	(void)run;
+	(void)upload;
+	(void)offset;
+	(void)max;
+	((struct replay *)ctx)->rows_wanted = true;
+}
+
+static void on_run_changed(void *ctx, uint32_t run)
+{
+	(void)ctx;
+	(void)run;
+}
+
+static void on_run_ended(void *ctx, uint32_t run)
+{
+	(void)run;
+	((struct replay *)ctx)->ended = true;
+}
+
+/* --- the run's rows --- */
+
+static int hand_rows(struct replay *x, struct lead_error *err)
+{
+	struct buf b = {0};
+	struct txn *t = NULL;
+	struct slice row;
+	int rc = txn_begin(x->o->live, false, &t, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	for (; x->next_row <= x->rows && b.len < ROW_BYTES; x->next_row++) {
+		if (item_row(t, x->o->run, x->next_row, &row)) {
+			pack_u32(&b, x->next_row);
+			pack_bytes(&b, row.data, row.len);
+		}
+	}
+	txn_abort(t);
+	x->rows_wanted = false;
+	engine_import(x->engine, x->o->run, b.data, b.failed ? 0 : b.len, b.failed ? "out of memory" : NULL);
+	buf_free(&b);
+	return 0;
+}
+
+/* The run as it was when it began, and the key under which its questions were hashed. */
+static int write_run(struct replay *x, struct run_row *row, struct slice hash_key, struct lead_error *err)
+{
+	const struct campaign *m = config_campaign(x->o->config, row->campaign);
+	struct txn *t = NULL;
+	int rc;
+
+	if (m == NULL) {
+		(void)lead_fail(err, LEAD_EINPUT, "the configuration has no campaign '%.90s'", row->campaign);
+		return REPLAY_NO_CAMPAIGN;
+	}
+	rc = txn_begin(x->o->scratch, true, &t, err);
+	if (rc != 0) {
+		return rc;
+	}
+	(void)snprintf(row->pipeline, sizeof(row->pipeline), "%s", m->pipeline->name);
+	row->state = RUN_RUNNING;
+	row->importing = true;
+	row->encoding = ENCODING_ROWS;
+	row->delimiter = ',';
+	row->bytes_total = 1;
+	row->rows = row->bytes = row->max_rows = 0;
+	row->ended_us = 0;
+	row->why[0] = 0;
+	row->written = false;
+	row->n_stages = 0;
+	memset(row->outcomes, 0, sizeof(row->outcomes));
+	memset(row->stages, 0, sizeof(row->stages));
+	run_write(t, row);
+	txn_put(t, TABLE_META, key_u8(key_of(), HASH_KEY), hash_key.data, hash_key.len);
+	return txn_commit(t, err);
+}
+
+/* Looks the run up and puts it into the scratch store. */
+static int copy_run(struct replay *x, struct lead_error *err)
+{
+	uint8_t key[16];
+	struct slice value;
+	struct run_row row;
+	struct txn *t = NULL;
+	int rc = txn_begin(x->o->live, false, &t, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (!run_read(t, x->o->run, &row)) {
+		txn_abort(t);
+		(void)lead_fail(err, LEAD_EINPUT, "there is no run %u", x->o->run);
+		return REPLAY_NO_RUN;
+	}
+	if (txn_get(t, TABLE_META, key_u8(key_of(), HASH_KEY), &value) && value.len == sizeof(key)) {
+		memcpy(key, value.data, sizeof(key));
+	} else {
+		memset(key, 0, sizeof(key));
+	}
+	txn_abort(t);
+	x->rows = (uint32_t)row.rows;
+	x->now = (struct now){.boot_us = BOOT_US, .wall_us = row.started_us};
+	if (row.state == RUN_RUNNING || row.state == RUN_PAUSED || row.importing) {
+		rc = REPLAY_NOT_ENDED;
+		(void)lead_fail(err, LEAD_EINPUT, "run %u has not ended yet", x->o->run);
+	} else if (!replay_kept_any(x)) {
+		rc = REPLAY_NO_ANSWERS;
+		(void)lead_fail(err, LEAD_EINPUT,
+		    "no answer of run %u is kept any more, or ever was: see 'answers: keep' in leadd.yaml", x->o->run);
+	} else {
+		rc = write_run(x, &row, (struct slice){key, sizeof(key)}, err);
+	}
+	run_row_fini(&row);
+	return rc;
+}
+
+/* --- when nothing moves --- */
+
+static void send(struct replay *x, const struct command *what)
+{
+	struct command *c = malloc(sizeof(*c));
+
+	if (c == NULL) {
+		x->rc = LEAD_ENOMEM;
+		return;
+	}
+	*c = *what;
+	engine_command(x->engine, c);
+}
+
+/* Keys are parked until somebody lets them go; somebody did. False: that has not helped. */
+static bool let_go(struct replay *x)
+{
+	const struct config *c = x->o->config;
+
+	if (x->started == x->started_at_stop) {
+		return false;
+	}
+	x->started_at_stop = x->started;
+	for (size_t i = 0; i < c->n_services; i++) {
+		struct command reset = {.kind = COMMAND_SERVICE_RESET};
+
+		(void)snprintf(reset.service, sizeof(reset.service), "%s", c->services[i]->name);
+		send(x, &reset);
+	}
+	return true;
+}
+
+static bool was_retried(struct replay *x, struct txn *then, struct txn *now, uint32_t number)
+{
+	struct item i;
+
+	return item_read(now, x->o->run, number, &i) && (i.outcome == ITEM_FAILED || i.outcome == ITEM_PARKED) &&
+	       strcmp(i.reason, NO_ANSWER) != 0 &&
+	       replay_retries(then, x->o->run, number) > replay_retries(now, x->o->run, number);
+}
+
+/* Leads that somebody put back, and that have come to the same end by now. False: none. */
+static bool retry_leads(struct replay *x)
+{
+	struct command c = {.kind = COMMAND_RETRY, .run = x->o->run, .outcomes = 1u << ITEM_FAILED | 1u << ITEM_PARKED};
+	struct txn *then = NULL, *now = NULL;
+	bool any = false;
+
+	for (uint32_t number = 1; x->retries < RETRIES && number <= x->rows; number++) {
+		if (then == NULL && txn_begin(x->o->live, false, &then, NULL) != 0) {
+			break;
+		}
+		if (now == NULL && txn_begin(x->o->scratch, false, &now, NULL) != 0) {
+			break;
+		}
+		if (was_retried(x, then, now, number)) {
+			c.lead = number;
+			send(x, &c);
+			any = true;
+		}
+		if (number % REPLAY_SLICE == 0) {
+			txn_abort(then);
+			txn_abort(now);
+			then = now = NULL;
+		}
+	}
+	txn_abort(then);
+	txn_abort(now);
+	x->retries++;
+	x->ended = !any;
+	return any;
+}
+
+/* --- the loop --- */
+
+static void answer(struct replay *x, const struct replay_flight *f)
+{
+	struct http_header headers[BODY_HEADERS];
+	struct http_answer h = {.headers = headers, .sent_us = f->sent_us, .end_us = x->now.boot_us};
+	struct body_row body;
+	struct txn *t = NULL;
+	char *copy = NULL;
+
+	if (f->kept == 0 || txn_begin(x->o->live, false, &t, NULL) != 0 || !body_read(t, f->kept, &body)) {
+		txn_abort(t);
+		engine_unanswered(x->engine, f->call, x->now);
+		return;
+	}
+	h.transport = (enum transport)body.transport;
+	h.why = body.why[0] != 0 ? body.why : NULL;
+	h.status = body.status;
+	h.first_byte_us = body.first_us != 0 ? f->sent_us + body.first_us : 0;
+	for (; h.n_headers < body.n_headers; h.n_headers++) {
+		headers[h.n_headers] = (struct http_header){body.headers[h.n_headers].name, body.headers[h.n_headers].value};
+	}
+	if (body.bytes.len > 0) {
+		copy = malloc(body.bytes.len + 1);
+		x->rc = copy == NULL ? LEAD_ENOMEM : x->rc;
+	}
+	if (copy != NULL) {
+		memcpy(copy, body.bytes.data, body.bytes.len);
+		copy[body.bytes.len] = 0;
+		h.body_len = body.bytes.len;
+	}
+	h.body = copy;
+	engine_answered(x->engine, f->call, &h, copy, x->now);
+	txn_abort(t);
+}
+
+static int64_t next_us(const struct replay *x)
+{
+	int64_t next = x->n_heap > 0 ? x->heap[0].due_us : TIME_NEVER;
+
+	next = x->later_us < next ? x->later_us : next;
+	for (size_t i = 0; i < x->n_wake; i++) {
+		next = x->wake_us[i] < next ? x->wake_us[i] : next;
+	}
+	return next;
+}
+
+/* The clock goes to what comes next. False: nothing ever will. */
+static bool jump(struct replay *x)
+{
+	int64_t next = next_us(x), us;
+
+	if (next == TIME_NEVER) {
+		return false;
+	}
+	us = next > x->now.boot_us ? next - x->now.boot_us : 1;
+	x->now.boot_us += us;
+	x->now.wall_us += us;
+	while (x->n_heap > 0 && x->heap[0].due_us <= x->now.boot_us + SHARED_US) {
+		struct replay_flight f = pop(x);
+
+		answer(x, &f);
+	}
+	return true;
+}
+
+static int play(struct replay *x, struct lead_error *err)
+{
+	for (;;) {
+		int rc = engine_turn(x->engine, x->now, err);
+
+		if (rc < 0) {
+			return rc;
+		}
+		if (x->rc != 0) {
+			return lead_fail(err, x->rc, "out of memory");
+		}
+		if (x->rows_wanted) {
+			rc = hand_rows(x, err);
+			if (rc != 0) {
+				return rc;
+			}
+		} else if (rc == TURN_MORE) {
+			continue;
+		} else if (x->ended ? !retry_leads(x) : !jump(x) && !let_go(x)) {
+			return 0;
+		}
+	}
+}
+
+int replay_run(const struct replay_options *o, struct json_object **ret, struct lead_error *err)
+{
+	struct replay x = {.o = o, .next_row = 1, .later_us = TIME_NEVER, .started_at_stop = UINT64_MAX};
+	struct engine_options eo = {.store = o->scratch,
+	    .config = o->config,
+	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed, on_run_ended, &x},
+	    .boot_id = "replay"};
+	int rc = copy_run(&x, err);
+
+	o->config->keep_us = 0;
+	if (rc == 0) {
+		eo.now = x.now;
+		rc = engine_new(&eo, &x.engine, err);
+	}
+	rc = rc == 0 ? play(&x, err) : rc;
+	rc = rc == 0 ? replay_diff(&x, ret, err) : rc;
+	engine_free(x.engine);
+	free(x.heap);
+	free(x.wake_us);
+	return rc;
+}
