@@ -86,8 +86,9 @@ def at(*place):
 
 
 for function, section, place in [
-        ('config_load', 'SETTINGS', [()]),
+        ('config_load_with', 'SETTINGS', [()]),
         ('read_store', 'STORE', [('store',)]),
+        ('read_answers', 'ANSWERS', [('answers',)]),
         ('read_services', 'SERVICES', [('services', '*')]),
         ('read_orgs', 'ORGANISATIONS', [('organisations', '*')]),
         ('read_campaigns', 'CAMPAIGNS', [('campaigns', '*')]),
