@@ -265,6 +265,7 @@ int list_print(struct ctl *c, const struct args *a, const char *path, struct tab
     const char *none);
 int upload_file(struct ctl *c, const char *file, const char **ret_upload, const char **ret_name);
 /* The same for what is in memory. */
-int upload_text(struct ctl *c, const char *name, const char *text, size_t len, const char **ret_upload);
+int upload_text(
+    struct ctl *c, const char *name, const char *text, size_t len, const char **ret_upload);
 int watch_run(struct ctl *c, uint64_t run);
 void run_print(struct ctl *c, struct json_object *run); /* the whole summary */

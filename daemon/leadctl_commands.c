@@ -185,7 +185,8 @@ const struct command commands[] = {
 	"It goes into the backups folder of the daemon\'s state directory, named by the time."},
     {"store check", "", NULL, cmd_store_check, "check that the store agrees with itself",
 	"Compares queues, states, facts, ledger, balances and counters at one moment, also while "
-	"work goes on. Exits with 7 when something disagrees. Without a daemon: leadd --store-check "
+	"work goes on. Exits with 7 when something disagrees. Without a daemon: leadd "
+	"--store-check "
 	"DIR."},
     {"completion", "SHELL", NULL, cmd_completion, "the completion script for a shell",
 	"SHELL is bash."},

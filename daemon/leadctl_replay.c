@@ -1,7 +1,8 @@
 /*
  * daemon/leadctl_replay.c: a run played again on another configuration.
  *
- *   --with FILE -> leadd.yaml and the services, pipelines and lists it names, in one upload -> replay
+ *   --with FILE -> leadd.yaml and the services, pipelines and lists it names, in one upload ->
+ * replay
  *
  * The daemon opens no file by a path of ours, so they go to it as texts, without any credential.
  */
@@ -52,8 +53,7 @@ static bool add_file(struct bundle *b, const char *path, const char *name)
 		ok = false;
 	} else {
 		json_object_object_add(b->files, name,
-		    json_object_new_string_len(
-			text.data != NULL ? text.data : "", (int)text.len));
+		    json_object_new_string_len(text.data != NULL ? text.data : "", (int)text.len));
 	}
 	if (f != NULL) {
 		(void)fclose(f);
@@ -90,8 +90,7 @@ static bool add_folder(struct bundle *b, const char *dir, const char *kind, cons
 			print_error("the configuration has more than %d files", MAX_FILES);
 			ok = false;
 		} else if (!json_object_object_get_ex(b->files, name, NULL)) {
-			ok = add_file(
-			    b, arena_printf(&b->c->mem, "%s/%s", dir, e->d_name), name);
+			ok = add_file(b, arena_printf(&b->c->mem, "%s/%s", dir, e->d_name), name);
 		}
 	}
 	if (d != NULL) {
@@ -101,8 +100,8 @@ static bool add_folder(struct bundle *b, const char *dir, const char *kind, cons
 }
 
 /* The folders that `key` names: one, or a list of them. */
-static bool add_kind(struct bundle *b, struct yaml *y, const char *key, const char *kind,
-    const char *ending)
+static bool add_kind(
+    struct bundle *b, struct yaml *y, const char *key, const char *kind, const char *ending)
 {
 	struct problems p;
 	const char **dirs = NULL;
@@ -195,7 +194,8 @@ static void print_missing(struct ctl *c, struct json_object *answer)
 	for (size_t i = 0; i < list_length(list); i++) {
 		struct json_object *one = list_at(list, i);
 
-		print_line(c, YELLOW, "%s would have been asked something else at stage %s: %" PRId64 " leads",
+		print_line(c, YELLOW,
+		    "%s would have been asked something else at stage %s: %" PRId64 " leads",
 		    get_text(one, "service"), get_text(one, "stage"), get_int(one, "leads"));
 	}
 	if (get_has(answer, "stands_still")) {
@@ -207,8 +207,8 @@ static const char *end_text(struct ctl *c, struct json_object *end)
 {
 	const char *reason = get_text(end, "reason");
 
-	return arena_printf(&c->mem, "%s%s%s", get_text(end, "outcome"),
-	    reason[0] != '\0' ? " " : "", reason);
+	return arena_printf(
+	    &c->mem, "%s%s%s", get_text(end, "outcome"), reason[0] != '\0' ? " " : "", reason);
 }
 
 static const char *field_names(struct ctl *c, struct json_object *item)

@@ -325,11 +325,14 @@ static uint64_t hash_of(const char *rest, const struct request_input *in)
 static void test_hash_same(void **state)
 {
 	static const char *const rests[] = {
-	    "keys: [k]\nauth: [bearer, {query: key}, {body: k}, {header: x-b, value: 'a ${.key} b'}]\n"
+	    "keys: [k]\nauth: [bearer, {query: key}, {body: k}, {header: x-b, value: 'a ${.key} "
+	    "b'}]\n"
 	    "call_id_header: X-Id\n"
-	    "calls: {one: {post: '/${.a}', json: {a: '${.a}', id: '${.call.id}'}, idempotency: {header: I, quoted: true}}}\n",
+	    "calls: {one: {post: '/${.a}', json: {a: '${.a}', id: '${.call.id}'}, idempotency: "
+	    "{header: I, quoted: true}}}\n",
 	    "keys: [k]\nauth: {basic: '${.key}:x'}\n"
-	    "calls: {one: {post: /, form: {a: '${.a}', id: 'b ${.call.id}'}, idempotency: {body: i}}}\n"};
+	    "calls: {one: {post: /, form: {a: '${.a}', id: 'b ${.call.id}'}, idempotency: {body: "
+	    "i}}}\n"};
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
@@ -347,17 +350,20 @@ static void test_hash_same(void **state)
 	}
 }
 
-/* Another question has another one; so has another store, and nobody who does not ask for it pays for it. */
+/* Another question has another one; so has another store, and nobody who does not ask for it pays
+ * for it. */
 static void test_hash_other(void **state)
 {
 	static const uint8_t other_key[16] = "another key";
-	static const char *const rests[] = {
-	    "calls: {one: {post: /, json: {a: '${.a}'}}}\n", "calls: {one: {put: /, json: {a: '${.a}'}}}\n",
-	    "calls: {one: {post: /b, json: {a: '${.a}'}}}\n", "calls: {one: {post: /, query: {b: 1}, json: {a: '${.a}'}}}\n",
+	static const char *const rests[] = {"calls: {one: {post: /, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {put: /, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {post: /b, json: {a: '${.a}'}}}\n",
+	    "calls: {one: {post: /, query: {b: 1}, json: {a: '${.a}'}}}\n",
 	    "calls: {one: {post: /, headers: {X-B: c}, json: {a: '${.a}'}}}\n",
 	    "calls: {one: {post: /, headers: {X-B: d}, json: {a: '${.a}'}}}\n",
 	    "calls: {one: {post: /, headers: {X-B: 'd${.a}'}, json: {a: '${.a}'}}}\n",
-	    "calls: {one: {post: /, json: {b: '${.a}'}}}\n", "calls: {one: {post: /, json: {a: '${.a}', c: 1}}}\n"};
+	    "calls: {one: {post: /, json: {b: '${.a}'}}}\n",
+	    "calls: {one: {post: /, json: {a: '${.a}', c: 1}}}\n"};
 	struct request_input in = input("{\"a\":\"x\"}");
 	uint64_t seen[9], hash;
 

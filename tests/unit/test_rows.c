@@ -153,7 +153,8 @@ static const struct item an_item = {.run = 7,
     .reason = "in-doubt"};
 static const struct item new_item = {.run = 7, .number = 301};
 
-/* No prefix of a value may decode, but the one without the bytes that an older leadd did not write. */
+/* No prefix of a value may decode, but the one without the bytes that an older leadd did not write.
+ */
 static void refuses_prefixes_but(enum store_table table, struct key k,
     bool (*decode)(struct slice key, struct slice value), size_t newer)
 {
@@ -166,8 +167,7 @@ static void refuses_prefixes_but(enum store_table table, struct key k,
 
 		memcpy(exact, v.data, len);
 		exact = realloc(exact, len > 0 ? len : 1);
-		assert_int_equal(
-		    decode((struct slice){k.bytes, k.len}, (struct slice){exact, len}),
+		assert_int_equal(decode((struct slice){k.bytes, k.len}, (struct slice){exact, len}),
 		    newer > 0 && len == v.len - newer);
 		free(exact);
 	}
@@ -433,7 +433,8 @@ static void test_body(void **state)
 		assert_string_equal(got.headers[0].value, "7");
 		assert_string_equal(got.headers[1].value, "");
 		assert_int_equal(got.bytes.len, kept);
-		assert_true(kept == 0 || (got.bytes.data[0] == 'b' && got.bytes.data[kept - 1] == 'b'));
+		assert_true(
+		    kept == 0 || (got.bytes.data[0] == 'b' && got.bytes.data[kept - 1] == 'b'));
 		assert_int_equal(got.cut, lengths[i] > BODY_BYTES);
 	}
 	assert_false(body_read(t, 5, &got));
