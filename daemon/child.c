@@ -96,6 +96,9 @@ void child_reap(struct leadd *l)
 
 		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
 			*at = c->next;
+			if (!WIFEXITED(status)) {
+				store_forget_readers(l->store); /* it may have read in the store */
+			}
 			child_end(c, status);
 			at = &l->children; /* done may have started another */
 		} else {

@@ -246,6 +246,18 @@ static int write_result(const struct job *j, struct json_object *o, struct lead_
 	return 0;
 }
 
+/* Here, since it may be long: the daemon removes what is left, and has others to serve. */
+static void remove_scratch(const struct job *j)
+{
+	static const char *const files[] = {"leadd.mdb", "leadd.mdb-lock", "leadd.lock"};
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", j->scratch, files[i]);
+		(void)unlink(path);
+	}
+}
+
 static int replay(const struct job *j, struct config *c, struct lead_error *err)
 {
 	struct store_options live = {.dir = j->state_dir, .read_only = true};
@@ -260,6 +272,7 @@ static int replay(const struct job *j, struct config *c, struct lead_error *err)
 	json_object_put(result);
 	store_close(o.scratch);
 	store_close(o.live);
+	remove_scratch(j);
 	return rc;
 }
 
@@ -280,7 +293,6 @@ int replay_main(char *argv[])
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setrlimit(RLIMIT_CPU, &cpu);
 	(void)setrlimit(RLIMIT_CORE, &core);
-	(void)nice(10);
 	(void)snprintf(j.config_dir, sizeof(j.config_dir), "%s/config", j.scratch);
 	rc = load(&j, &c);
 	if (rc == 0) {

@@ -227,12 +227,17 @@ int store_open(const struct store_options *o, struct store **ret, struct lead_er
 		return rc;
 	}
 	if (!s->read_only) {
-		int dead = 0;
-
-		(void)mdb_reader_check(s->env, &dead); /* slots of killed readers pin pages */
+		store_forget_readers(s);
 	}
 	*ret = s;
 	return 0;
+}
+
+void store_forget_readers(struct store *s)
+{
+	int dead = 0;
+
+	(void)mdb_reader_check(s->env, &dead); /* slots of killed readers pin pages */
 }
 
 void store_close(struct store *s)

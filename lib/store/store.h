@@ -111,6 +111,9 @@ int store_copy(struct store *s, const char *path, struct lead_error *err) MUST_C
 /* A larger map from now on (a smaller one is ignored); no transaction may be open. LEAD_ESTORE when LMDB refuses. */
 int store_grow(struct store *s, size_t map_bytes, struct lead_error *err) MUST_CHECK;
 
+/* A process was killed while it read: what it read pins no pages any more. */
+void store_forget_readers(struct store *s);
+
 struct store_room {
 	uint64_t used_bytes; /* pages in use */
 	uint64_t map_bytes;
