@@ -105,9 +105,10 @@ static const struct option audit_options[] = {
 static const struct option replay_options[] = {
     {"with", OPTION_FILE, "CONFIG",
 	"the leadd.yaml to replay with, or its folder (default: the daemon's own files)"},
-    {"limit", OPTION_NUMBER, "N", "at most N differing leads (default 50)", .max = 100000,
+    {"limit", OPTION_NUMBER, "N", "at most N differing leads (default 50)", .max = 20000,
 	.letter = 'n'},
-    {"output", OPTION_FILE, "FILE", "all differing leads as CSV, into this file", .letter = 'o'},
+    {"output", OPTION_FILE, "FILE",
+	"the differing leads as CSV into this file (default: the first 20,000)", .letter = 'o'},
     {NULL},
 };
 

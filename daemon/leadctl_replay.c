@@ -24,7 +24,7 @@
 
 #define MAX_FILE_BYTES ((size_t)1 << 20)
 #define MAX_FILES 500
-#define ALL_LEADS 100000
+#define MOST_LEADS 20000
 
 /* --- the bundle --- */
 
@@ -247,7 +247,7 @@ static void print_leads(struct ctl *c, struct json_object *answer)
 	}
 	table_print(c, &t);
 	if (get_bool(answer, "more")) {
-		print_line(c, DIM, "there are more: --limit N, or all with --output FILE");
+		print_line(c, DIM, "there are more: --limit N, or --output FILE");
 	}
 }
 
@@ -308,7 +308,8 @@ static int write_csv(struct ctl *c, struct json_object *answer, const char *file
 	if (!ok) {
 		print_error("%s: %s", file, strerror(errno));
 	} else if (f != stdout) {
-		print_line(c, PLAIN, "%s: %zu leads", file, list_length(items));
+		print_line(c, PLAIN, "%s: %zu leads%s", file, list_length(items),
+		    get_bool(answer, "more") ? ", the first of more" : "");
 	}
 	buf_free(&out);
 	return ok ? CTL_OK : CTL_USAGE;
@@ -318,7 +319,7 @@ int cmd_replay_run(struct ctl *c, const struct args *a)
 {
 	const char *with = args_text(a, "with"), *output = args_text(a, "output"), *upload = NULL;
 	struct json_object *body, *answer = NULL;
-	int64_t limit = output != NULL ? ALL_LEADS : 50;
+	int64_t limit = output != NULL ? MOST_LEADS : 50;
 	uint64_t run;
 	int rc = CTL_OK;
 

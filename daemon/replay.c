@@ -22,7 +22,7 @@ struct replaying {
 	struct leadd *l;
 	struct http_request *r;
 	char run[16], limit[16];
-	char dir[4000], upload[4096]; /* upload: "" for the daemon's own configuration */
+	char dir[4000], upload[4096]; /* upload: "" for the daemon's own configuration; it goes into dir */
 };
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
@@ -95,9 +95,6 @@ static void on_replayed(void *arg, int status, const char *output)
 	if (status != 0 || !reply_result(x)) {
 		reply_failure(x->r, status, output);
 	}
-	if (x->upload[0] != 0) {
-		unlink(x->upload); /* it was for this one */
-	}
 	replay_clear(x->l);
 	free(x);
 }
@@ -114,7 +111,7 @@ static bool read_request(struct replaying *x)
 		return false;
 	}
 	if (json_get_string(body, "upload", "the replay", &upload, &err) < 0 ||
-	    json_get_int(body, "limit", "the replay", 0, 100000, &limit, &err) < 0) {
+	    json_get_int(body, "limit", "the replay", 0, 20000, &limit, &err) < 0) {
 		http_reply_error(x->r, &err);
 		return false;
 	}
@@ -126,17 +123,29 @@ static bool read_request(struct replaying *x)
 	return true;
 }
 
+/* The upload is for this one alone: it goes where all of the replay goes in the end. */
+static int make_folder(struct replaying *x, struct lead_error *err)
+{
+	char path[4096];
+	int rc = mkdir(x->dir, 0700);
+
+	if (rc == 0 && x->upload[0] != 0) {
+		(void)snprintf(path, sizeof(path), "%s/upload", x->dir);
+		rc = rename(x->upload, path);
+		(void)snprintf(x->upload, sizeof(x->upload), "%s", path);
+	}
+	return rc == 0 ? 0 : lead_fail(err, errno == ENOSPC ? LEAD_EFULL : LEAD_ESTORE, "cannot make %s: %s", x->dir, strerror(errno));
+}
+
 static bool start(struct replaying *x)
 {
 	const char *steps = http_query(x->r, "steps");
-	const char *dir = engine_config(x->l->engine)->state_dir;
-	const char *args[] = {"leadd", REPLAY_OPTION, dir, x->dir, x->run, x->limit, steps != NULL && strcmp(steps, "1") == 0 ? "1" : "0",
-	    x->upload[0] != 0 ? x->upload : x->l->config_file, x->upload[0] != 0 ? "bundle" : "file", NULL};
+	const char *args[] = {"leadd", REPLAY_OPTION, engine_config(x->l->engine)->state_dir, x->dir, x->run, x->limit,
+	    steps != NULL && strcmp(steps, "1") == 0 ? "1" : "0", x->upload[0] != 0 ? x->upload : x->l->config_file,
+	    x->upload[0] != 0 ? "bundle" : "file", NULL};
 	struct lead_error err;
 
-	if (mkdir(x->dir, 0700) != 0) {
-		(void)lead_fail(&err, errno == ENOSPC ? LEAD_EFULL : LEAD_ESTORE, "cannot make %s: %s", x->dir, strerror(errno));
-	} else if (child_start(x->l, args, on_replayed, x, &err) == 0) {
+	if (make_folder(x, &err) == 0 && child_start(x->l, args, on_replayed, x, &err) == 0) {
 		return true;
 	}
 	http_reply_error(x->r, &err);

@@ -11,7 +11,7 @@
  *
  * Where to read on: turn.c (the turn), intake.c (rows become items), schedule.c (which call next, and why not),
  * grant.c (one call is made), settle.c (what an answer does to ledger, item and queue), stage.c (where an item goes next),
- * load.c (start and restart), command.c (what people ask for), show.c and why.c (what they get to see).
+ * load.c (start and restart), command.c (what people ask for), show.c and why.c (what they get to see), replay.h (another shell: a run again).
  */
 #pragma once
 

@@ -4,10 +4,11 @@ a request more. LEADD, LEADCTL and LEADSIM name the programs.
 
 import collections
 import csv
+import http.client
 import io
 import json
 import os
-import signal
+import threading
 import time
 
 import pytest
@@ -64,6 +65,16 @@ def replay(night, run, with_=None, *more):
 
 def steps(answer, side):
     return collections.Counter((s["lead"], s["stage"], s["request"], s["outcome"], s["reason"]) for s in answer[f"steps_{side}"])
+
+
+def bundle(night):
+    """The night's own configuration, as leadctl would send it."""
+    files = {"leadd.yaml": (night.folder / "leadd.yaml").read_text()}
+    for kind, ending in (("services", "yaml"), ("pipelines", "yaml"), ("lists", "txt")):
+        for folder in (night.folder / kind, ROOT / "etc" / kind):
+            for file in folder.glob(f"*.{ending}"):
+                files.setdefault(f"{kind}/{file.name}", file.read_text())
+    return json.dumps({"files": files}).encode()
 
 
 def requests(night):
@@ -220,13 +231,13 @@ def test_killed_in_the_middle():
         night.wait_end(run, 60)
         asked = len(stub.times())
         scratch = night.folder / "state" / "replay"
-        import threading
+        upload = night.upload(bundle(night))
         failed = []
 
         def ask():
             try:
-                night.post(f"/v1/runs/{run}/replay", {})
-            except Exception as e:
+                night.post(f"/v1/runs/{run}/replay", {"upload": upload})
+            except (OSError, http.client.HTTPException) as e:
                 failed.append(e)
 
         thread = threading.Thread(target=ask)
@@ -243,9 +254,10 @@ def test_killed_in_the_middle():
         wait(lambda: not os.path.exists(f"/proc/{children[0]}") or "Z" in open(f"/proc/{children[0]}/stat").read().split(")")[1][:3])
         assert scratch.exists()
         night.start()
-        assert not scratch.exists()
-        answer = night.post(f"/v1/runs/{run}/replay", {})
+        assert not scratch.exists() and not (night.folder / "state" / "uploads" / upload).exists()
+        answer = night.post(f"/v1/runs/{run}/replay", {"upload": night.upload(bundle(night))})
         assert answer["same"] == 3000 and not scratch.exists()
+        assert len(list((night.folder / "state" / "uploads").iterdir())) == 1
         assert len(stub.times()) == asked
 
 
