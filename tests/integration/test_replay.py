@@ -7,12 +7,12 @@ import csv
 import http.client
 import io
 import json
-import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from flow_kit import FlowNight, Stub, one_stage, people, service, wait
+from flow_kit import FlowNight, Stub, one_stage, service, wait
 from night import BASES, LEADS, QUICK, ROOT, Night, Refused, calm
 
 
@@ -64,7 +64,8 @@ def replay(night, run, with_=None, *more):
 
 
 def steps(answer, side):
-    return collections.Counter((s["lead"], s["stage"], s["request"], s["outcome"], s["reason"]) for s in answer[f"steps_{side}"])
+    return collections.Counter(tuple(s[k] for k in ("lead", "stage", "request", "outcome", "reason"))
+                               for s in answer[f"steps_{side}"])
 
 
 def bundle(night):
@@ -75,6 +76,12 @@ def bundle(night):
             for file in folder.glob(f"*.{ending}"):
                 files.setdefault(f"{kind}/{file.name}", file.read_text())
     return json.dumps({"files": files}).encode()
+
+
+def small(stub, limits=("1000/s",), settings=None):
+    """A night of one service and one stage."""
+    return FlowNight(services={"stub": service("stub", stub, limits=list(limits))}, pipelines={"ask": one_stage("ask", "stub.ask")},
+                     campaigns={"demo": {"pipeline": "ask"}}, settings=settings, with_sim=False, factor=1)
 
 
 def requests(night):
@@ -122,9 +129,10 @@ def test_other_gate(night):
     """Texts of 50 to 70 words were right; now they must be shorter than 56."""
     exported = night.export(night.run)
     before = requests(night)
-    answer = replay(night, night.run, other_config(night, file=pipeline(("min: 50, max: 70", "min: 50, max: 55"))), "--limit", "1000")
-    expected = {lead["lead"] for lead in exported if lead["fields"].get("copy") and lead["fields"]["copy_model"] != "template"
-                and words(lead["fields"]["copy"]) > 55}
+    config = other_config(night, file=pipeline(("min: 50, max: 70", "min: 50, max: 55")))
+    answer = replay(night, night.run, config, "--limit", "1000")
+    expected = {lead["lead"] for lead in exported
+                if lead["fields"].get("copy") and lead["fields"]["copy_model"] != "template" and words(lead["fields"]["copy"]) > 55}
     assert expected
     told = {item["lead"] for item in answer["items"]}
     assert told == expected, (sorted(told ^ expected))
@@ -189,7 +197,8 @@ def test_other_prompt(night):
 
 def test_mistakes(night):
     """Each with its file and line, and nothing is left behind."""
-    text, code = night.leadctl("replay", "run", str(night.run), "--with", str(other_config(night, file=pipeline(("check: name", "check: nmae")))))
+    config = other_config(night, file=pipeline(("check: name", "check: nmae")))
+    text, code = night.leadctl("replay", "run", str(night.run), "--with", str(config))
     assert code == 1 and "pipelines/cold-email.yaml:" in text and "nmae" in text and str(night.folder) not in text, text
     text, code = night.leadctl("replay", "run", "77")
     assert code == 4 and "there is no run 77" in text
@@ -197,10 +206,10 @@ def test_mistakes(night):
     assert code == 1 and "has no campaign 'demo'" in text, text
     text, code = night.leadctl("replay", "run", str(night.run), "--with", "/nowhere/leadd.yaml")
     assert code == 2 and "/nowhere/leadd.yaml" in text, text
-    for bundle in (b"nothing", b"{}", b'{"files":{"../evil":"x"}}', b'{"files":{"services/.x":"x"}}', b'{"files":{"/etc/passwd":"x"}}',
-                   b'{"files":{"leadd.yaml":7}}'):
+    for wrong in (b"nothing", b"{}", b'{"files":{"../evil":"x"}}', b'{"files":{"services/.x":"x"}}',
+                  b'{"files":{"/etc/passwd":"x"}}', b'{"files":{"leadd.yaml":7}}'):
         with pytest.raises(Refused) as e:
-            night.post(f"/v1/runs/{night.run}/replay", {"upload": night.upload(bundle)})
+            night.post(f"/v1/runs/{night.run}/replay", {"upload": night.upload(wrong)})
         assert e.value.status == 422 and json.loads(e.value.body)["code"] == "bad-configuration"
     with pytest.raises(Refused) as e:
         night.post(f"/v1/runs/{night.run}/replay", {"upload": "../../leadd.yaml"})
@@ -223,10 +232,16 @@ def test_store_agrees(night):
     assert counts["answers"] == counts["calls"] == len(night.ledger(night.run))
 
 
+def is_gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def test_killed_in_the_middle():
     """kill -9 while a replay is at work: after the next start nothing of it is left, no process and no file."""
-    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, pipelines={"ask": one_stage("ask", "stub.ask")},
-                                   campaigns={"demo": {"pipeline": "ask"}}, with_sim=False, factor=1) as night:
+    with Stub() as stub, small(stub) as night:
         run = night.run(3000)
         night.wait_end(run, 60)
         asked = len(stub.times())
@@ -246,12 +261,12 @@ def test_killed_in_the_middle():
         with pytest.raises(Refused) as e:
             night.post(f"/v1/runs/{run}/replay", {})
         assert json.loads(e.value.body)["code"] == "replay-busy"
-        children = [int(p) for p in (f"/proc/{night.leadd.pid}/task/{night.leadd.pid}/children",) for p in open(p).read().split()]
+        children = Path(f"/proc/{night.leadd.pid}/task/{night.leadd.pid}/children").read_text().split()
         assert len(children) == 1
         night.kill()
         thread.join()
         assert failed
-        wait(lambda: not os.path.exists(f"/proc/{children[0]}") or "Z" in open(f"/proc/{children[0]}/stat").read().split(")")[1][:3])
+        wait(lambda: is_gone(children[0]), what="the end of the child")
         assert scratch.exists()
         night.start()
         assert not scratch.exists() and not (night.folder / "state" / "uploads" / upload).exists()
@@ -272,8 +287,7 @@ def test_restarted_and_retried():
             return 422, {}, {"error": "bob"}
         return 200, {}, {"text": "good " + asked.body["email"]}
 
-    with Stub(answer) as stub, FlowNight(services={"stub": service("stub", stub, limits=["200/1s"])}, pipelines={"ask": one_stage("ask", "stub.ask")},
-                                         campaigns={"demo": {"pipeline": "ask"}}, with_sim=False, factor=1) as night:
+    with Stub(answer) as stub, small(stub, limits=["200/1s"]) as night:
         run = night.run(300)
         wait(lambda: len(stub.times()) > 60)
         night.kill()
@@ -298,8 +312,7 @@ def test_restarted_and_retried():
 
 def test_budget_that_does_not_reach():
     """On less money the run stands still, and it says so."""
-    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, pipelines={"ask": one_stage("ask", "stub.ask")},
-                                   campaigns={"demo": {"pipeline": "ask"}}, with_sim=False, factor=1) as night:
+    with Stub() as stub, small(stub) as night:
         run = night.run(50)
         night.wait_end(run)
         config = other_config(night, campaigns={"demo": {"pipeline": "ask", "budget": 0.2}})
@@ -310,9 +323,7 @@ def test_budget_that_does_not_reach():
 
 def test_none_kept():
     """Answers that are not kept cannot be replayed."""
-    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, pipelines={"ask": one_stage("ask", "stub.ask")},
-                                   campaigns={"demo": {"pipeline": "ask"}}, settings={"answers": {"keep": "0s"}}, with_sim=False,
-                                   factor=1) as night:
+    with Stub() as stub, small(stub, settings={"answers": {"keep": "0s"}}) as night:
         run = night.run(20)
         night.wait_end(run)
         text, code = night.leadctl("replay", "run", str(run))
