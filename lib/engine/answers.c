@@ -10,18 +10,25 @@
 #define PACE_US (60 * US_PER_S)    /* between two looks at the oldest */
 #define SECRET_LEAST 8             /* a shorter one could stand anywhere */
 
-/* Some services repeat the key when they refuse it. */
-static void hide_secret(const struct call *c, char *text, size_t len)
+static void blot_out(const struct secret *s, char *text, size_t len)
 {
-	const struct secret *s = c->lane->def != NULL && c->key < c->lane->def->n_keys ? c->lane->keys[c->key].secret : NULL;
 	char *at = text, *found;
 
-	if (s == NULL || s->len < SECRET_LEAST) {
-		return;
-	}
 	while (len > 0 && (found = memmem(at, len - (size_t)(at - text), s->text, s->len)) != NULL) {
 		memset(found, '*', s->len);
 		at = found + s->len;
+	}
+}
+
+/* Some services repeat the key when they refuse it. All of the service: a reload may have moved the one that was used. */
+static void hide_secrets(const struct lane *l, char *text, size_t len)
+{
+	for (size_t k = 0; l->def != NULL && k < l->def->n_keys; k++) {
+		const struct secret *s = l->keys[k].secret;
+
+		if (s != NULL && s->len >= SECRET_LEAST) {
+			blot_out(s, text, len);
+		}
 	}
 }
 
@@ -46,7 +53,7 @@ void answers_gather(struct engine *e, struct outcome *o, const struct http_answe
 		return;
 	}
 	if (body != NULL) {
-		hide_secret(o->call, body, h->body_len);
+		hide_secrets(o->call->lane, body, h->body_len);
 		o->body_len = h->body_len;
 	}
 	fill_row(h, &row);
@@ -58,7 +65,7 @@ void answers_gather(struct engine *e, struct outcome *o, const struct http_answe
 	if (o->head == NULL) {
 		abort(); /* out of memory: the restart finds the call open and in doubt */
 	}
-	hide_secret(o->call, (char *)o->head, o->head_len);
+	hide_secrets(o->call->lane, (char *)o->head, o->head_len);
 }
 
 void answers_write(struct engine *e, const struct outcome *o)
