@@ -197,6 +197,67 @@ static int store_check_version(struct store *s, struct lead_error *err)
 	return txn_commit(t, err);
 }
 
+static int store_open_env(struct store *s, const struct store_options *o, const char *path, struct lead_error *err)
+{
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (o->no_sync ? MDB_NOSYNC : 0) | (o->read_only ? MDB_RDONLY : 0);
+	int rc = mdb_env_create(&s->env);
+
+	rc = rc == 0 ? mdb_env_set_maxdbs(s->env, TABLE_N + 8) : rc;
+	rc = rc == 0 ? mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : DEFAULT_MAP_BYTES) : rc;
+	rc = rc == 0 ? mdb_env_open(s->env, path, flags, 0600) : rc;
+	if (rc != 0) {
+		return store_fail(err, rc, "cannot open the store");
+	}
+	rc = store_open_tables(s, err);
+	return rc == 0 ? store_check_version(s, err) : rc;
+}
+
+static void store_close_env(struct store *s)
+{
+	mdb_txn_abort(s->reader);
+	s->reader = NULL;
+	if (s->env != NULL) {
+		mdb_env_close(s->env);
+		s->env = NULL;
+	}
+}
+
+static int sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd >= 0 && fsync(fd) == 0 ? 0 : errno;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return rc;
+}
+
+/*
+ * LMDB writes the first pages of a new file without a sync: one that the power failed on would never open again. So a new
+ * store gets its name when it is whole.
+ */
+static int store_create(struct store *s, const struct store_options *o, const char *path, struct lead_error *err)
+{
+	char new[4200], lock[4300];
+	int rc;
+
+	(void)snprintf(new, sizeof(new), "%s.new", path);
+	(void)snprintf(lock, sizeof(lock), "%s-lock", new);
+	if (access(path, F_OK) == 0 || errno != ENOENT) {
+		return 0;
+	}
+	(void)unlink(new); /* of an attempt that was cut off */
+	rc = store_open_env(s, o, new, err);
+	store_close_env(s);
+	(void)unlink(lock);
+	if (rc != 0) {
+		return rc;
+	}
+	rc = rename(new, path) == 0 ? sync_dir(o->dir) : errno;
+	return rc == 0 ? 0 : store_fail(err, rc, "cannot make the store");
+}
+
 int store_open(const struct store_options *o, struct store **ret, struct lead_error *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -209,19 +270,12 @@ int store_open(const struct store_options *o, struct store **ret, struct lead_er
 	s->lock_fd = -1;
 	s->read_only = o->read_only;
 	s->clock_us = o->clock_us;
+	(void)snprintf(path, sizeof(path), "%s/leadd.mdb", o->dir);
 	rc = o->read_only ? 0 : store_lock(s, o->dir, err);
-	if (rc == 0) {
-		(void)snprintf(path, sizeof(path), "%s/leadd.mdb", o->dir);
-		rc = mdb_env_create(&s->env);
-		rc = rc == 0 ? mdb_env_set_maxdbs(s->env, TABLE_N + 8) : rc;
-		rc = rc == 0 ? mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : DEFAULT_MAP_BYTES) : rc;
-		rc = rc == 0 ? mdb_env_open(s->env, path,
-				   MDB_NOSUBDIR | MDB_NOTLS | (o->no_sync ? MDB_NOSYNC : 0) | (o->read_only ? MDB_RDONLY : 0), 0600)
-			     : rc;
-		rc = rc == 0 ? 0 : store_fail(err, rc, "cannot open the store");
+	if (rc == 0 && !o->read_only && !o->no_sync) {
+		rc = store_create(s, o, path, err);
 	}
-	rc = rc == 0 ? store_open_tables(s, err) : rc;
-	rc = rc == 0 ? store_check_version(s, err) : rc;
+	rc = rc == 0 ? store_open_env(s, o, path, err) : rc;
 	if (rc != 0) {
 		store_close(s);
 		return rc;
@@ -245,15 +299,22 @@ void store_close(struct store *s)
 	if (s == NULL) {
 		return;
 	}
-	mdb_txn_abort(s->reader);
-	if (s->env != NULL) {
-		mdb_env_close(s->env);
-	}
+	store_close_env(s);
 	if (s->lock_fd >= 0) {
 		close(s->lock_fd);
 	}
 	buf_free(&s->scratch);
 	free(s);
+}
+
+/* A new file is there after a power failure once the folder that names it was synced. */
+static int sync_parent(const char *path)
+{
+	char dir[4096];
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", slash != NULL ? (int)(slash - path) : 1, slash != NULL ? path : ".");
+	return sync_dir(dir);
 }
 
 int store_copy(struct store *s, const char *path, struct lead_error *err)
@@ -269,6 +330,7 @@ int store_copy(struct store *s, const char *path, struct lead_error *err)
 		rc = errno;
 	}
 	close(fd);
+	rc = rc == 0 ? sync_parent(path) : rc;
 	if (rc != 0) {
 		unlink(path);
 		return store_fail(err, rc, "cannot copy the store");

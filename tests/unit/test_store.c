@@ -486,6 +486,30 @@ static void test_resting_reader(void **state)
 	end(s);
 }
 
+/* A creation that was cut off leaves a file under another name, whatever is in it; the next start makes a whole one. */
+static void test_creation_cut_off(void **state)
+{
+	struct store_options o = {.dir = dir};
+	struct store *s = begin();
+	char path[96];
+	FILE *f;
+
+	end(s);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	(void)snprintf(path, sizeof(path), "%s/leadd.mdb.new", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fputs("half a page", f) < 0, 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(store_open(&o, &s, NULL), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	put(s, 1, "kept");
+	store_close(s);
+	assert_int_equal(store_open(&o, &s, NULL), 0);
+	assert_string_equal(get(s, 1), "kept");
+	end(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +526,7 @@ int main(void)
 	    cmocka_unit_test(test_disk_full),
 	    cmocka_unit_test(test_readers),
 	    cmocka_unit_test(test_resting_reader),
+	    cmocka_unit_test(test_creation_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
