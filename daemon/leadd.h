@@ -86,6 +86,8 @@ void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_
 /* Where it is; false when that is no name of an upload. */
 bool upload_path(struct leadd *l, const char *id, char path[4096]);
 int upload_dir(struct leadd *l, struct lead_error *err) MUST_CHECK;
+/* Names in the folder are on disk from then on. False with errno when not. */
+bool sync_dir(const char *path) MUST_CHECK;
 
 /* results.c */
 void results_write(struct leadd *l, uint32_t run);

@@ -179,17 +179,6 @@ static int whole_file(struct result *x, const char *name, bool json)
 	return close_file(x) && ok ? 1 : -1;
 }
 
-static bool sync_dir(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
-
-	if (fd >= 0) {
-		close(fd);
-	}
-	return ok;
-}
-
 static void remove_old(const char *dir)
 {
 	static const char *const names[] = {"contacts.csv", "rejects.csv", "metrics.json", "summary.txt", "run.log"};

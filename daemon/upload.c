@@ -18,18 +18,30 @@
 
 #define MAX_UPLOAD_BYTES (INT64_C(4) << 30)
 
+bool sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return ok;
+}
+
 int upload_dir(struct leadd *l, struct lead_error *err)
 {
 	static const char *const dirs[] = {"uploads", "runs", "backups"};
+	const char *state = engine_config(l->engine)->state_dir;
 	char path[4096];
 
 	for (size_t i = 0; i < 3; i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", engine_config(l->engine)->state_dir, dirs[i]);
+		(void)snprintf(path, sizeof(path), "%s/%s", state, dirs[i]);
 		if (mkdir(path, 0700) != 0 && errno != EEXIST) {
 			return lead_fail(err, LEAD_EINPUT, "cannot make %s: %s", path, strerror(errno));
 		}
 	}
-	return 0;
+	return sync_dir(state) ? 0 : lead_fail(err, LEAD_EIO, "cannot sync %s: %s", state, strerror(errno));
 }
 
 /* Ids are ours: hex only, so that they are safe in a path. */
@@ -107,7 +119,15 @@ void upload_open(void *app, struct http_request *r)
 	command_send(l, c, r, on_opened);
 }
 
-/* What of the part is new is written at its place and synced. */
+static bool sync_folder_of(const char *path)
+{
+	char folder[4096];
+
+	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+	return sync_dir(folder);
+}
+
+/* Written at its place, if anything of it is new, and synced in any case: a part that is there already may not be on disk yet. */
 static int write_part(int fd, const uint8_t *bytes, size_t len, uint64_t offset, struct lead_error *err)
 {
 	while (len > 0) {
@@ -139,9 +159,9 @@ void upload_part(void *app, struct http_request *r)
 	uint64_t offset = 0;
 	char path[4096];
 	struct stat st = {0};
-	size_t len;
+	size_t len, known;
 	const uint8_t *bytes = http_body(r, &len);
-	int fd, rc = 0;
+	int fd, rc;
 
 	if (!upload_path(l, id, path) || !read_row(l, id, &row)) {
 		http_reply_problem(r, 404, "not-found", "there is no upload '%.40s'", id);
@@ -168,10 +188,13 @@ void upload_part(void *app, struct http_request *r)
 		}
 		return;
 	}
-	if (offset + len > (uint64_t)st.st_size) {
-		size_t known = (size_t)((uint64_t)st.st_size - offset);
-
-		rc = write_part(fd, bytes + known, len - known, (uint64_t)st.st_size, &err);
+	known = (uint64_t)st.st_size - offset < len ? (size_t)((uint64_t)st.st_size - offset) : len;
+	rc = write_part(fd, bytes + known, len - known, (uint64_t)st.st_size, &err);
+	if (rc == 0 && offset == 0 && !sync_folder_of(path)) {
+		rc = lead_fail(&err, LEAD_EIO, "cannot keep the upload: %s", strerror(errno));
+	}
+	if (rc != 0 && ftruncate(fd, st.st_size) != 0) { /* what was not synced must be sent again */
+		log_line(LOG_WARN_, "%s cannot be cut: %s", path, strerror(errno));
 	}
 	if (rc == 0 && fstat(fd, &st) != 0) {
 		rc = lead_fail(&err, LEAD_EIO, "cannot keep the upload: %s", strerror(errno));
@@ -200,18 +223,32 @@ void upload_show(void *app, struct http_request *r)
 	reply_upload(r, 200, id, st.st_size, (int64_t)row.size);
 }
 
+/* Its length; what a process before us wrote and could not sync any more is synced now. -1: none, or not to be kept. */
+static int64_t whole_length(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && fstat(fd, &st) == 0 && fdatasync(fd) == 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return ok ? st.st_size : -1;
+}
+
 bool upload_whole(struct leadd *l, const char *id, struct http_request *r)
 {
 	struct upload_row row;
-	struct stat st = {0};
 	char path[4096];
+	int64_t len;
 
 	if (!upload_path(l, id, path) || !read_row(l, id, &row)) {
 		http_reply_problem(r, 404, "not-found", "'upload': there is no upload '%.40s'", id);
 		return false;
 	}
-	if (stat(path, &st) != 0 || (row.size != 0 && (uint64_t)st.st_size < row.size)) {
-		http_reply_problem(r, 409, "upload-incomplete", "'upload': %lld bytes of %llu have been uploaded", (long long)st.st_size,
+	len = whole_length(path);
+	if (len < 0 || (row.size != 0 && (uint64_t)len < row.size)) {
+		http_reply_problem(r, 409, "upload-incomplete", "'upload': %lld bytes of %llu have been uploaded", (long long)(len < 0 ? 0 : len),
 		    (unsigned long long)row.size);
 		return false;
 	}
