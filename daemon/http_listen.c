@@ -128,6 +128,12 @@ static int remove_stale(const struct sockaddr_un *address, struct lead_error *er
 	return 0;
 }
 
+/* What is wrong with the path is the configuration's mistake; a lack of descriptors or memory may be over at the next try. */
+static enum lead_err listen_error(void)
+{
+	return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS ? LEAD_EIO : LEAD_EINPUT;
+}
+
 /* The rights of the file are set by the mask alone, so that there is no moment without them. */
 static int bind_unix(const struct sockaddr_un *address, struct lead_error *err)
 {
@@ -141,7 +147,7 @@ static int bind_unix(const struct sockaddr_un *address, struct lead_error *err)
 		rc = listen(fd, BACKLOG);
 	}
 	if (rc != 0) {
-		rc = lead_fail(err, LEAD_EINPUT, "cannot listen on %s: %s", address->sun_path,
+		rc = lead_fail(err, listen_error(), "cannot listen on %s: %s", address->sun_path,
 		    strerror(errno));
 		if (fd >= 0) {
 			(void)close(fd);

@@ -4,7 +4,8 @@
  * main.c reads options, opens everything in order and ends it in the other; loop.c turns the engine: it gathers, calls
  * engine_turn, carries its effects out; routes.c is the API; upload.c the spool; results.c the files of a run's end;
  * watch.c live streams; doctor.c pre-flight; child.c what leaves the loop for a process of its own (backup, probes);
- * replay.c, replay_child.c a run played again.
+ * replay.c, replay_child.c a run played again;
+ * memory.c ends it all when there is no memory.
  */
 #pragma once
 
