@@ -3,11 +3,10 @@
  * where it was, and it is the one way out that is tested. Going on is not: json-c leaves out what it has no memory for, so
  * that an answer or a command would say something else; libevent's HTTP server uses what it has freed; libjq ends itself.
  *
- * The C library and all others call these (glibc, "Replacing malloc"). Sanitizers bring their own, which end the process too.
+ * The C library and all others call these (glibc, "Replacing malloc"). Not part of builds with sanitizers, which bring their
+ * own and end the process too.
  */
 #include <stdlib.h>
-
-#ifndef __SANITIZE_ADDRESS__
 
 void *__libc_malloc(size_t len);
 void *__libc_calloc(size_t n, size_t len);
@@ -35,5 +34,3 @@ void *realloc(void *old, size_t len)
 {
 	return sure(__libc_realloc(old, len), len);
 }
-
-#endif

@@ -64,15 +64,16 @@ def calm(median="30ms", p95="60ms", minimum="10ms"):
 
 class Night:
     """scenario: of leadsim(1), a dict. edit: {service: [(old, new), …]} in copies of the shipped service files.
-    settings: more of leadd.yaml. factor: multiplies all limits of both sides."""
+    settings: more of leadd.yaml. factor: multiplies all limits of both sides. env: more of leadd's environment."""
 
-    def __init__(self, scenario=None, factor=60, edit=None, settings=None, budget=1000):
+    def __init__(self, scenario=None, factor=60, edit=None, settings=None, budget=1000, env=None):
         self.folder = Path(tempfile.mkdtemp(prefix="leadd-night."))
         self.scenario = scenario or {}
         self.factor = factor
         self.edit = edit or {}
         self.settings = settings or {}
         self.budget = budget
+        self.env = env or {}
         self.sim = self.leadd = None
         self.sim_port = 0
         self.starts = 0
@@ -161,7 +162,7 @@ class Night:
         self.starts += 1
         with open(self.folder / "leadd.log", "a") as log:
             self.leadd = subprocess.Popen([os.environ["LEADD"], "--config", str(self.folder / "leadd.yaml")],
-                                          stdout=log, stderr=log)
+                                          stdout=log, stderr=log, env={**os.environ, **self.env})
         if wait:
             self.wait_ready()
 
@@ -198,6 +199,8 @@ class Night:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             data = answer.read()
+            if "Content-Length" not in answer.headers and "Transfer-Encoding" not in answer.headers:
+                raise ConnectionError("leadd broke off in the middle of a head")
         except http.client.HTTPException as e:
             raise ConnectionError(f"leadd broke off: {e!r}") from e
         finally:
