@@ -55,6 +55,7 @@ enum option_kind {
 	OPTION_NUMBER,   /* min to max */
 	OPTION_MONEY,    /* micro-units, above zero */
 	OPTION_DURATION, /* microseconds */
+	OPTION_TIME,     /* a time to come, in wall microseconds */
 	OPTION_CHOICE,   /* one of arg's words: `csv|jsonl` */
 	OPTION_LIST,     /* some of arg's words, with commas: `failed,parked` */
 	OPTION_FILE,

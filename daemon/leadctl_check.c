@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* text without blanks and the characters in `drop`; a decimal comma becomes a point. */
 static void tidy(char out[64], const char *text, const char *drop)
@@ -159,6 +160,84 @@ static bool check_map(const char *what, const char *text)
 	return false;
 }
 
+/* The next time that the local clock shows so. */
+static bool clock_time(const char *text, int64_t now_us, int64_t *ret)
+{
+	time_t now = (time_t)(now_us / US_PER_S), at;
+	unsigned hour, minute;
+	struct tm tm;
+	int end = 0;
+
+	if (sscanf(text, "%2u:%2u%n", &hour, &minute, &end) != 2 || text[end] != '\0' || hour > 23 ||
+	    minute > 59 || strcspn(text, ":") == 0 || strlen(strchr(text, ':')) != 3) {
+		return false;
+	}
+	(void)localtime_r(&now, &tm);
+	tm.tm_hour = (int)hour;
+	tm.tm_min = (int)minute;
+	tm.tm_sec = 0;
+	for (int day = 0; day < 2; day++) {
+		struct tm then = tm;
+
+		then.tm_mday += day;
+		then.tm_isdst = -1;
+		at = mktime(&then);
+		if (at > now) {
+			break;
+		}
+	}
+	*ret = (int64_t)at * US_PER_S;
+	return true;
+}
+
+/* RFC 3339; seconds may be left out. */
+static bool written_time(const char *text, int64_t *ret)
+{
+	char full[64];
+
+	if (time_parse_rfc3339(text, ret)) {
+		return true;
+	}
+	if (strlen(text) < 17 || strlen(text) > 40 || text[13] != ':' || text[16] == ':') {
+		return false;
+	}
+	(void)snprintf(full, sizeof(full), "%.16s:00%.30s", text, text + 16);
+	return time_parse_rfc3339(full, ret);
+}
+
+static bool check_time(const char *what, const char *text, int64_t *ret)
+{
+	struct timespec t;
+	int64_t now_us, wait_us;
+	char zoned[80];
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	now_us = (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / 1000;
+	if (duration_parse(text, &wait_us) && wait_us > 0) {
+		*ret = now_us + wait_us;
+		return true;
+	}
+	if (clock_time(text, now_us, ret)) {
+		return true;
+	}
+	if (written_time(text, ret)) {
+		if (*ret > now_us) {
+			return true;
+		}
+		print_error("%s: %s is over", what, text);
+		return false;
+	}
+	(void)snprintf(zoned, sizeof(zoned), "%.60sZ", text);
+	if (written_time(zoned, ret)) {
+		print_error("%s: `%s` lacks its zone; nearest: %s", what, text, zoned);
+	} else {
+		print_error("%s: `%s` is no time; for example 07:00 (the next one, local time), 8h "
+			    "(from now), 2026-11-28T07:00+01:00",
+		    what, text);
+	}
+	return false;
+}
+
 bool check_value(const char *what, const struct option *o, const char *text, int64_t *ret)
 {
 	switch (o->kind) {
@@ -168,6 +247,8 @@ bool check_value(const char *what, const struct option *o, const char *text, int
 		return check_money(what, text, ret);
 	case OPTION_DURATION:
 		return check_duration(what, text, ret);
+	case OPTION_TIME:
+		return check_time(what, text, ret);
 	case OPTION_CHOICE:
 		return check_word(what, o->arg, text, strlen(text));
 	case OPTION_LIST:

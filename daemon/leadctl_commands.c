@@ -27,6 +27,8 @@ static const struct option start_options[] = {
     {"delimiter", OPTION_TEXT, "CHAR",
 	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
     {"budget", OPTION_MONEY, "MONEY", "spend at most this much, reservations included"},
+    {"by", OPTION_TIME, "TIME",
+	"start no lead that could not be finished by then: 07:00, 8h, or 2026-11-28T07:00+01:00"},
     {"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 100)", .max = 255},
     {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)",
 	.min = 1, .max = 1000},
@@ -48,6 +50,9 @@ static const struct option list_options[] = {LIMIT_OPTION, {NULL}};
 static const struct option retry_options[] = {
     {"outcome", OPTION_LIST, OUTCOMES, "leads with these outcomes (default: failed,parked)"},
     {"lead", OPTION_NUMBER, "N", "only this lead of the run", .max = INT64_MAX},
+    {"budget", OPTION_MONEY, "MONEY", "the run's budget from now on, what it has spent included"},
+    {"by", OPTION_TIME, "TIME",
+	"the run's time from now on (default: as it was, none when that is over)"},
     {NULL},
 };
 
@@ -127,7 +132,10 @@ const struct command commands[] = {
     {"run start", "FILE", start_options, cmd_run_start, "upload leads and start a run",
 	"FILE is CSV text; - reads standard input. An upload that breaks off goes on where the "
 	"daemon "
-	"has it. The run's number is printed when the daemon has it on disk."},
+	"has it. The run's number is printed when the daemon has it on disk. Near the end of --by or "
+	"--budget no more leads are begun than can be finished; the others end as parked, "
+	"not-started, "
+	"and `run retry` takes them up again."},
     {"run list", "", list_options, cmd_run_list, "runs, newest first", NULL},
     {"run show", "RUN", NULL, cmd_run_show, "one run: outcomes, money, stages", NULL},
     {"run watch", "RUN", NULL, cmd_run_watch, "follow a run until it ends",

@@ -3,6 +3,8 @@
  */
 #include "daemon/leadctl.h"
 
+#include "lib/base/time.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +26,18 @@ static void add_number(
 	}
 }
 
+static void add_time(
+    struct json_object *o, const char *key, const struct args *a, const char *option)
+{
+	char text[25];
+	int64_t at;
+
+	if (args_number(a, option, &at)) {
+		time_write_utc(at, text);
+		add_text(o, key, text);
+	}
+}
+
 static struct json_object *start_body(const struct args *a, const char *upload, const char *source)
 {
 	struct json_object *o = json_object_new_object(), *map = json_object_new_array();
@@ -40,6 +54,7 @@ static struct json_object *start_body(const struct args *a, const char *upload, 
 	add_text(o, "encoding", args_text(a, "encoding"));
 	add_text(o, "delimiter", args_text(a, "delimiter"));
 	add_number(o, "budget_micro", a, "budget");
+	add_time(o, "by", a, "by");
 	add_number(o, "priority", a, "priority");
 	add_number(o, "share", a, "share");
 	add_number(o, "limit", a, "limit");
@@ -157,6 +172,27 @@ static void print_stages(struct ctl *c, struct json_object *run)
 	table_print(c, &t);
 }
 
+/* As things go now. */
+static void print_forecast(struct ctl *c, struct json_object *run)
+{
+	struct json_object *f = get_object(run, "forecast");
+	int64_t left = get_int(f, "not_started");
+
+	if (f == NULL) {
+		return;
+	}
+	print_field(c, "forecast", "done about %s, having cost about %s", show_time(c, f, "finish"),
+	    show_money(c, f, "cost_micro", get_text(run, "currency")));
+	print_field(c, "", "%" PRId64 " leads through, %" PRId64 " calls to go, %" PRId64 " leads begun",
+	    get_int(f, "through"), get_int(f, "calls"), get_int(f, "begun"));
+	if (left > 0) {
+		print_field(c, "", "%" PRId64 " will not be started: the %s does not last", left,
+		    get_has(run, "by") && get_has(run, "budget_micro") ? "time or the money"
+		    : get_has(run, "by")                               ? "time"
+								       : "money");
+	}
+}
+
 void run_print(struct ctl *c, struct json_object *run)
 {
 	const char *state = get_text(run, "state");
@@ -166,6 +202,9 @@ void run_print(struct ctl *c, struct json_object *run)
 	    show_text(c, run, "pipeline"));
 	print_field(c, "source", "%s", show_text(c, run, "source"));
 	print_field(c, "started", "%s", show_time(c, run, "started"));
+	if (get_has(run, "by")) {
+		print_field(c, "by", "%s", show_time(c, run, "by"));
+	}
 	if (get_has(run, "ended")) {
 		print_field(c, "ended", "%s", show_time(c, run, "ended"));
 	}
@@ -176,9 +215,7 @@ void run_print(struct ctl *c, struct json_object *run)
 	if (get_has(run, "waiting_for")) {
 		print_field(c, "waiting for", "%s", get_text(run, "waiting_for"));
 	}
-	if (get_has(run, "eta")) {
-		print_field(c, "expected end", "%s", show_time(c, run, "eta"));
-	}
+	print_forecast(c, run);
 	if (get_has(run, "results")) {
 		print_field(c, "results", "%s", get_text(run, "results"));
 	}
@@ -304,6 +341,8 @@ int cmd_run_retry(struct ctl *c, const struct args *a)
 	}
 	json_object_object_add(body, "outcome", list);
 	add_number(body, "lead", a, "lead");
+	add_number(body, "budget_micro", a, "budget");
+	add_time(body, "by", a, "by");
 	rc = api_send(c, "POST", body, &answer, "/v1/runs/%" PRIu64 "/retry", number);
 	json_object_put(body);
 	if (rc != CTL_OK) {

@@ -161,6 +161,28 @@ static int start_texts(struct leadd *l, struct json_object *body, struct run_row
 	return 0;
 }
 
+/* `by`: a time to come, in RFC 3339. */
+static int read_by(struct json_object *body, const char *what, int64_t *ret, struct lead_error *err)
+{
+	const char *text = NULL;
+	int64_t at;
+
+	if (json_get_string(body, "by", what, &text, err) < 0) {
+		return LEAD_EINPUT;
+	}
+	if (text == NULL) {
+		return 0;
+	}
+	if (!time_parse_rfc3339(text, &at)) {
+		return lead_fail(err, LEAD_EINPUT, "%s: 'by' is a time such as 2026-11-28T07:00:00+01:00, not '%.40s'", what, text);
+	}
+	if (at <= clock_now().wall_us) {
+		return lead_fail(err, LEAD_EINPUT, "%s: 'by' (%.40s) is over", what, text);
+	}
+	*ret = at;
+	return 0;
+}
+
 static int start_numbers(struct json_object *body, struct run_row *row, struct lead_error *err)
 {
 	int64_t budget = -1, priority = 100, share = 1, limit = 0;
@@ -169,7 +191,8 @@ static int start_numbers(struct json_object *body, struct run_row *row, struct l
 	if (json_get_int(body, "budget_micro", "the run", 0, INT64_MAX, &budget, err) < 0 ||
 	    json_get_int(body, "priority", "the run", 0, 255, &priority, err) < 0 ||
 	    json_get_int(body, "share", "the run", 1, 1000, &share, err) < 0 ||
-	    json_get_int(body, "limit", "the run", 1, UINT32_MAX, &limit, err) < 0 || json_get_bool(body, "paused", "the run", &paused, err) < 0) {
+	    json_get_int(body, "limit", "the run", 1, UINT32_MAX, &limit, err) < 0 || json_get_bool(body, "paused", "the run", &paused, err) < 0 ||
+	    read_by(body, "the run", &row->by_us, err) < 0) {
 		return LEAD_EINPUT;
 	}
 	row->budget_micro = budget;
@@ -280,14 +303,15 @@ void post_retry(void *app, struct http_request *r)
 	struct lead_error err;
 	struct buf words = {0};
 	uint64_t run = 0;
-	int64_t lead = 0;
+	int64_t lead = 0, by = 0, budget = 0;
 	uint32_t bits = 0;
 	struct command *c;
 
 	if (body == NULL || !http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
 		return;
 	}
-	if (json_get_array(body, "outcome", "the retry", &list, &err) < 0 || json_get_int(body, "lead", "the retry", 1, UINT32_MAX, &lead, &err) < 0) {
+	if (json_get_array(body, "outcome", "the retry", &list, &err) < 0 || json_get_int(body, "lead", "the retry", 1, UINT32_MAX, &lead, &err) < 0 ||
+	    json_get_int(body, "budget_micro", "the retry", 1, INT64_MAX, &budget, &err) < 0 || read_by(body, "the retry", &by, &err) < 0) {
 		http_reply_error(r, &err);
 		return;
 	}
@@ -304,6 +328,8 @@ void post_retry(void *app, struct http_request *r)
 	c = command_new(COMMAND_RETRY);
 	c->run = (uint32_t)run;
 	c->lead = (uint32_t)lead;
+	c->by_us = by;
+	c->budget_micro = budget;
 	c->outcomes = bits != 0 ? bits : 1u << ITEM_FAILED | 1u << ITEM_PARKED;
 	command_send(app, c, r, on_retried);
 }

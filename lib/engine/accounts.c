@@ -151,6 +151,80 @@ int64_t accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64
 	return earliest_us;
 }
 
+/* What a lead would take of this account. */
+static int64_t share_of(const struct account *a, int64_t all, int64_t here)
+{
+	return a->id.kind == ACCOUNT_SERVICE ? here : all;
+}
+
+int64_t accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all, int64_t here, struct account **ret_short, int64_t *ret_limit)
+{
+	struct account *list[MAX_ACCOUNTS];
+	size_t n = accounts_for(e, r, l, e->now.wall_us, list);
+	int64_t earliest_us = e->now.boot_us;
+
+	*ret_short = NULL;
+	for (size_t i = 0; i < n && earliest_us != TIME_NEVER; i++) {
+		const struct balance *b = &list[i]->bal;
+		int64_t limit = account_limit(e, list[i], r, l), price = share_of(list[i], all, here);
+		int64_t start, next, left = limit - b->settled_micro - b->reserved_micro - b->in_doubt_micro - price;
+
+		if (limit < 0 || price == 0 || (left >= 0 && finish_need(e, list[i], l) <= left)) {
+			continue;
+		}
+		period_of(e, list[i]->id.period, e->now.wall_us, &start, &next);
+		next = price > limit || next == TIME_NEVER ? TIME_NEVER : e->now.boot_us + (next - e->now.wall_us);
+		if (next > earliest_us) {
+			earliest_us = next;
+			*ret_short = list[i];
+			*ret_limit = limit;
+		}
+	}
+	return earliest_us;
+}
+
+bool accounts_over(struct engine *e, struct run *r, struct lane *l, int64_t all, int64_t here)
+{
+	struct account *list[MAX_ACCOUNTS];
+	size_t n = accounts_for(e, r, l, e->now.wall_us, list);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct balance *b = &list[i]->bal;
+		int64_t limit = account_limit(e, list[i], r, l), price = share_of(list[i], all, here);
+		int64_t gone = list[i]->id.period == PERIOD_TOTAL ? b->settled_micro + b->in_doubt_micro : 0;
+
+		if (limit >= 0 && price > 0 && gone + price > limit) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int64_t accounts_left(struct engine *e, struct run *r)
+{
+	struct account *list[MAX_ACCOUNTS] = {account_get(e, (struct account_id){.kind = ACCOUNT_RUN, .owner = r->id})};
+	int64_t left = TIME_NEVER;
+	size_t n = 1;
+
+	n += add_periods(e, ACCOUNT_CAMPAIGN, r->campaign_no, e->now.wall_us, list + n);
+	n += add_periods(e, ACCOUNT_ORG, r->org_no, e->now.wall_us, list + n);
+	for (size_t i = 0; i < n; i++) {
+		const struct balance *b = &list[i]->bal;
+		int64_t limit = account_limit(e, list[i], r, NULL), here;
+
+		if (limit >= 0 && list[i]->id.period == PERIOD_TOTAL) { /* days begin anew */
+			here = limit - b->settled_micro - b->in_doubt_micro;
+			left = here < left ? here : left;
+		}
+	}
+	return left > 0 ? left : 0;
+}
+
+struct balance accounts_run(struct engine *e, const struct run *r)
+{
+	return account_get(e, (struct account_id){.kind = ACCOUNT_RUN, .owner = r->id})->bal;
+}
+
 void accounts_reserve(struct engine *e, const struct call *c, int times)
 {
 	struct account *list[MAX_ACCOUNTS];

@@ -130,6 +130,13 @@ static void run_retry(struct engine *e, struct command *c, struct run *r)
 		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
 		return;
 	}
+	if (c->by_us != 0 || (r->row.by_us != 0 && r->row.by_us <= e->now.wall_us)) {
+		r->row.by_us = c->by_us;
+	}
+	if (c->budget_micro != 0) {
+		r->row.budget_micro = c->budget_micro;
+	}
+	run_touch(r);
 	t->command = c;
 	t->next = e->tasks;
 	e->tasks = t;
@@ -377,12 +384,16 @@ void tasks_step(struct engine *e)
 	e->more = e->more || e->tasks != NULL;
 }
 
-/* One item of a run that ends before its items did: cancelled, failed, or nothing else can move. */
+/* One item of a run that ends before its items did: cancelled, failed, nothing else can move, or nothing waiting will ever go. */
 static void sweep_item(struct engine *e, struct run *r, struct item *i)
 {
 	bool cancelling = run_is_over(r);
 
-	if (i->status == ITEM_HELD) {
+	if (r->parking) {
+		if (i->status == ITEM_WAITING && queue_has(e->txn, i)) {
+			finish_park(e, r, i);
+		}
+	} else if (i->status == ITEM_HELD) {
 		char reason[ITEM_REASON];
 
 		run_count(r, i->stage)->held--;
@@ -391,6 +402,7 @@ static void sweep_item(struct engine *e, struct run *r, struct item *i)
 	} else if (cancelling && i->status == ITEM_RETRYING) {
 		later_remove(e->txn, i);
 		run_count(r, i->stage)->retrying--;
+		r->retrying_begun[i->stage] -= i->spent_micro > 0;
 		item_cancel(e, r, i, i->phase == PHASE_LOOKUP ? "in-doubt" : "cancelled");
 	} else if (cancelling && i->status == ITEM_WAITING && queue_has(e->txn, i)) {
 		run_unqueue(e, r, i);
@@ -401,8 +413,9 @@ static void sweep_item(struct engine *e, struct run *r, struct item *i)
 
 static void sweep_run(struct engine *e, struct run *r, struct slice_arg *a)
 {
-	if (!next_slice(e, r->id, r->sweep, a)) {
-		r->sweeping = false;
+	r->parking = r->parking && !run_is_over(r);
+	if ((r->parking && !run_is_stuck(e, r)) || !next_slice(e, r->id, r->sweep, a)) {
+		r->sweeping = r->parking = false;
 		run_check_end(e, r);
 		return;
 	}

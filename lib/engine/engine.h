@@ -69,7 +69,7 @@ void engine_import(struct engine *e, uint32_t run, const void *bytes, size_t len
 enum command_kind {
 	COMMAND_START,       /* run: start_* */
 	COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, /* run */
-	COMMAND_RETRY,       /* run, outcomes, lead (0: all) */
+	COMMAND_RETRY,       /* run, outcomes, lead (0: all), by_us, budget_micro */
 	COMMAND_WRITTEN,     /* run: its results are on disk */
 	COMMAND_UPLOAD,      /* upload */
 	COMMAND_SERVICE_PAUSE, COMMAND_SERVICE_RESUME, COMMAND_SERVICE_RESET, /* service */
@@ -82,6 +82,7 @@ struct command {
 	uint32_t run;
 	uint32_t lead;
 	uint32_t outcomes;          /* bit per enum item_outcome */
+	int64_t by_us, budget_micro; /* RETRY: the run's from now on; 0: as they were, but a time that is over counts no more */
 	struct run_row start;       /* START: campaign, source, upload, map, … */
 	char idem[129];             /* Idempotency-Key, empty for none */
 	uint64_t idem_body;         /* hash of the request's body */

@@ -246,6 +246,19 @@ static bool on_ready(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+static bool on_later(void *arg, struct slice key, struct slice value)
+{
+	struct loading *l = arg;
+	struct run *r = run_get(l->e, key_get_u32(key.data + 10));
+	struct item i;
+
+	(void)value;
+	if (r != NULL && item_read(l->e->txn, r->id, key_get_u32(key.data + 14), &i) && i.status == ITEM_RETRYING && i.stage < RUN_STAGES) {
+		r->retrying_begun[i.stage] += i.spent_micro > 0;
+	}
+	return true;
+}
+
 struct open_calls {
 	struct engine *e;
 	uint64_t *ids;
@@ -381,6 +394,7 @@ static int load_rows(struct engine *e, struct lead_error *err)
 
 	txn_walk(e->txn, TABLE_RUN, key_of(), key_of(), on_run, &l);
 	txn_walk(e->txn, TABLE_READY, key_of(), key_of(), on_ready, &l);
+	txn_walk(e->txn, TABLE_LATER, key_of(), key_of(), on_later, &l);
 	if (txn_last(e->txn, TABLE_CALL, key_of(), &key, &value)) {
 		uint64_t last = key_get_u64(key.data);
 

@@ -2,7 +2,8 @@
  * Runs at work: their counters, and the slots that tie each place in their queue to a call of a service.
  *
  * Rank orders the queue of a run: the stage nearest the end first, so that begun leads are finished before
- * new ones are started; within a stage one rank per step of the chain and one for looking calls in doubt up.
+ * new ones are started; within a stage one rank per step of the chain and one for looking calls in doubt up. Where leads
+ * begin, those that come back to the first step have a rank of their own, before all others.
  */
 #include "lib/engine/state.h"
 
@@ -12,12 +13,21 @@
 #define RANK_TOP 249
 #define RANK_STAGE 10
 #define RANK_LOOKUP 9
+#define RANK_BACK 0 /* not a place: the rank itself, below all others */
 
 static uint8_t rank_of(uint8_t stage, uint8_t step, enum item_phase phase)
 {
 	unsigned place = phase == PHASE_LOOKUP ? RANK_LOOKUP : step < RANK_LOOKUP ? step : RANK_LOOKUP - 1;
 
 	return (uint8_t)(RANK_TOP - (stage * RANK_STAGE + place));
+}
+
+static uint8_t rank_of_item(const struct run *r, const struct item *i)
+{
+	bool back = i->phase == PHASE_CALL && i->step == 0 && i->spent_micro > 0 && i->stage < r->row.n_stages && r->entry >= 0 &&
+		    r->stage_of[i->stage] == r->entry;
+
+	return back ? RANK_BACK : rank_of(i->stage, i->step, i->phase);
 }
 
 struct run *run_get(struct engine *e, uint32_t id)
@@ -62,10 +72,8 @@ const struct stage *run_stage(const struct run *r, uint8_t stage)
 	return &r->pipeline->stages[r->stage_of[stage]];
 }
 
-static void add_slot(struct engine *e, struct run *r, uint8_t stage, uint8_t step, enum item_phase phase, struct service *s,
-    const struct service_call *c)
+static void add_slot(struct engine *e, struct run *r, struct slot slot, const struct service *s)
 {
-	struct slot slot = {.rank = rank_of(stage, step, phase), .stage = stage, .step = step, .phase = phase, .call = c};
 	size_t i = r->n_slots;
 
 	slot.lane = lane_by_name(e, s->name);
@@ -106,6 +114,53 @@ static void bind_stages(struct run *r)
 	}
 }
 
+/* Where leads begin: the first stage that costs money. */
+static int entry_of(const struct pipeline *p)
+{
+	int first = -1;
+
+	for (size_t s = 0; p != NULL && s < p->n_stages; s++) {
+		for (size_t k = 0; k < p->stages[s].n_steps; k++) {
+			const struct service_call *c = p->stages[s].steps[k].call;
+
+			first = first < 0 && c != NULL ? (int)s : first;
+			if (c != NULL && c->price_micro > 0) {
+				return (int)s;
+			}
+		}
+	}
+	return first;
+}
+
+static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct stage *st)
+{
+	int p = r->stage_of[s];
+
+	for (size_t k = 0; k < st->n_steps; k++) {
+		struct slot slot = {.rank = rank_of(s, (uint8_t)k, PHASE_CALL), .stage = s, .step = (uint8_t)k, .call = st->steps[k].call};
+
+		if (slot.call == NULL) {
+			continue;
+		}
+		slot.starts = p < r->entry || (p == r->entry && k == 0);
+		add_slot(e, r, slot, st->steps[k].service);
+		if (slot.call->doubt == DOUBT_LOOKUP && run_slot(r, rank_of(s, 0, PHASE_LOOKUP)) == NULL) {
+			add_slot(e, r,
+			    (struct slot){.rank = rank_of(s, 0, PHASE_LOOKUP),
+				.stage = s,
+				.phase = PHASE_LOOKUP,
+				.call = slot.call->doubt_lookup,
+				.starts = p < r->entry},
+			    st->steps[k].service);
+		}
+		if (p == r->entry && k == 0) {
+			slot.rank = RANK_BACK;
+			slot.starts = false;
+			add_slot(e, r, slot, st->steps[k].service);
+		}
+	}
+}
+
 static void bind_numbers(struct engine *e, struct run *r)
 {
 	if (names_number(e->names, NAME_OWNER, r->row.campaign, &r->campaign_no, NULL) != 0) {
@@ -126,6 +181,7 @@ void run_bind(struct engine *e, struct run *r)
 {
 	struct { const struct lane *lane; uint32_t queued; } old[256] = {0};
 	uint64_t waiting = 0, kept = 0, held = 0;
+	int entry = r->entry;
 
 	for (size_t i = 0; i < r->n_slots; i++) {
 		old[r->slots[i].rank].lane = r->slots[i].lane;
@@ -133,22 +189,20 @@ void run_bind(struct engine *e, struct run *r)
 		waiting += r->slots[i].queued;
 		share_remove(&r->slots[i].lane->share, r->id);
 	}
-	r->n_slots = 0;
 	r->campaign = config_campaign(e->config, r->row.campaign);
 	r->pipeline = config_pipeline(e->config, r->row.pipeline);
+	r->entry = entry_of(r->pipeline);
 	bind_stages(r);
 	bind_numbers(e, r);
+	if (r->n_slots > 0 && entry != r->entry) {
+		run_move(e, r); /* who counts as begun may be another */
+	}
+	r->n_slots = 0;
 	for (uint8_t s = 0; s < r->row.n_stages; s++) {
 		const struct stage *st = run_stage(r, s);
 
-		for (size_t k = 0; st != NULL && k < st->n_steps; k++) {
-			if (st->steps[k].call == NULL) {
-				continue;
-			}
-			add_slot(e, r, s, (uint8_t)k, PHASE_CALL, st->steps[k].service, st->steps[k].call);
-			if (st->steps[k].call->doubt == DOUBT_LOOKUP && run_slot(r, rank_of(s, 0, PHASE_LOOKUP)) == NULL) {
-				add_slot(e, r, s, 0, PHASE_LOOKUP, st->steps[k].service, st->steps[k].call->doubt_lookup);
-			}
+		if (st != NULL) {
+			add_slots(e, r, s, st);
 		}
 	}
 	for (size_t i = 0; i < r->n_slots; i++) {
@@ -221,7 +275,7 @@ void runs_write(struct engine *e)
 
 void run_queue(struct engine *e, struct run *r, struct item *i)
 {
-	struct slot *slot = run_slot(r, rank_of(i->stage, i->step, i->phase));
+	struct slot *slot = run_slot(r, rank_of_item(r, i));
 
 	if (slot == NULL) {
 		item_hold(e, r, i, STAGE_GONE);
@@ -249,7 +303,7 @@ void run_unqueue(struct engine *e, struct run *r, struct item *i)
 
 void run_requeue(struct engine *e, struct run *r, struct item *i)
 {
-	struct slot *slot = run_slot(r, rank_of(i->stage, i->step, i->phase));
+	struct slot *slot = run_slot(r, rank_of_item(r, i));
 	bool gone = i->status == ITEM_HELD && strcmp(i->reason, STAGE_GONE) == 0;
 
 	if (gone && slot != NULL) {

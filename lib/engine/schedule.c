@@ -7,7 +7,7 @@
 #include "lib/base/money.h"
 
 static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "paused", "concurrency", "key", "breaker", "throttle", "quota",
-    "window", "budget"};
+    "window", "budget", "finish", "time"};
 
 const char *condition_word(enum condition c)
 {
@@ -34,10 +34,60 @@ static void ask(struct asking *q, enum condition c, int64_t earliest_us, const c
 		va_end(ap);
 		q->all(q->arg, c, earliest_us, text);
 	}
+	if (c != COND_WINDOW && c != COND_TIME && earliest_us > q->v.ready_us) {
+		q->v.ready_us = earliest_us;
+	}
 	if (earliest_us > q->e->now.boot_us && earliest_us > q->v.earliest_us) {
 		q->v.earliest_us = earliest_us;
 		q->v.binding = c;
 	}
+}
+
+static void ask_budget(struct asking *q, enum condition c, int64_t at, const struct account *a, int64_t limit, const struct run *r)
+{
+	static const char *const kinds[] = {"run", "campaign", "organisation", "service"};
+	static const char *const periods[] = {"", " of the day", " of the month"};
+	char text[32];
+
+	if (a == NULL) {
+		ask(q, c, at, c == COND_BUDGET ? "budget ok" : "budget enough for another lead to its end");
+		return;
+	}
+	money_write(limit, text);
+	if (c == COND_BUDGET) {
+		ask(q, c, at, "the budget of the %s%s (%s) does not hold another call", kinds[a->id.kind], periods[a->id.period], text);
+	} else if (finish_begun(r) > 0) {
+		ask(q, c, at, "not started: the budget of the %s%s (%s) is kept for the %llu leads begun", kinds[a->id.kind], periods[a->id.period],
+		    text, (unsigned long long)finish_begun(r));
+	} else {
+		ask(q, c, at, "not started: the budget of the %s%s (%s) does not hold a lead to its end", kinds[a->id.kind], periods[a->id.period], text);
+	}
+}
+
+/* Asked last: a lead waits for all the rest before it is begun. */
+static void ask_time(struct asking *q, struct run *r, const struct slot *s)
+{
+	struct now now = q->e->now;
+	int64_t by = r->row.by_us, takes;
+	char text[32];
+
+	if (by == 0 || (s->starts && q->v.ready_us == TIME_NEVER)) {
+		return;
+	}
+	if (!s->starts) {
+		if (now.wall_us > by && q->all != NULL) {
+			time_write_local(by, text);
+			ask(q, COND_TIME, now.boot_us, "late: %llu leads begun before %s are being finished", (unsigned long long)finish_begun(r), text);
+		}
+		return;
+	}
+	takes = finish_time_us(q->e, r, false);
+	if (takes <= by - now.wall_us - (q->v.ready_us - now.boot_us)) {
+		ask(q, COND_TIME, now.boot_us, "time enough");
+		return;
+	}
+	time_write_local(by, text);
+	ask(q, COND_TIME, TIME_NEVER, "not started: could not be finished by %s", text);
 }
 
 static void ask_run(struct asking *q, struct run *r, struct slot *s)
@@ -51,15 +101,10 @@ static void ask_run(struct asking *q, struct run *r, struct slot *s)
 		ask(q, COND_PIPELINE, TIME_NEVER, "campaign %s or pipeline %s is gone from the configuration", r->row.campaign, r->row.pipeline);
 	}
 	at = accounts_earliest(q->e, r, s->lane, s->call->price_micro, &a, &limit);
-	if (a != NULL) {
-		static const char *const kinds[] = {"run", "campaign", "organisation", "service"};
-		static const char *const periods[] = {"", " of the day", " of the month"};
-		char text[32];
-
-		money_write(limit, text);
-		ask(q, COND_BUDGET, at, "the budget of the %s%s (%s) does not hold another call", kinds[a->id.kind], periods[a->id.period], text);
-	} else {
-		ask(q, COND_BUDGET, at, "budget ok");
+	ask_budget(q, COND_BUDGET, at, a, limit, r);
+	if (s->starts) {
+		at = finish_money_earliest(q->e, r, s, &a, &limit);
+		ask_budget(q, COND_FINISH, at, a, limit, r);
 	}
 }
 
@@ -140,7 +185,7 @@ static void ask_groups(struct asking *q, struct lane *l, size_t call)
 
 struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condition_fn all, void *arg)
 {
-	struct asking q = {.e = e, .v = {.earliest_us = e->now.boot_us}, .all = all, .arg = arg};
+	struct asking q = {.e = e, .v = {.earliest_us = e->now.boot_us, .ready_us = e->now.boot_us}, .all = all, .arg = arg};
 	struct lane *l = s->lane;
 	unsigned total = 0;
 
@@ -160,6 +205,7 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 	    total, e->config->max_in_flight);
 	ask_run(&q, r, s);
 	ask_groups(&q, l, s->call->index);
+	ask_time(&q, r, s);
 	return q.v;
 }
 
@@ -188,6 +234,16 @@ static struct slot *next_slot(struct run *r, struct lane *l)
 	return NULL;
 }
 
+/* When its time is up a run may be at its end, though nothing else happens. */
+static void wake_by(struct engine *e, struct lane *l, const struct run *r, const struct verdict *v)
+{
+	int64_t at = e->now.boot_us + (r->row.by_us - e->now.wall_us);
+
+	if (v->binding == COND_TIME && at > e->now.boot_us && at < l->wake_us) {
+		l->wake_us = at;
+	}
+}
+
 /* Grants until nothing of this service may go, or the turn is full. left: items that may yet end without a call. */
 static void lane_pass(struct engine *e, struct lane *l, unsigned *left)
 {
@@ -211,6 +267,7 @@ static void lane_pass(struct engine *e, struct lane *l, unsigned *left)
 		if (v.binding != COND_NONE) {
 			s->blocked = true;
 			l->wake_us = v.earliest_us < l->wake_us ? v.earliest_us : l->wake_us;
+			wake_by(e, l, r, &v);
 			continue;
 		}
 		if (grant(e, r, s, &v) == 1) {

@@ -68,7 +68,6 @@ static void put_waiting_for(struct engine *e, struct json_object *o, struct run 
 		}
 	}
 	put_text(o, "waiting_for", NULL);
-	put_wall(o, "eta", 0);
 	if (worst != NULL && r->row.state == RUN_RUNNING) {
 		struct verdict v;
 
@@ -83,6 +82,25 @@ static void put_waiting_for(struct engine *e, struct json_object *o, struct run 
 		}
 		put_text(o, "waiting_for", v.binding == COND_NONE ? NULL : text);
 	}
+}
+
+static void put_forecast(struct engine *e, struct json_object *o, struct run *r, struct now now)
+{
+	struct json_object *f = NULL;
+	struct forecast forecast;
+
+	e->now = now;
+	if (r != NULL && forecast_run(e, r, &forecast)) {
+		f = json_object_new_object();
+		put_wall(f, "finish", forecast.finish_us);
+		put_int(f, "cost_micro", forecast.cost_micro);
+		put_int(f, "calls", (int64_t)forecast.calls);
+		put_int(f, "begun", (int64_t)finish_begun(r));
+		put_int(f, "through", (int64_t)forecast.through);
+		put_int(f, "not_started", (int64_t)forecast.not_started);
+	}
+	put_wall(o, "eta", f != NULL ? forecast.finish_us : 0);
+	json_object_object_add(o, "forecast", f);
 }
 
 static struct json_object *run_object(struct engine *e, struct txn *t, const struct run_row *row, struct now now)
@@ -104,7 +122,7 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_int(o, "priority", row->priority);
 	put_int(o, "share", row->share);
 	json_object_object_add(o, "budget_micro", row->budget_micro < 0 ? NULL : json_object_new_int64(row->budget_micro));
-	put_wall(o, "by", 0);
+	put_wall(o, "by", row->by_us);
 	put_int(o, "total", (int64_t)row->rows);
 	put_int(o, "imported", (int64_t)row->rows);
 	put_bool(o, "importing", row->importing);
@@ -113,6 +131,7 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_outcomes(o, row);
 	put_money(e, t, o, row->id);
 	put_waiting_for(e, o, r, now);
+	put_forecast(e, o, r, now);
 	(void)snprintf(results, sizeof(results), "runs/%u", row->id);
 	put_text(o, "results", row->written ? results : NULL);
 	for (uint8_t s = 0; s < row->n_stages; s++) {

@@ -53,6 +53,7 @@ void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us
 	i->due_us = due_us;
 	later_push(e->txn, i);
 	run_count(r, i->stage)->retrying++;
+	r->retrying_begun[i->stage] += i->spent_micro > 0;
 	run_touch(r);
 	item_write(e->txn, i);
 }

@@ -98,6 +98,7 @@ struct slot {
 	struct lane *lane;
 	const struct service_call *call;
 	uint32_t queued;        /* entries in `ready` */
+	bool starts;            /* its leads are not begun: nothing was spent on them yet */
 	bool blocked;           /* this pass: its gate is shut */
 };
 
@@ -120,16 +121,19 @@ struct run {
 	const struct pipeline *pipeline;
 	int stage_of[RUN_STAGES];            /* the run's stage -> pipeline stage, -1 gone */
 	int run_stage_of[RUN_STAGES];        /* pipeline stage -> the run's */
+	int entry;                           /* pipeline stage whose first paid call begins a lead; the first call where none is paid; -1 none */
 	struct slot slots[SLOTS];
 	size_t n_slots;                      /* by rank */
 	uint32_t in_flight[RUN_STAGES];
 	uint32_t in_flight_total;
+	uint32_t retrying_begun[RUN_STAGES]; /* of those that wait to be tried again, by money spent */
 	struct columns columns;
 	bool has_columns;
 	struct import *import;
 	uint32_t sweep;                      /* parking or cancelling: last number looked at */
 	uint32_t moved;                      /* moving: last number looked at */
 	bool moving;                         /* the pipeline is another one: some items may wait at the wrong place */
+	bool parking;                        /* sweeping what waits: no budget or time will ever let it go */
 	bool dirty, changed, sweeping, ended_told;
 	uint16_t campaign_no, org_no;
 	UT_hash_handle hh;
@@ -221,6 +225,17 @@ struct engine {
 size_t accounts_for(struct engine *e, struct run *r, struct lane *l, int64_t wall_us, struct account *ret[MAX_ACCOUNTS]);
 /* When all budgets hold `price` more: now, the next day or month, or never. ret_short: the one that is waited for, NULL when none is. */
 int64_t accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price, struct account **ret_short, int64_t *ret_limit);
+/*
+ * The same for a lead that is not begun: `all` is what it may cost in all, `here` of that at this service. Besides it every
+ * budget must hold what the leads begun still need.
+ */
+int64_t accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all, int64_t here, struct account **ret_short,
+    int64_t *ret_limit);
+/* No settling of calls and no new day will ever make room for it: some budget would have to be raised. */
+bool accounts_over(struct engine *e, struct run *r, struct lane *l, int64_t all, int64_t here);
+/* What the run, its campaign and its organisation may still reserve; TIME_NEVER: as much as they like. */
+int64_t accounts_left(struct engine *e, struct run *r);
+struct balance accounts_run(struct engine *e, const struct run *r);
 /* Takes what a call may cost into every balance it counts in; times -1: out again. */
 void accounts_reserve(struct engine *e, const struct call *c, int times);
 /* The same for all unsettled calls: out before the configuration changes, in again after it. */
@@ -283,19 +298,60 @@ void import_free(struct import *i);
 /* schedule.c */
 enum condition {
 	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_THROTTLE, COND_QUOTA,
-	COND_WINDOW, COND_BUDGET
+	COND_WINDOW, COND_BUDGET, COND_FINISH, COND_TIME
 };
 struct verdict {
 	enum condition binding;
 	int64_t earliest_us;    /* boot; now: granted */
 	size_t group;
 	size_t limit, window;   /* COND_WINDOW */
+	int64_t ready_us;       /* the same without windows and COND_TIME */
 };
 /* The one function that grants and explains. *all (may be NULL) is called for every condition looked at. */
 typedef void (*condition_fn)(void *arg, enum condition c, int64_t earliest_us, const char *text);
 struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condition_fn all, void *arg);
 const char *condition_word(enum condition c);
 void schedule(struct engine *e);
+
+/* finish.c */
+/* Leads begun that are not at an end and not held. */
+uint64_t finish_begun(const struct run *r);
+uint64_t finish_begun_at(const struct run *r, size_t pipeline_stage);
+/* What the leads begun of all runs that count in the account still need of it. */
+int64_t finish_need(struct engine *e, const struct account *a, const struct lane *l);
+/* Do all budgets hold one more lead, from beginning to end? Else when, and the budget that is short. */
+int64_t finish_money_earliest(struct engine *e, struct run *r, struct slot *s, struct account **ret_short, int64_t *ret_limit);
+/* How long until a lead that is started now, and everything before it, is done at the latest; alone: if nothing were before it. */
+int64_t finish_time_us(struct engine *e, struct run *r, bool alone);
+/* Parks what no budget and no time lets go any more, in runs where nothing else moves. */
+void runs_wind_down(struct engine *e);
+bool run_is_stuck(struct engine *e, struct run *r);
+void finish_park(struct engine *e, struct run *r, struct item *i);
+
+/* pace.c */
+enum pace {
+	PACE_LATEST, /* the most it may take, with what other runs have waiting before it */
+	PACE_ALONE,  /* the same if no other run wanted anything */
+	PACE_MEAN,   /* on average: calls x (T + u) / N at the slowest limit */
+};
+/* How long so many calls, by pipeline stage, take through the limits of their services, all services at once. */
+int64_t pace_us(struct engine *e, struct run *r, const double calls[RUN_STAGES], enum pace pace);
+/* One lead through the stages from `first` on, when it waits for nothing. */
+int64_t pace_way_us(struct engine *e, const struct run *r, size_t first);
+/* Leads that are through a pipeline stage, and of them those that went on; calls that one needs there (1 before it is known). */
+uint64_t pace_leads(const struct run *r, size_t p, uint64_t *ret_on);
+double pace_calls_per_lead(const struct run *r, size_t p);
+
+/* forecast.c */
+struct forecast {
+	int64_t finish_us;      /* wall */
+	int64_t cost_micro;     /* of the whole run at its end */
+	uint64_t calls;         /* still to make */
+	uint64_t through;       /* leads ready, delivered or confirmed at its end */
+	uint64_t not_started;   /* for want of money or time */
+};
+/* False when nothing is to come: it has ended, is paused, or nothing is known of its pipeline. */
+bool forecast_run(struct engine *e, struct run *r, struct forecast *ret);
 
 /* grant.c */
 /* 1: a call was granted; 0: the item went elsewhere without one. */

@@ -100,6 +100,7 @@ static void apply_due(struct engine *e)
 		}
 		later_remove(e->txn, &i);
 		run_count(r, i.stage)->retrying--;
+		r->retrying_begun[i.stage] -= i.spent_micro > 0;
 		run_touch(r);
 		run_queue(e, r, &i);
 	}
@@ -289,6 +290,7 @@ static struct outcome *decide(struct engine *e)
 		runs_sweep(e);
 		schedule(e);
 		answers_expire(e);
+		runs_wind_down(e);
 	}
 	if (!later_head(e->txn, &e->later_us, &run, &number)) {
 		e->later_us = TIME_NEVER;

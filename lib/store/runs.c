@@ -73,6 +73,7 @@ void run_write(struct txn *t, const struct run_row *r)
 		pack_text(b, r->stages[i].name);
 		pack_count(b, &r->stages[i].count);
 	}
+	pack_i64(b, r->by_us);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
 }
 
@@ -116,6 +117,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 		unpack_text(&u, ret->stages[i].name, sizeof(ret->stages[i].name));
 		unpack_count(&u, &ret->stages[i].count);
 	}
+	ret->by_us = u.at < u.end ? unpack_i64(&u) : 0;
 	if (u.bad || ret->state >= RUN_STATES) {
 		return false;
 	}

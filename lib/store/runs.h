@@ -48,6 +48,8 @@ struct run_row {
 	uint64_t outcomes[ITEM_OUTCOMES]; /* [0]: open items */
 	size_t n_stages;
 	struct { char name[RUN_TEXT / 2]; struct stage_count count; } stages[RUN_STAGES];
+
+	int64_t by_us;             /* wall; no lead is started that could not be finished by then; 0: none */
 };
 
 bool run_read(struct txn *t, uint32_t id, struct run_row *ret); /* fini ret when true */

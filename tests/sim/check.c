@@ -192,6 +192,23 @@ struct items_arg {
 	uint64_t items, outcomes[ITEM_OUTCOMES];
 };
 
+/* Not started is what cost nothing; half-way is left only what a cut budget left there. */
+static void check_parked(const struct items_arg *a, const struct item *i)
+{
+	bool cut = false;
+
+	for (size_t k = 0; k < a->in->plan->n_faults; k++) {
+		cut |= a->in->plan->faults[k].kind == KIND_BUDGET_CUT ||
+		       a->in->plan->faults[k].kind == KIND_RUN_BUDGET;
+	}
+	if (strncmp(i->reason, "not-started", 11) == 0 && i->spent_micro != 0) {
+		violate(a->r, "lead %u/%u was not started, and cost money", i->run, i->number);
+	}
+	if (strncmp(i->reason, "unfinished", 10) == 0 && !cut) {
+		violate(a->r, "lead %u/%u was left half-way", i->run, i->number);
+	}
+}
+
 static bool on_item(void *arg, struct slice key, struct slice value)
 {
 	struct items_arg *a = arg;
@@ -208,6 +225,7 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 		violate(a->r, "lead %u/%u ends as %s %s", i.run, i.number,
 		    item_status_word(i.status), item_outcome_word(i.outcome));
 	}
+	check_parked(a, &i);
 	h.number = i.number;
 	fact_walk(a->t, i.run, i.number, on_fact, &h);
 	a->r->steps += 1 + h.n;

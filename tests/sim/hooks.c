@@ -129,6 +129,31 @@ int __wrap_limit_restore(
 
 /* --- money --- */
 
+/* What is reserved, out of all balances of a call for as long as a budget is asked. */
+struct hidden {
+	struct account *list[MAX_ACCOUNTS];
+	int64_t reserved[MAX_ACCOUNTS];
+	size_t n;
+};
+
+static void hide_reserved(struct engine *e, struct run *r, struct lane *l, struct hidden *h)
+{
+	h->n = planted == PLANTED_BUDGET_WITHOUT_RESERVED
+		   ? accounts_for(e, r, l, e->now.wall_us, h->list)
+		   : 0;
+	for (size_t i = 0; i < h->n; i++) {
+		h->reserved[i] = h->list[i]->bal.reserved_micro;
+		h->list[i]->bal.reserved_micro = 0;
+	}
+}
+
+static void show_reserved(const struct hidden *h)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		h->list[i]->bal.reserved_micro = h->reserved[i];
+	}
+}
+
 int64_t __real_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
     struct account **ret_short, int64_t *ret_limit);
 int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
@@ -136,20 +161,28 @@ int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l
 int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
     struct account **ret_short, int64_t *ret_limit)
 {
-	int64_t reserved[MAX_ACCOUNTS], us;
-	struct account *list[MAX_ACCOUNTS];
-	size_t n = planted == PLANTED_BUDGET_WITHOUT_RESERVED
-		       ? accounts_for(e, r, l, e->now.wall_us, list)
-		       : 0;
+	struct hidden h;
+	int64_t us;
 
-	for (size_t i = 0; i < n; i++) {
-		reserved[i] = list[i]->bal.reserved_micro;
-		list[i]->bal.reserved_micro = 0;
-	}
+	hide_reserved(e, r, l, &h);
 	us = __real_accounts_earliest(e, r, l, price, ret_short, ret_limit);
-	for (size_t i = 0; i < n; i++) {
-		list[i]->bal.reserved_micro = reserved[i];
-	}
+	show_reserved(&h);
+	return us;
+}
+
+int64_t __real_accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all,
+    int64_t here, struct account **ret_short, int64_t *ret_limit);
+int64_t __wrap_accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all,
+    int64_t here, struct account **ret_short, int64_t *ret_limit);
+int64_t __wrap_accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all,
+    int64_t here, struct account **ret_short, int64_t *ret_limit)
+{
+	struct hidden h;
+	int64_t us;
+
+	hide_reserved(e, r, l, &h);
+	us = __real_accounts_start(e, r, l, all, here, ret_short, ret_limit);
+	show_reserved(&h);
 	return us;
 }
 

@@ -77,6 +77,7 @@ struct run_plan {
 	uint8_t priority;
 	uint32_t share;
 	int64_t start_us, budget_micro;
+	int64_t by_us; /* after its start; 0: as long as it takes */
 	bool twice, shuffled; /* rows */
 	char upload[16], idem[16];
 	struct buf csv;

@@ -142,6 +142,9 @@ static void fill_start(struct night *n, struct command *c, size_t run)
 	    .share = r->share,
 	    .priority = r->priority,
 	    .encoding = 255};
+	if (r->by_us != 0) {
+		c->start.by_us = engine_now(n).wall_us + r->by_us;
+	}
 	(void)snprintf(
 	    c->start.campaign, sizeof(c->start.campaign), "%s", r->campaign == 0 ? "one" : "two");
 	(void)snprintf(c->start.source, sizeof(c->start.source), "rows.csv");

@@ -235,6 +235,10 @@ void plan_make(const struct plan_options *o, struct plan *ret)
 	if (!o->calm) {
 		dice_seed(&d, o->seed ^ UINT64_C(0x517cc1b727220a95));
 		plan_faults(ret, &d);
+		if (o->seed % 6 == 1 && ret->rows < BIG_ROWS) { /* a run that has less time than it needs */
+			ret->runs[ret->n_runs - 1].by_us =
+			    o->calm_us / 4 + (int64_t)dice_below(&d, (uint64_t)o->calm_us / 2 + 1);
+		}
 	}
 	for (size_t i = 0; i < ret->n_faults; i++) {
 		struct fault *f = &ret->faults[i];

@@ -247,6 +247,7 @@ static void span_end(struct night *n, unsigned s, struct span *span, struct txn 
 	span->open = false;
 }
 
+/* Runs whose leads wait for nothing but their turn at the service. Where leads begin, a run of little money or time keeps some back. */
 static uint32_t waiting(struct night *n, struct txn *t, unsigned s)
 {
 	uint32_t mask = 0;
@@ -254,8 +255,10 @@ static uint32_t waiting(struct night *n, struct txn *t, unsigned s)
 	for (size_t r = 0; r < n->plan->n_runs && n->watch->services[s] != 0; r++) {
 		struct key k = key_u32(key_u16(key_of(), n->watch->services[s]), n->run_ids[r]);
 		struct slice key, value;
+		bool kept = s == WORLD_ZEROBOUNCE &&
+			    (n->plan->runs[r].budget_micro >= 0 || n->plan->runs[r].by_us != 0);
 
-		mask |= n->run_ids[r] != 0 && txn_first(t, TABLE_READY, k, k, &key, &value)
+		mask |= n->run_ids[r] != 0 && !kept && txn_first(t, TABLE_READY, k, k, &key, &value)
 			    ? 1u << r
 			    : 0;
 	}

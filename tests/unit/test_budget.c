@@ -217,7 +217,12 @@ static void test_lowered_and_raised(void **state)
 	answer_open(PAID);
 	started(5);
 	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).settled_micro, 50000);
+	assert_string_equal(rig_state(&rig, 1, 6), "parked not-started: budget");
 	reload("campaigns: {c: " CAMPAIGN ", budget: 0.07}}\n");
+	assert_int_equal(
+	    rig_command(&rig, &(struct command){.kind = COMMAND_RETRY, .run = 1, .outcomes = 1u << ITEM_PARKED})
+		.count,
+	    5);
 	started(7);
 	end();
 }
