@@ -183,6 +183,25 @@ int64_t accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t 
 	return earliest_us;
 }
 
+int64_t accounts_room(struct engine *e, struct run *r, struct lane *l)
+{
+	struct account *list[MAX_ACCOUNTS];
+	size_t n = accounts_for(e, r, l, e->now.wall_us, list);
+	int64_t room = TIME_NEVER;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct balance *b = &list[i]->bal;
+		int64_t limit = account_limit(e, list[i], r, l), left;
+
+		if (limit >= 0) {
+			left = limit - b->settled_micro - b->reserved_micro - b->in_doubt_micro;
+			left = left > 0 ? left - finish_need(e, list[i], l) : 0;
+			room = left < room ? left : room;
+		}
+	}
+	return room;
+}
+
 bool accounts_over(struct engine *e, struct run *r, struct lane *l, int64_t all, int64_t here)
 {
 	struct account *list[MAX_ACCOUNTS];

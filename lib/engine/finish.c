@@ -164,6 +164,24 @@ int64_t finish_money_earliest(struct engine *e, struct run *r, struct slot *s, s
 	return latest;
 }
 
+uint64_t finish_calls_left(struct engine *e, struct run *r, struct slot *s)
+{
+	int64_t all = s->starts ? path_price(r, NULL) : s->call->price_micro, room = TIME_NEVER;
+
+	if (s->starts && r->row.by_us != 0) {
+		return 0;
+	}
+	if (!s->starts || all == 0) {
+		return UINT64_MAX; /* what begun leads need is kept for them */
+	}
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		int64_t here = e->lanes[i] == s->lane || has_budget(e->lanes[i]) ? accounts_room(e, r, e->lanes[i]) : TIME_NEVER;
+
+		room = here < room ? here : room;
+	}
+	return room == TIME_NEVER ? UINT64_MAX : room > 0 ? (uint64_t)(room / all) : 0;
+}
+
 /* --- time --- */
 
 int64_t finish_time_us(struct engine *e, struct run *r, bool alone)

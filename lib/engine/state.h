@@ -231,6 +231,8 @@ int64_t accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64
  */
 int64_t accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all, int64_t here, struct account **ret_short,
     int64_t *ret_limit);
+/* How much of all budgets is neither spent, reserved nor needed by leads begun; TIME_NEVER: there is none. */
+int64_t accounts_room(struct engine *e, struct run *r, struct lane *l);
 /* No settling of calls and no new day will ever make room for it: some budget would have to be raised. */
 bool accounts_over(struct engine *e, struct run *r, struct lane *l, int64_t all, int64_t here);
 /* What the run, its campaign and its organisation may still reserve; TIME_NEVER: as much as they like. */
@@ -321,12 +323,21 @@ uint64_t finish_begun_at(const struct run *r, size_t pipeline_stage);
 int64_t finish_need(struct engine *e, const struct account *a, const struct lane *l);
 /* Do all budgets hold one more lead, from beginning to end? Else when, and the budget that is short. */
 int64_t finish_money_earliest(struct engine *e, struct run *r, struct slot *s, struct account **ret_short, int64_t *ret_limit);
+/* So many calls of the slot the budgets allow whatever becomes of the leads begun; 0 where the run's time may end first. */
+uint64_t finish_calls_left(struct engine *e, struct run *r, struct slot *s);
 /* How long until a lead that is started now, and everything before it, is done at the latest; alone: if nothing were before it. */
 int64_t finish_time_us(struct engine *e, struct run *r, bool alone);
 /* Parks what no budget and no time lets go any more, in runs where nothing else moves. */
 void runs_wind_down(struct engine *e);
 bool run_is_stuck(struct engine *e, struct run *r);
 void finish_park(struct engine *e, struct run *r, struct item *i);
+
+/* place.c */
+/*
+ * When the lead that has `place` others before it in that slot has its turn, if nothing else happens: never later than it
+ * comes then; TIME_NEVER: as things are, never, or nobody can say.
+ */
+int64_t place_earliest(struct engine *e, struct slot *s, uint64_t place);
 
 /* pace.c */
 enum pace {

@@ -72,13 +72,14 @@ static bool on_ahead(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-/* How many of its run stand before it in this service's queue: nearer stages, and lower numbers of its own. */
-static uint64_t position_of(struct txn *t, struct run *r, struct slot *s, const struct item *i)
+/* How many of its run stand before it in this service's queue: nearer stages, and lower numbers of its own slot. */
+static uint64_t position_of(struct txn *t, struct run *r, struct slot *s, const struct item *i, uint64_t *ret_slot)
 {
 	struct position p = {.number = i->number};
 	struct key prefix = key_u8(key_u32(key_u16(key_of(), s->lane->number), r->id), s->rank);
 
 	txn_walk(t, TABLE_READY, prefix, prefix, on_ahead, &p);
+	*ret_slot = p.before;
 	for (size_t k = 0; k < r->n_slots; k++) {
 		if (r->slots[k].lane == s->lane && r->slots[k].rank < s->rank) {
 			p.before += r->slots[k].queued;
@@ -92,6 +93,7 @@ static void why_queued(struct engine *e, struct txn *t, struct json_object *o, s
 	struct slot *s = run_slot(r, i->rank);
 	struct why_arg a;
 	struct verdict v;
+	uint64_t place, in_slot = 0;
 
 	if (s == NULL) {
 		put_simple(o, "pipeline", "its stage is gone from the configuration", 0);
@@ -99,8 +101,9 @@ static void why_queued(struct engine *e, struct txn *t, struct json_object *o, s
 	}
 	v = ask(e, r, s, &a, now);
 	json_object_object_add(o, "binding", binding_object(&v, &a));
-	put_int(o, "position", (int64_t)position_of(t, r, s, i));
-	put_boot(o, "earliest", v.earliest_us, now);
+	place = position_of(t, r, s, i, &in_slot);
+	put_int(o, "position", (int64_t)place);
+	put_boot(o, "earliest", place_earliest(e, s, in_slot), now);
 	json_object_object_add(o, "conditions", a.list);
 }
 
@@ -162,7 +165,7 @@ static void run_slots(struct engine *e, struct json_object *list, struct run *r,
 		v = ask(e, r, s, &a, now);
 		json_object_put(a.list);
 		(void)snprintf(text, sizeof(text), "%s: %s", r->row.stages[s->stage].name, v.binding == COND_NONE ? "about to be called" : a.binding);
-		add_waiting(list, s->queued, condition_word(v.binding), text, v.earliest_us, now);
+		add_waiting(list, s->queued, condition_word(v.binding), text, place_earliest(e, s, 0), now);
 	}
 }
 
