@@ -255,6 +255,8 @@ int cmd_service_limit(struct ctl *c, const struct args *a);
 int cmd_ledger_run(struct ctl *c, const struct args *a);
 int cmd_ledger_list(struct ctl *c, const struct args *a);
 int cmd_ledger_summary(struct ctl *c, const struct args *a);
+int cmd_receipt_run(struct ctl *c, const struct args *a);
+int cmd_waste_run(struct ctl *c, const struct args *a);
 int cmd_limits_audit(struct ctl *c, const struct args *a);
 int cmd_replay_run(struct ctl *c, const struct args *a);
 

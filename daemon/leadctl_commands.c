@@ -176,6 +176,17 @@ const struct command commands[] = {
 	NULL},
     {"ledger list", "", ledger_options, cmd_ledger_list, "paid calls, newest first", NULL},
     {"ledger summary", "", summary_options, cmd_ledger_summary, "money by state and service", NULL},
+    {"receipt run", "RUN", NULL, cmd_receipt_run,
+	"what a run bought, wasted and saved, and what needs a person",
+	"Bought: money of leads that came through. Wasted: of those that did not. Saved: calls "
+	"that would have been made else, at their list price: the first paid call of each lead "
+	"that a free check or its twin in the list stopped, and repeats that a look-up made "
+	"needless."},
+    {"waste run", "RUN", NULL, cmd_waste_run,
+	"money spent on leads that died of what could have been known earlier",
+	"Only what the leads' own facts prove: a missing input, a free check that the pipeline "
+	"does not make or lets pass, a stage that could have stood before dearer ones. EXTRA is "
+	"what the leads that died in between would have cost more in that order."},
     {"limits audit", "", audit_options, cmd_limits_audit,
 	"count every window again from the ledger",
 	"Exits with 7 when a window held more calls than allowed."},

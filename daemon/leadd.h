@@ -53,6 +53,7 @@ struct leadd {
 	/* watch.c, results.c, child.c, routes.c */
 	struct watch *watches;
 	struct result *results;
+	struct reckon *reckons;
 	struct child *children;
 	struct doctor *doctors;
 	bool replaying; /* one at a time */
@@ -94,6 +95,11 @@ bool sync_dir(const char *path) MUST_CHECK;
 void results_write(struct leadd *l, uint32_t run);
 void results_export(struct leadd *l, struct http_request *r, uint32_t run, int format, uint32_t outcomes);
 void results_stop(struct leadd *l);
+
+/* reckon.c */
+void receipt_open(void *app, struct http_request *r); /* GET /v1/runs/{run}/receipt */
+void waste_open(void *app, struct http_request *r);   /* GET /v1/runs/{run}/waste */
+void reckon_stop(struct leadd *l);
 
 /* watch.c */
 void watch_open(void *app, struct http_request *r);   /* GET /v1/runs/{run}/events */

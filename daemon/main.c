@@ -143,6 +143,7 @@ static void close_all(struct leadd *l)
 {
 	watch_stop(l);
 	results_stop(l);
+	reckon_stop(l);
 	child_stop(l);
 	if (l->fetch != NULL) {
 		loop_stop(l);

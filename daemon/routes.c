@@ -369,6 +369,8 @@ const struct route routes[] = {
     {"POST", "/v1/runs/{run}/replay", HTTP_OPERATE, post_replay, "play a run again from its kept answers", 0, "steps", "upload limit"},
     {"GET", "/v1/runs/{run}/export", HTTP_READ, get_export, "the results as of now", 0, "format outcome", NULL},
     {"GET", "/v1/runs/{run}/rejects", HTTP_READ, get_rejects, "rejected rows with their reasons", 0, "", NULL},
+    {"GET", "/v1/runs/{run}/receipt", HTTP_READ, receipt_open, "what a run bought, wasted and saved", 0, "", NULL},
+    {"GET", "/v1/runs/{run}/waste", HTTP_READ, waste_open, "money spent on what could have been known earlier", 0, "", NULL},
     {"GET", "/v1/runs/{run}/leads", HTTP_READ, get_leads, "leads of a run", 0, "outcome stage cursor limit", NULL},
     {"GET", "/v1/leads/{run}/{lead}", HTTP_READ, get_lead, "one lead with its timeline", 0, "", NULL},
     {"GET", "/v1/ledger", HTTP_READ, get_ledger, "calls, newest first", 0, "run state service cursor limit", NULL},

@@ -395,7 +395,7 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 /* --- where each gate is evaluated --- */
 
 /* The last stage that gives the field: AFTER_INTAKE when the import does. */
-static int given_by(const struct pipeline *pl, const char *field, size_t len)
+int pipeline_given_by(const struct pipeline *pl, const char *field, size_t len)
 {
 	for (int s = (int)pl->n_stages - 1; s >= 0; s--) {
 		const struct stage *st = &pl->stages[s];
@@ -426,7 +426,7 @@ struct placing {
 static void on_reads(void *arg, const char *name, size_t len)
 {
 	struct placing *p = arg;
-	int s = given_by(p->pl, name, len);
+	int s = pipeline_given_by(p->pl, name, len);
 
 	p->after = s > p->after ? s : p->after;
 }

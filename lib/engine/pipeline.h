@@ -101,6 +101,9 @@ void pipeline_unref(struct pipeline *p);
 /* Index by name, -1 when there is none. */
 int pipeline_stage(const struct pipeline *p, const char *name);
 
+/* The last stage that gives the field: AFTER_INTAKE when only the import can. */
+int pipeline_given_by(const struct pipeline *pl, const char *field, size_t len);
+
 /* NULL: passes. Else the reason. Fields come from the record; `after` picks which gates run; *ret_gate the one that refused. */
 const char *pipeline_gates(const struct pipeline *p, int after, const struct expr_source *record, const struct gate_lists *lists,
     struct arena *a, const struct gate **ret_gate);
