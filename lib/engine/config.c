@@ -337,6 +337,11 @@ static void pretend_secret(struct reading *r, const char *name)
 {
 	struct secret *s = &r->c->secrets[r->c->n_secrets];
 
+	for (size_t i = 0; r->o.missing != NULL && r->o.missing[i] != NULL; i++) {
+		if (strcmp(r->o.missing[i], name) == 0) {
+			return;
+		}
+	}
 	if (config_secret(r->c, name) == NULL && (s->text = strdup("-")) != NULL) {
 		s->name = name;
 		s->len = 1;

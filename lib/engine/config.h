@@ -64,6 +64,7 @@ int config_load(const char *file, uint64_t generation, struct problems *p, struc
 struct config_options {
 	bool bundle;     /* services, pipelines and lists are in folders of these names beside FILE, whatever it says */
 	bool no_secrets; /* no credential is read; each counts as there */
+	const char *const *missing; /* but for these (ends with NULL); NULL: none */
 };
 /* The same for a process that calls nobody. */
 int config_load_with(const char *file, uint64_t generation, const struct config_options *o, struct problems *p,

@@ -11,7 +11,8 @@
  *
  * Where to read on: turn.c (the turn), intake.c (rows become items), schedule.c (which call next, and why not),
  * grant.c (one call is made), settle.c (what an answer does to ledger, item and queue), stage.c (where an item goes next),
- * load.c (start and restart), command.c (what people ask for), show.c and why.c (what they get to see), replay.h (another shell: a run again).
+ * load.c (start and restart), command.c (what people ask for), show.c and why.c (what they get to see), replay.h and plan.h (other
+ * shells: a run again, and a night before it is paid for).
  */
 #pragma once
 
@@ -45,6 +46,7 @@ struct engine_options {
 	const char *boot_id;        /* of the machine: stamps of another boot are converted by the wall clock */
 	uint64_t seed;
 	struct now now;
+	bool blind;                 /* nothing is really called: see foretell.h */
 };
 
 /* Reads the store as after a crash: windows from the ledger's tail, open calls become in doubt in the first turn. */

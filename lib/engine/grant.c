@@ -6,6 +6,7 @@
 #include "lib/engine/state.h"
 
 #include "lib/base/json.h"
+#include "lib/engine/foretell.h"
 
 struct params {
 	struct fact_field list[32];
@@ -119,7 +120,7 @@ static int render(struct engine *e, struct call *c, const struct params *p, cons
 	return request_render(c->def, c->call, &in, &e->arena, &c->request, err);
 }
 
-static struct call *call_new(struct engine *e, struct slot *s, const struct verdict *v)
+static struct call *call_new(struct engine *e, struct slot *s, const struct verdict *v, const struct item *i)
 {
 	struct call *c = calloc(1, sizeof(*c));
 
@@ -132,6 +133,7 @@ static struct call *call_new(struct engine *e, struct slot *s, const struct verd
 	c->call = s->call;
 	c->group = v->group;
 	c->key = pick_key(e, s->lane, v->group);
+	c->tally = s->tally[i->failures > 0 || i->doubts > 0 || i->gate_tries > 0 || i->repairs > 0];
 	c->fresh = true;
 	return c;
 }
@@ -188,6 +190,11 @@ static int prepare(struct engine *e, struct run *r, struct slot *s, struct item 
 	const char *missing;
 
 	view_open(e, e->txn, r, i->number, &view);
+	if (e->blind) {
+		missing = foretell_missing(e, r, s, step, &view);
+		(void)snprintf(reason, size, "missing-%.30s", missing != NULL ? missing : "");
+		return missing != NULL ? LEAD_EINPUT : 0;
+	}
 	if (params_eval(e, step, &view, &params, &err) != 0) {
 		(void)snprintf(reason, size, "bad-expression");
 		return LEAD_EINPUT;
@@ -227,7 +234,7 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 		s->queued = 0; /* the store is right: nothing waits here */
 		return 0;
 	}
-	c = call_new(e, s, v);
+	c = call_new(e, s, v, &i);
 	if (c == NULL) {
 		s->blocked = true;
 		return 0;

@@ -38,6 +38,18 @@ static bool clocks_read(struct engine *e, struct clocks *ret)
 	return !u.bad;
 }
 
+void engine_boot_id(struct txn *t, char out[64])
+{
+	struct slice value;
+	struct unpack u;
+
+	if (txn_get(t, TABLE_META, key_u8(key_of(), CLOCK_KEY), &value)) {
+		u = unpack_of(value);
+		(void)unpack_u32(&u);
+		unpack_text(&u, out, 64);
+	}
+}
+
 void engine_write_clocks(struct engine *e)
 {
 	struct buf *b = txn_buf(e->txn);

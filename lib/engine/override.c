@@ -103,15 +103,25 @@ void overrides_restore(struct engine *e)
 	}
 }
 
-void overrides_drop(struct engine *e)
+static void forget(struct txn *t, struct key prefix)
 {
-	struct key prefix = key_u8(key_of(), OVERRIDE_KEY), row;
 	struct slice key, value;
 
-	while (txn_error(e->txn) == 0 && txn_first(e->txn, TABLE_META, prefix, prefix, &key, &value)) {
-		row = key_of();
+	while (txn_error(t) == 0 && txn_first(t, TABLE_META, prefix, prefix, &key, &value)) {
+		struct key row = key_of();
+
 		memcpy(row.bytes, key.data, key.len);
 		row.len = key.len;
-		txn_delete(e->txn, TABLE_META, row);
+		txn_delete(t, TABLE_META, row);
 	}
+}
+
+void overrides_drop(struct engine *e)
+{
+	forget(e->txn, key_u8(key_of(), OVERRIDE_KEY));
+}
+
+void overrides_forget(struct txn *t, uint16_t service)
+{
+	forget(t, key_u16(key_u8(key_of(), OVERRIDE_KEY), service));
 }

@@ -80,6 +80,8 @@ static void add_slot(struct engine *e, struct run *r, struct slot slot, const st
 	if (slot.lane == NULL || r->n_slots == SLOTS) {
 		return;
 	}
+	slot.tally[0] = tally_get(e, r, &slot, false);
+	slot.tally[1] = tally_get(e, r, &slot, true);
 	while (i > 0 && r->slots[i - 1].rank > slot.rank) {
 		r->slots[i] = r->slots[i - 1];
 		i--;

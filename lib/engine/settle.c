@@ -3,6 +3,7 @@
  * quota and hold, frees its place. In its turn (settle): the ledger row ends, balances move, statistics count, and the
  * item goes where its stage says, all in one transaction.
  */
+#include "lib/engine/foretell.h"
 #include "lib/engine/state.h"
 
 static void arrived(struct call *c, int64_t at_us, struct now now)
@@ -146,29 +147,26 @@ static void free_place(struct call *c)
 	}
 }
 
-void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h, char *body, struct now now)
+/* The call has ended; NULL when it had already, or nobody knows it. */
+static struct outcome *end_call(struct engine *e, uint64_t id, const struct http_answer *h, struct now now)
 {
 	struct call *c = find_call(e, id);
 	struct outcome *o = c != NULL && !c->ended ? calloc(1, sizeof(*o)) : NULL;
-	struct http_answer read = *h;
 
-	if (o == NULL) {
-		free(body);
-		return;
+	if (o != NULL) {
+		o->call = c;
+		c->ended = true;
+		c->row.end_us = h->end_us != 0 ? h->end_us : now.boot_us;
+		c->row.http_status = (uint16_t)(h->status > 0 && h->status < 1000 ? h->status : 0);
 	}
-	o->call = c;
-	o->body = body;
-	c->ended = true;
-	c->row.end_us = h->end_us != 0 ? h->end_us : now.boot_us;
-	c->row.http_status = (uint16_t)(h->status > 0 && h->status < 1000 ? h->status : 0);
-	answers_gather(e, o, h, body);
-	read.body = body != NULL ? body : h->body;
-	if (answer_read(c->def, c->call, &read, now, &o->arena, &o->answer) != 0) {
-		abort(); /* out of memory: the restart finds the call open and in doubt */
-	}
-	if (c->unanswered) {
-		o->answer = (struct answer){.outcome = OUTCOME_UNSENT, .reason = NO_ANSWER};
-	}
+	return o;
+}
+
+/* What it says is known: for everything but its item, which waits for the turn. */
+static void gather(struct engine *e, struct outcome *o, const struct http_answer *h, struct now now)
+{
+	struct call *c = o->call;
+
 	if (c->key < c->lane->def->n_keys) { /* else a reload took it away */
 		end_in_windows(c, h, now);
 		feed_breaker(c, h, &o->answer, now);
@@ -184,6 +182,27 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 	e->outcomes_end = &o->next;
 }
 
+void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h, char *body, struct now now)
+{
+	struct outcome *o = end_call(e, id, h, now);
+	struct http_answer read = *h;
+
+	if (o == NULL) {
+		free(body);
+		return;
+	}
+	o->body = body;
+	answers_gather(e, o, h, body);
+	read.body = body != NULL ? body : h->body;
+	if (answer_read(o->call->def, o->call->call, &read, now, &o->arena, &o->answer) != 0) {
+		abort(); /* out of memory: the restart finds the call open and in doubt */
+	}
+	if (o->call->unanswered) {
+		o->answer = (struct answer){.outcome = OUTCOME_UNSENT, .reason = NO_ANSWER};
+	}
+	gather(e, o, h, now);
+}
+
 void engine_unanswered(struct engine *e, uint64_t id, struct now now)
 {
 	struct http_answer h = {.transport = TRANSPORT_CANCELLED, .why = NO_ANSWER, .end_us = now.boot_us};
@@ -192,6 +211,21 @@ void engine_unanswered(struct engine *e, uint64_t id, struct now now)
 	if (c != NULL) {
 		c->unanswered = true;
 		engine_answered(e, id, &h, NULL, now);
+	}
+}
+
+void engine_foretold(struct engine *e, uint64_t id, const struct foretold *f, struct now now)
+{
+	struct http_answer h = {.transport = TRANSPORT_ANSWERED, .end_us = now.boot_us};
+	struct outcome *o = end_call(e, id, &h, now);
+
+	if (o != NULL) {
+		o->call->foretold = f->end;
+		o->answer = (struct answer){.outcome = f->outcome,
+		    .reason = outcome_word(f->outcome),
+		    .readable = f->outcome != OUTCOME_TRANSIENT && f->outcome != OUTCOME_IN_DOUBT && f->outcome != OUTCOME_UNSENT,
+		    .price_micro = f->price_micro};
+		gather(e, o, &h, now);
 	}
 }
 
@@ -273,6 +307,7 @@ void settle(struct engine *e, struct outcome *o)
 		stat_count_latency(&c->lane->stat, c->row.end_us - c->row.sent_us);
 	}
 	c->lane->stat_dirty = true;
+	tally_call(e, c, &o->answer);
 	if (r == NULL || !item_read(e->txn, r->id, c->row.parts[0].number, &i)) {
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "lib/engine/state.h"
 
 #include "lib/base/json.h"
+#include "lib/engine/foretell.h"
 
 #include <stdarg.h>
 #include <strings.h>
@@ -396,6 +397,17 @@ static void on_empty(struct engine *e, struct run *r, struct item *i, const stru
 	}
 }
 
+static enum tally_end end_of(const struct run *r, const struct item *i, bool seen, const struct gate *g)
+{
+	if (g == NULL) {
+		return seen ? END_PASSED : END_UNSEEN;
+	}
+	if (g->listed == r->stage_of[i->stage]) {
+		return g->policy == GATE_HOLD ? END_OWN_HOLD : END_OWN_REJECT;
+	}
+	return g->policy == GATE_HOLD ? END_OTHER_HOLD : END_OTHER_REJECT;
+}
+
 static void on_success(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
 {
 	struct fact f = call_fact(e, i, c, a);
@@ -407,19 +419,25 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	struct view view = {0};
 
 	/* everything is read before anything is written: the store's pages move under a write */
-	if (st->n_gives > 0 || st->n_expect > 0 || has_gates(r->pipeline, p)) {
+	if (!e->blind && (st->n_gives > 0 || st->n_expect > 0 || has_gates(r->pipeline, p))) {
 		view_open(e, e->txn, r, i->number, &view);
 		kept.view = &view;
 		seen = st->kind != STAGE_CONFIRM || expected(e, st, a, &view);
 	}
-	keep_fields(e, st, &kept, &f);
+	if (!e->blind) {
+		keep_fields(e, st, &kept, &f);
+	}
 	for (size_t k = 0; k < f.n_fields && kept.view != NULL; k++) {
 		view_add(&view, &f.fields[k]);
 	}
-	if (seen) {
+	if (e->blind) {
+		seen = c->foretold != END_UNSEEN;
+		reason = foretell_gates(r, p, c->foretold, &g);
+	} else if (seen) {
 		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
 	}
 	fact_add(e->txn, i, &f);
+	tally_end(e, c, a, end_of(r, i, seen, reason != NULL ? g : NULL));
 	if (!seen && run_is_over(r)) {
 		item_cancel(e, r, i, "cancelled");
 	} else if (!seen) {

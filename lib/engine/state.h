@@ -14,6 +14,7 @@
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/queue.h"
+#include "lib/store/tally.h"
 
 #define uthash_fatal(msg) abort()
 #include <stdlib.h>
@@ -47,6 +48,15 @@ struct account_memo {
 	int64_t from_us, until_us;       /* the day, wall clock */
 	size_t n;                        /* 0: nothing yet */
 	struct account *list[MAX_ACCOUNTS];
+};
+
+/* What became of the calls of one place in a pipeline today; lives as long as the engine. */
+struct day_tally {
+	struct tally_key place;          /* without a day; padding is 0 */
+	struct tally_key key;            /* day 0 while none was counted */
+	struct tally_row row;
+	bool dirty;
+	UT_hash_handle hh;
 };
 
 struct lane_key {
@@ -97,6 +107,7 @@ struct slot {
 	enum item_phase phase;
 	struct lane *lane;
 	const struct service_call *call;
+	struct day_tally *tally[2]; /* [1]: of repeats */
 	uint32_t queued;        /* entries in `ready` */
 	bool starts;            /* its leads are not begun: nothing was spent on them yet */
 	bool blocked;           /* this pass: its gate is shut */
@@ -150,6 +161,8 @@ struct call {
 	size_t n_limits;
 	struct call_row row;
 	struct request request;              /* until release */
+	struct day_tally *tally;                 /* NULL: not counted */
+	enum tally_end foretold;             /* a blind engine: what the gates will say */
 	bool fresh;                          /* granted in this turn, not yet released */
 	bool ended, restarted;
 	bool unanswered;                     /* engine_unanswered */
@@ -202,6 +215,8 @@ struct engine {
 	struct run *runs;
 	struct account *accounts;
 	uint64_t accounts_dropped;
+	struct day_tally *tallies;
+	bool tallies_dirty, blind;
 	struct call *calls;
 	size_t n_fresh;
 	struct call *fresh[TURN_GRANTS];
@@ -246,6 +261,16 @@ void accounts_reserve_open(struct engine *e, int times);
 void accounts_restart(struct engine *e);
 void accounts_write(struct engine *e);
 void accounts_drop(struct engine *e);
+
+/* tallies.c */
+/* NULL: no memory, or no number left for its name. */
+struct day_tally *tally_get(struct engine *e, const struct run *r, const struct slot *s, bool again);
+/* An answer, before and after the stage looked at it. */
+void tally_call(struct engine *e, const struct call *c, const struct answer *a);
+void tally_end(struct engine *e, const struct call *c, const struct answer *a, enum tally_end end);
+void tallies_write(struct engine *e);
+void tallies_drop(struct engine *e); /* what was counted and not written */
+void tallies_free(struct engine *e);
 
 /* lane.c */
 int lanes_bind(struct engine *e, struct config *c, struct lead_error *err) MUST_CHECK;
@@ -403,9 +428,12 @@ void runs_sweep(struct engine *e);
 bool override_set(struct engine *e, struct lane *l, const char *label, const struct window_spec *window);
 void overrides_restore(struct engine *e); /* at start */
 void overrides_drop(struct engine *e);    /* at a reload */
+void overrides_forget(struct txn *t, uint16_t service);
 
 /* load.c */
 void engine_write_clocks(struct engine *e);
+/* Of the machine that wrote the store last. */
+void engine_boot_id(struct txn *t, char out[64]);
 /*
  * How old a stamp is now. Boot clocks tell it, since the wall clock may have been set; those of earlier boots as the first
  * start after each tied them together; the wall clock only what lies further back. Below 0: yet to come, as the late end of a call just sent.

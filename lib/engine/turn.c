@@ -22,6 +22,7 @@ int engine_new(const struct engine_options *o, struct engine **ret, struct lead_
 	e->commands_end = &e->commands;
 	e->parts_end = &e->parts;
 	e->later_us = TIME_NEVER;
+	e->blind = o->blind;
 	(void)snprintf(e->boot_id, sizeof(e->boot_id), "%s", o->boot_id);
 	dice_seed(&e->dice, o->seed);
 	rc = engine_load(e, true, err);
@@ -300,6 +301,7 @@ static struct outcome *decide(struct engine *e)
 	runs_write(e);
 	accounts_write(e);
 	lanes_write(e);
+	tallies_write(e);
 	engine_write_clocks(e);
 	return left;
 }
@@ -339,6 +341,7 @@ static int recover(struct engine *e, struct lead_error *err)
 		e->lanes[i]->park_dirty = true; /* it was not written */
 	}
 	e->recovered = true;
+	tallies_drop(e);
 	engine_unload_rows(e);
 	return engine_load(e, false, err);
 }
@@ -484,6 +487,7 @@ void engine_free(struct engine *e)
 		engine_call_free(e, c);
 	}
 	engine_unload_rows(e);
+	tallies_free(e);
 	names_free(e->names);
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		lane_free(e->lanes[i]);

@@ -43,12 +43,16 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_BODY] = "body",
 };
 
+#define LAZY_COMMITS 1000
+
 struct store {
 	MDB_env *env;
 	MDB_dbi dbi[TABLE_N];
 	MDB_txn *reader; /* reset between uses: NOTLS, renewed instead of begun */
+	MDB_txn *writer; /* lazy: commits that are not written yet */
+	unsigned unwritten;
 	int lock_fd;
-	bool read_only;
+	bool read_only, lazy;
 	uint64_t commits;
 	struct buf scratch;
 	int64_t (*clock_us)(void);
@@ -215,7 +219,8 @@ static int store_open_env(struct store *s, const struct store_options *o, const 
 static void store_close_env(struct store *s)
 {
 	mdb_txn_abort(s->reader);
-	s->reader = NULL;
+	mdb_txn_abort(s->writer);
+	s->reader = s->writer = NULL;
 	if (s->env != NULL) {
 		mdb_env_close(s->env);
 		s->env = NULL;
@@ -269,6 +274,7 @@ int store_open(const struct store_options *o, struct store **ret, struct lead_er
 	}
 	s->lock_fd = -1;
 	s->read_only = o->read_only;
+	s->lazy = o->lazy;
 	s->clock_us = o->clock_us;
 	(void)snprintf(path, sizeof(path), "%s/leadd.mdb", o->dir);
 	rc = o->read_only ? 0 : store_lock(s, o->dir, err);
@@ -369,6 +375,15 @@ void store_room(struct store *s, struct store_room *ret)
 
 /* --- transactions --- */
 
+static int write_lazy(struct store *s)
+{
+	MDB_txn *mdb = s->writer;
+
+	s->writer = NULL;
+	s->unwritten = 0;
+	return mdb != NULL ? mdb_txn_commit(mdb) : 0;
+}
+
 int txn_begin(struct store *s, bool write, struct txn **ret, struct lead_error *err)
 {
 	struct txn *t = calloc(1, sizeof(*t));
@@ -379,7 +394,15 @@ int txn_begin(struct store *s, bool write, struct txn **ret, struct lead_error *
 	}
 	t->store = s;
 	t->write = write;
-	if (!write && s->reader != NULL) {
+	rc = write ? 0 : write_lazy(s);
+	if (rc != 0) {
+		free(t);
+		return store_fail(err, rc, "cannot commit to the store");
+	}
+	if (write && s->writer != NULL) {
+		t->mdb = s->writer;
+		s->writer = NULL;
+	} else if (!write && s->reader != NULL) {
 		t->mdb = s->reader;
 		s->reader = NULL;
 		rc = mdb_txn_renew(t->mdb);
@@ -436,6 +459,13 @@ int txn_commit(struct txn *t, struct lead_error *err)
 		txn_abort(t);
 		return store_fail(err, rc, what);
 	}
+	if (t->store->lazy && ++t->store->unwritten < LAZY_COMMITS) {
+		t->store->writer = t->mdb;
+		t->store->commits++;
+		free(t);
+		return 0;
+	}
+	t->store->unwritten = 0;
 	began_us = t->store->clock_us != NULL ? t->store->clock_us() : 0;
 	rc = mdb_txn_commit(t->mdb); /* frees it even when it fails */
 	t->store->commit_us = t->store->clock_us != NULL ? t->store->clock_us() - began_us : 0;

@@ -34,7 +34,7 @@ enum store_table {
 	TABLE_ACCOUNT,  /* budget, period -> balances (ledger.h) */
 	TABLE_IDENTITY, /* run, kind, keyed hash -> number (items.h) */
 	TABLE_PARK,     /* service, key -> why it is parked (ledger.h) */
-	TABLE_STAT,     /* service, call -> counts and latencies (ledger.h) */
+	TABLE_STAT,     /* service -> counts and latencies (ledger.h); service, call, place, day -> the same (tally.h) */
 	TABLE_IDEM,     /* keyed hash of an Idempotency-Key -> first answer (runs.h) */
 	TABLE_BODY,     /* call id -> its answer (body.h) */
 	TABLE_N
@@ -92,6 +92,11 @@ struct store_options {
 	const char *dir;       /* exists; holds leadd.mdb and leadd.lock */
 	size_t map_bytes;      /* virtual; default 16 GiB */
 	bool no_sync;          /* scratch stores of plan, replay and the simulator only */
+	/*
+	 * Scratch stores that nobody else reads and nobody needs when they are closed: a commit is kept in memory, and written with
+	 * every thousandth or before a read.
+	 */
+	bool lazy;
 	bool read_only;        /* leaves a running daemon's lock alone; tables that an older leadd did not have are empty */
 	int64_t (*clock_us)(void); /* to time commits with; may be NULL */
 };

@@ -1,0 +1,512 @@
+/*
+ * One repetition: a blind engine, and around it what daemon/loop.c and the network would be.
+ *
+ *   start (effect) -> drawn: what, when -> engine_foretold -> turn -> … until the planned run has ended
+ */
+#include "lib/engine/plan_night.h"
+
+#define MORE_US US_PER_MS             /* until the next turn when there is more to do */
+#define LONGEST_US (40 * US_PER_DAY)  /* nobody waits longer for a night */
+#define FIRST_BIN_US (2 * US_PER_S)
+#define READ_MAX (64 * 1024)
+
+struct event {
+	int64_t at_us;
+	uint64_t call;
+	struct foretold said;
+};
+
+struct night {
+	const struct plan_request *q;
+	const struct plan_changes *changes;
+	struct plan_night *tale;
+	struct engine *engine;
+	struct odds *odds;
+	struct now now;
+	struct event *heap;
+	size_t n_heap, cap_heap;
+	int64_t turn_us, later_us, wake_us[PLAN_SERVICES];
+	size_t gathered;
+	uint32_t run;
+	int64_t sampled_us;
+	bool imported, failed;
+	struct lead_error *err;
+};
+
+/* --- answers on their way --- */
+
+static void heap_push(struct night *n, const struct event *e)
+{
+	size_t i;
+
+	if (n->n_heap == n->cap_heap) {
+		size_t cap = n->cap_heap * 2 + 64;
+		struct event *heap = realloc(n->heap, cap * sizeof(*heap));
+
+		if (heap == NULL) {
+			n->failed = true;
+			return;
+		}
+		n->heap = heap;
+		n->cap_heap = cap;
+	}
+	for (i = n->n_heap++; i > 0 && n->heap[(i - 1) / 2].at_us > e->at_us; i = (i - 1) / 2) {
+		n->heap[i] = n->heap[(i - 1) / 2];
+	}
+	n->heap[i] = *e;
+}
+
+static struct event heap_pop(struct night *n)
+{
+	struct event top = n->heap[0], last = n->heap[--n->n_heap];
+	size_t i = 0;
+
+	for (;;) {
+		size_t k = 2 * i + 1;
+
+		if (k >= n->n_heap) {
+			break;
+		}
+		k += k + 1 < n->n_heap && n->heap[k + 1].at_us < n->heap[k].at_us;
+		if (n->heap[k].at_us >= last.at_us) {
+			break;
+		}
+		n->heap[i] = n->heap[k];
+		i = k;
+	}
+	n->heap[i] = last;
+	return top;
+}
+
+/* --- what is kept of the night --- */
+
+static void add_cause(struct plan_bin *b, const struct plan_cause *c)
+{
+	for (size_t i = 0; i < PLAN_CAUSES; i++) {
+		struct plan_cause *have = &b->causes[i];
+
+		if (have->weight == 0 || (have->stage == c->stage && have->condition == c->condition && have->limit == c->limit && have->window == c->window)) {
+			uint64_t weight = have->weight + c->weight;
+
+			*have = *c;
+			have->weight = weight;
+			return;
+		}
+	}
+}
+
+static void add_bin(struct plan_bin *to, const struct plan_bin *from)
+{
+	for (size_t s = 0; s < RUN_STAGES; s++) {
+		to->calls[s] += from->calls[s];
+	}
+	for (size_t c = 0; c < PLAN_CAUSES && from->causes[c].weight > 0; c++) {
+		add_cause(to, &from->causes[c]);
+	}
+}
+
+/* When the night becomes longer than the bins, two of them become one. */
+static struct plan_bin *bin_at(struct night *n, int64_t at_us)
+{
+	struct plan_night *t = n->tale;
+	int64_t since_us = at_us - n->q->now.boot_us;
+
+	while (since_us / t->bin_us >= PLAN_BINS) {
+		for (size_t i = 0; i < PLAN_BINS / 2; i++) {
+			struct plan_bin two = t->bins[2 * i];
+
+			add_bin(&two, &t->bins[2 * i + 1]);
+			t->bins[i] = two;
+		}
+		memset(&t->bins[PLAN_BINS / 2], 0, PLAN_BINS / 2 * sizeof(t->bins[0]));
+		t->bin_us *= 2;
+	}
+	return &t->bins[since_us / t->bin_us];
+}
+
+/* A window of a day or longer than an hour that is full, or a quota that is used up, is something to be told. */
+static void note_dry(struct night *n, const struct slot *s, const struct verdict *v)
+{
+	struct plan_service *svc = s->lane->index < PLAN_SERVICES ? &n->tale->services[s->lane->index] : NULL;
+	const struct window_spec *w = v->binding == COND_WINDOW ? &s->lane->def->limits[v->limit].windows[v->window] : NULL;
+
+	if (v->binding == COND_BUDGET && n->tale->budget_us == 0) {
+		n->tale->budget_us = n->now.boot_us;
+	}
+	if (svc == NULL || svc->dry_us != 0 || (v->binding != COND_QUOTA && (w == NULL || (w->kind == WINDOW_SLIDING && w->length_us < 3600 * US_PER_S)))) {
+		return;
+	}
+	svc->dry_us = n->now.boot_us;
+	svc->dry_quota = w == NULL;
+	svc->dry_limit = (uint8_t)v->limit;
+	svc->dry_window = (uint8_t)v->window;
+}
+
+/* The longest queue that may not go on is what holds the run up. */
+static void sample(struct night *n, bool now)
+{
+	struct run *r = run_get(n->engine, n->run);
+	struct plan_cause cause = {.condition = CAUSE_RETRY};
+	uint32_t longest = 0;
+	uint64_t retrying = 0;
+
+	if (r == NULL || (!now && n->now.boot_us - n->sampled_us < n->tale->bin_us / 8)) {
+		return;
+	}
+	for (size_t i = 0; i < r->n_slots; i++) {
+		struct slot *s = &r->slots[i];
+		struct verdict v;
+
+		if (s->queued == 0 || r->stage_of[s->stage] < 0) {
+			continue;
+		}
+		v = gate_call(n->engine, r, s, NULL, NULL);
+		note_dry(n, s, &v);
+		if (v.binding != COND_NONE && s->queued > longest) {
+			longest = s->queued;
+			cause = (struct plan_cause){.stage = (uint8_t)r->stage_of[s->stage],
+			    .condition = (uint8_t)v.binding,
+			    .limit = (uint8_t)v.limit,
+			    .window = (uint8_t)v.window};
+		}
+	}
+	for (uint8_t s = 0; s < r->row.n_stages; s++) {
+		retrying += r->row.stages[s].count.retrying;
+	}
+	if (longest == 0 && (r->in_flight_total > 0 || retrying == 0)) {
+		cause.condition = CAUSE_IN_FLIGHT;
+	}
+	cause.weight = (uint64_t)((n->now.boot_us - n->sampled_us) / US_PER_MS + 1);
+	add_cause(bin_at(n, n->sampled_us), &cause);
+	n->sampled_us = n->now.boot_us;
+}
+
+/* Rows that cost nothing: what the free gates refused, and who stands in the list twice. */
+static void note_import(struct night *n)
+{
+	const struct run *r = run_get(n->engine, n->run);
+	uint64_t behind = 0;
+
+	if (r == NULL || n->imported || r->row.importing) {
+		return;
+	}
+	for (size_t s = 0; s < r->row.n_stages; s++) {
+		behind += r->row.stages[s].count.rejected;
+	}
+	n->imported = true;
+	n->tale->rows = r->row.rows;
+	n->tale->duplicates = r->row.outcomes[ITEM_DUPLICATE];
+	n->tale->refused = r->row.outcomes[ITEM_REJECTED] > behind ? r->row.outcomes[ITEM_REJECTED] - behind : 0;
+}
+
+/* --- effects --- */
+
+static void poke(struct night *n, int64_t at_us)
+{
+	n->turn_us = at_us < n->turn_us ? at_us : n->turn_us;
+}
+
+static uint32_t possible_ends(const struct run *r, uint8_t stage)
+{
+	uint32_t ends = 0;
+
+	for (int i = 0; i < TALLY_ENDS; i++) {
+		ends |= foretell_possible(r, r->stage_of[stage], (enum tally_end)i) ? 1u << i : 0;
+	}
+	return ends;
+}
+
+static void count_call(struct night *n, const struct call *c, const struct run *r, const struct event *e)
+{
+	struct plan_service *svc = c->lane->index < PLAN_SERVICES ? &n->tale->services[c->lane->index] : NULL;
+	int stage = r->stage_of[c->row.parts[0].stage];
+	int64_t price = e->said.outcome == OUTCOME_UNSENT ? 0 : e->said.outcome == OUTCOME_IN_DOUBT ? c->row.parts[0].reserved_micro : e->said.price_micro;
+
+	n->tale->calls++;
+	if (r->id != n->run) {
+		return;
+	}
+	if (svc != NULL) {
+		svc->calls++;
+		svc->cost_micro += price;
+		svc->first_us = svc->first_us == 0 ? n->now.boot_us : svc->first_us;
+		svc->last_us = n->now.boot_us;
+	}
+	n->tale->cost_micro += price;
+	n->tale->cost_of[stage] += price;
+	n->tale->entered[stage] += c->row.parts[0].step == 0 && !c->tally->place.again && !c->tally->place.lookup ? 1 : 0;
+	bin_at(n, n->now.boot_us)->calls[stage]++;
+}
+
+static void on_start(void *ctx, uint64_t id, const struct request *q)
+{
+	struct night *n = ctx;
+	struct odds_place *place;
+	struct event e = {.call = id};
+	struct call *c = NULL;
+	struct run *r;
+	int64_t took_us = 0;
+
+	(void)q;
+	HASH_FIND(hh, n->engine->calls, &id, sizeof(id), c);
+	r = run_get(n->engine, c->row.parts[0].run);
+	place = r != NULL && c->tally != NULL ? odds_place(n->odds, &c->tally->place, c->call, possible_ends(r, c->row.parts[0].stage)) : NULL;
+	if (place == NULL) {
+		n->failed = true;
+		return;
+	}
+	odds_draw(n->odds, place, &e.said, &took_us);
+	if (c->lane->index < PLAN_SERVICES && n->changes->price[c->lane->index] != 1) {
+		int64_t price = (int64_t)((double)e.said.price_micro * n->changes->price[c->lane->index]);
+
+		e.said.price_micro = price < c->call->price_micro ? price : c->call->price_micro;
+	}
+	if (took_us > c->call->total_us) {
+		took_us = c->call->total_us;
+	}
+	e.at_us = n->now.boot_us + took_us;
+	if (e.said.outcome != OUTCOME_UNSENT) {
+		engine_sent(n->engine, id, n->now.boot_us);
+	}
+	count_call(n, c, r, &e);
+	heap_push(n, &e);
+}
+
+static void on_wake(void *ctx, size_t lane, int64_t boot_us)
+{
+	struct night *n = ctx;
+
+	if (lane < PLAN_SERVICES) {
+		n->wake_us[lane] = boot_us;
+	}
+}
+
+static void on_wake_later(void *ctx, int64_t boot_us)
+{
+	((struct night *)ctx)->later_us = boot_us;
+}
+
+static void on_read_upload(void *ctx, uint32_t run, const char *upload, uint64_t offset, size_t max)
+{
+	struct night *n = ctx;
+	char *bytes = malloc(READ_MAX);
+	long len = bytes != NULL ? n->q->read(n->q->ctx, upload, offset, bytes, max < READ_MAX ? max : READ_MAX) : -1;
+
+	engine_import(n->engine, run, len > 0 ? bytes : NULL, len > 0 ? (size_t)len : 0, len < 0 ? "the uploaded file cannot be read" : NULL);
+	free(bytes);
+	poke(n, n->now.boot_us + MORE_US);
+}
+
+static void on_run(void *ctx, uint32_t run)
+{
+	(void)ctx;
+	(void)run;
+}
+
+/* --- the clock --- */
+
+static void at(struct night *n, int64_t boot_us)
+{
+	n->now.boot_us = boot_us > n->now.boot_us ? boot_us : n->now.boot_us;
+	n->now.wall_us = n->q->now.wall_us + (n->now.boot_us - n->q->now.boot_us);
+}
+
+static int turn(struct night *n)
+{
+	int rc;
+
+	n->turn_us = TIME_NEVER;
+	n->gathered = 0;
+	rc = engine_turn(n->engine, n->now, n->err);
+	if (rc < 0 || n->failed) {
+		return rc < 0 ? rc : lead_fail(n->err, LEAD_ENOMEM, "out of memory");
+	}
+	if (rc == TURN_MORE) {
+		poke(n, n->now.boot_us + MORE_US);
+	}
+	note_import(n);
+	sample(n, false);
+	return 0;
+}
+
+/* Whose time comes next; TIME_NEVER: nobody's. */
+static int64_t next_us(const struct night *n, size_t *ret_lane)
+{
+	int64_t first = n->turn_us < n->later_us ? n->turn_us : n->later_us;
+
+	*ret_lane = SIZE_MAX;
+	for (size_t i = 0; i < n->q->config->n_services; i++) {
+		if (n->wake_us[i] < first) {
+			first = n->wake_us[i];
+			*ret_lane = i;
+		}
+	}
+	return first;
+}
+
+static void take_answer(struct night *n)
+{
+	struct event e = heap_pop(n);
+
+	at(n, e.at_us);
+	engine_foretold(n->engine, e.call, &e.said, n->now);
+	n->gathered++;
+	/* as in daemon/loop.c: at once when nothing else can come, else with what comes in a few milliseconds */
+	poke(n, n->gathered >= engine_in_flight(n->engine) ? n->now.boot_us : n->now.boot_us + n->q->config->turn_wait_us);
+}
+
+static bool has_ended(const struct run *r)
+{
+	return (r->row.state == RUN_DONE || r->row.state == RUN_FAILED || r->row.state == RUN_CANCELLED) && !r->sweeping && r->in_flight_total == 0;
+}
+
+static uint64_t items_done(const struct run *r)
+{
+	uint64_t done = 0;
+
+	for (size_t i = ITEM_OPEN + 1; i < ITEM_OUTCOMES; i++) {
+		done += r->row.outcomes[i];
+	}
+	return done;
+}
+
+static int play(struct night *n)
+{
+	int64_t by_us = n->q->by_wall_us != 0 ? n->q->now.boot_us + (n->q->by_wall_us - n->q->now.wall_us) : TIME_NEVER;
+	bool by_seen = false;
+	int rc = 0;
+
+	while (rc == 0 && !has_ended(run_get(n->engine, n->run))) {
+		size_t lane;
+		int64_t timer = next_us(n, &lane), answer = n->n_heap > 0 ? n->heap[0].at_us : TIME_NEVER, next = timer < answer ? timer : answer;
+
+		if (next == TIME_NEVER || next > n->q->now.boot_us + LONGEST_US) {
+			sample(n, true); /* what it is that never ends */
+			break;
+		}
+		if (next >= by_us && !by_seen) {
+			by_seen = true;
+			n->tale->done_by = items_done(run_get(n->engine, n->run));
+		}
+		if (answer <= timer) {
+			take_answer(n);
+			continue;
+		}
+		at(n, timer);
+		if (lane != SIZE_MAX) {
+			n->wake_us[lane] = TIME_NEVER;
+		}
+		rc = turn(n);
+	}
+	n->tale->done_by = by_seen ? n->tale->done_by : items_done(run_get(n->engine, n->run));
+	return rc;
+}
+
+/* --- beginning and end --- */
+
+static void on_started(void *ctx, struct command *c)
+{
+	struct night *n = ctx;
+
+	if (c->rc != 0) {
+		n->failed = true;
+		*n->err = c->err;
+		n->err->code = c->rc < 0 ? (enum lead_err)c->rc : LEAD_EINPUT;
+	} else if (c->kind == COMMAND_START) {
+		n->run = (uint32_t)c->count;
+	}
+}
+
+static int start(struct night *n)
+{
+	struct command *up = calloc(1, sizeof(*up)), *run = calloc(1, sizeof(*run));
+	int rc;
+
+	if (up == NULL || run == NULL) {
+		free(up);
+		free(run);
+		return lead_fail(n->err, LEAD_ENOMEM, "out of memory");
+	}
+	up->kind = COMMAND_UPLOAD;
+	run->kind = COMMAND_START;
+	run->start = n->q->start;
+	memset(&run->start.columns, 0, sizeof(run->start.columns));
+	(void)snprintf(up->upload.id, sizeof(up->upload.id), "%s", n->q->start.upload);
+	up->done = run->done = on_started;
+	up->ctx = run->ctx = n;
+	engine_command(n->engine, up);
+	engine_command(n->engine, run);
+	rc = engine_turn(n->engine, n->now, n->err);
+	poke(n, n->now.boot_us);
+	if (rc < 0 || n->failed) {
+		return rc < 0 ? rc : (int)n->err->code;
+	}
+	return 0;
+}
+
+static void keep_run(struct night *n)
+{
+	const struct run *r = run_get(n->engine, n->run);
+
+	if (has_ended(r)) {
+		n->tale->end_us = n->q->now.boot_us + (r->row.ended_us - n->q->now.wall_us);
+	}
+	memcpy(n->tale->outcomes, r->row.outcomes, sizeof(n->tale->outcomes));
+	n->tale->rows = r->row.rows;
+	for (uint8_t s = 0; s < r->row.n_stages; s++) {
+		if (r->stage_of[s] >= 0) {
+			n->tale->stages[r->stage_of[s]] = r->row.stages[s].count;
+		}
+	}
+}
+
+/* The clock of the store's own machine: its stamps are ours. */
+static void read_boot_id(struct store *s, char out[64])
+{
+	struct txn *t = NULL;
+
+	(void)snprintf(out, 64, "plan");
+	if (txn_begin(s, false, &t, NULL) == 0) {
+		engine_boot_id(t, out);
+		txn_abort(t);
+	}
+}
+
+int plan_night(const struct plan_request *q, const struct plan_changes *changes, struct store *store, struct odds *odds, uint64_t seed,
+    struct plan_night *ret, struct lead_error *err)
+{
+	struct night n = {.q = q, .changes = changes, .tale = ret, .odds = odds, .now = q->now, .turn_us = TIME_NEVER, .later_us = TIME_NEVER, .err = err};
+	struct engine_options o = {.store = store,
+	    .config = q->config,
+	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run, on_run, &n},
+	    .seed = seed,
+	    .now = q->now,
+	    .blind = true};
+	char boot_id[64];
+	int rc;
+
+	*ret = (struct plan_night){.bin_us = FIRST_BIN_US};
+	for (size_t i = 0; i < PLAN_SERVICES; i++) {
+		n.wake_us[i] = TIME_NEVER;
+	}
+	n.sampled_us = q->now.boot_us;
+	read_boot_id(store, boot_id);
+	o.boot_id = boot_id;
+	odds_shuffle(odds, seed);
+	rc = engine_new(&o, &n.engine, err);
+	if (rc == 0) {
+		rc = start(&n);
+	}
+	if (rc == 0) {
+		rc = play(&n);
+	}
+	if (rc == 0) {
+		const struct run *r = run_get(n.engine, n.run);
+
+		keep_run(&n);
+		rc = r->row.state == RUN_FAILED ? lead_fail(err, LEAD_EINPUT, "%s", r->row.why) : 0;
+	}
+	engine_free(n.engine);
+	free(n.heap);
+	return rc;
+}
