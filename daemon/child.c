@@ -5,6 +5,7 @@
  *   leadd --copy DIR FILE      compacts the store into FILE (backup)
  *   leadd --probe HOST PORT    is there anybody (doctor)
  *   leadd --replay …           a run again, see replay.h
+ *   leadd --plan FILE DIR JSON makes a plan (plans.c)
  *   leadd --store-check DIR    does the store agree with itself (store check); a line per problem, then the counts as JSON
  */
 #include "daemon/leadd.h"
@@ -226,6 +227,9 @@ int child_main(int argc, char *argv[])
 	}
 	if (argc == 4 && strcmp(argv[1], "--probe") == 0) {
 		return probe_main(argv[2], argv[3]);
+	}
+	if (argc == 5 && strcmp(argv[1], "--plan") == 0) {
+		return plan_main(argv[2], argv[3], argv[4]);
 	}
 	if (argc == 3 && strcmp(argv[1], "--store-check") == 0) {
 		return check_main(argv[2]);

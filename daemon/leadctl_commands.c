@@ -38,6 +38,26 @@ static const struct option start_options[] = {
     {NULL},
 };
 
+static const struct option plan_options[] = {
+    {"campaign", OPTION_TEXT, "NAME", "the campaign to plan for", .required = true, .letter = 'c'},
+    {"by", OPTION_TEXT, "TIME",
+	"what will be done by then: 07:00, or a date and time such as 2026-11-23T07:00:00Z"},
+    {"budget", OPTION_MONEY, "MONEY", "with this budget of the run"},
+    {"what-if", OPTION_TEXT, "NAME.WORD=VALUE",
+	"another limit, concurrency or price of a service or stage, or `budget=60`; may be "
+	"repeated"},
+    {"map", OPTION_MAP, "FIELD=HEADER",
+	"which column holds a field, when its name does not tell; may be repeated"},
+    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
+    {"delimiter", OPTION_TEXT, "CHAR",
+	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
+    {"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 100)", .max = 255},
+    {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)",
+	.min = 1, .max = 1000},
+    {"limit", OPTION_NUMBER, "N", "only the first N rows", .min = 1, .max = 1000000000},
+    {NULL},
+};
+
 #define LIMIT_OPTION                                                                               \
 	{"limit", OPTION_NUMBER, "N", "at most N rows (default 50)", .min = 1, .max = 1000000,     \
 	    .letter = 'n'},                                                                        \
@@ -129,6 +149,15 @@ static const struct option help_options[] = {
 
 const struct command commands[] = {
     {"status", "", NULL, cmd_status, "the daemon, its runs and services at a glance", NULL},
+    {"plan", "FILE", plan_options, cmd_plan,
+	"what a run over these leads would take, cost and bring",
+	"Plays the night with the daemon's own scheduler, from its windows, quotas and other runs "
+	"as "
+	"they are now, and with what it has learned of the services; nothing is called. Changes "
+	"are "
+	"written --what-if zerobounce.limit=2/3s, --what-if copy.concurrency=8, --what-if "
+	"openai.price=0.004, --what-if budget=60. The configuration's files count as they stand, "
+	"loaded or not. The late case: at most one night of twenty ends later or costs more."},
     {"run start", "FILE", start_options, cmd_run_start, "upload leads and start a run",
 	"FILE is CSV text; - reads standard input. An upload that breaks off goes on where the "
 	"daemon "

@@ -38,7 +38,7 @@ static void add_time(
 	}
 }
 
-static struct json_object *start_body(const struct args *a, const char *upload, const char *source)
+struct json_object *start_body(const struct args *a, const char *upload, const char *source)
 {
 	struct json_object *o = json_object_new_object(), *map = json_object_new_array();
 
@@ -62,7 +62,7 @@ static struct json_object *start_body(const struct args *a, const char *upload, 
 	return o;
 }
 
-static bool check_delimiter(const struct args *a)
+bool check_delimiter(const struct args *a)
 {
 	const char *text = args_text(a, "delimiter");
 

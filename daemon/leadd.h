@@ -57,6 +57,7 @@ struct leadd {
 	struct child *children;
 	struct doctor *doctors;
 	bool replaying; /* one at a time */
+	bool planning;               /* plans.c: one at a time */
 };
 
 /* loop.c */
@@ -84,6 +85,8 @@ void upload_part(void *app, struct http_request *r);  /* PUT /v1/uploads/{upload
 void upload_show(void *app, struct http_request *r);  /* GET /v1/uploads/{upload} */
 /* All of an upload is on disk; false when that was answered with a 404 or 409 already. */
 bool upload_whole(struct leadd *l, const char *id, struct http_request *r);
+/* The file is not needed any more, unless a run has it. */
+void upload_drop(struct leadd *l, const char *id);
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
 /* Where it is; false when that is no name of an upload. */
 bool upload_path(struct leadd *l, const char *id, char path[4096]);
@@ -117,6 +120,8 @@ int child_main(int argc, char *argv[]);
 /* replay.c */
 void post_replay(void *app, struct http_request *r);  /* POST /v1/runs/{run}/replay */
 void replay_clear(struct leadd *l); /* what a crash left of one */
+/* plans.c: main of the child that makes a plan. */
+int plan_main(const char *config_file, const char *state_dir, const char *request);
 
 /* doctor.c */
 void doctor_open(void *app, struct http_request *r);  /* POST /v1/doctor */

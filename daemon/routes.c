@@ -360,6 +360,8 @@ const struct route routes[] = {
     {"GET", "/v1/uploads/{upload}", HTTP_READ, upload_show, "how much of an upload is on disk", 0, "", NULL},
     {"GET", "/v1/runs", HTTP_READ, get_runs, "runs, newest first", 0, "limit cursor", NULL},
     {"POST", "/v1/runs", HTTP_OPERATE, post_run, "start a run", 0, "", "campaign upload source map encoding delimiter budget_micro priority share limit paused by"},
+    {"POST", "/v1/plans", HTTP_OPERATE, post_plan, "what a run over this upload would take, cost and bring", 0, "",
+	"campaign upload source map encoding delimiter budget_micro priority share limit paused by what_if"},
     {"GET", "/v1/runs/{run}", HTTP_READ, get_run, "one run with its stages", 0, "", NULL},
     {"GET", "/v1/runs/{run}/events", HTTP_READ, watch_open, "a run's live stream", 0, "", NULL},
     {"POST", "/v1/runs/{run}/pause", HTTP_OPERATE, post_pause, "pause a run", 0, "", ""},

@@ -35,6 +35,12 @@ void get_rejects(void *app, struct http_request *r);
 void get_leads(void *app, struct http_request *r);
 void get_lead(void *app, struct http_request *r);
 
+/* A run as a body describes it; the names in `c`. LEAD_EINPUT. */
+int run_body(const struct config *c, struct json_object *body, struct run_row *ret, struct lead_error *err) MUST_CHECK;
+
+/* plans.c */
+void post_plan(void *app, struct http_request *r);
+
 /* routes_admin.c */
 void post_reload(void *app, struct http_request *r);
 void post_backup(void *app, struct http_request *r);

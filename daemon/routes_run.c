@@ -132,7 +132,7 @@ static int start_table(struct json_object *body, struct run_row *row, struct lea
 	return start_map(body, row, err);
 }
 
-static int start_texts(struct leadd *l, struct json_object *body, struct run_row *row, struct lead_error *err)
+static int start_texts(const struct config *c, struct json_object *body, struct run_row *row, struct lead_error *err)
 {
 	const char *campaign = NULL, *upload = NULL, *source = "upload";
 
@@ -143,8 +143,7 @@ static int start_texts(struct leadd *l, struct json_object *body, struct run_row
 	if (campaign == NULL || upload == NULL) {
 		return lead_fail(err, LEAD_EINPUT, "the run needs '%s'", campaign == NULL ? "campaign" : "upload");
 	}
-	if (config_campaign(engine_config(l->engine), campaign) == NULL) {
-		struct config *c = engine_config(l->engine);
+	if (config_campaign(c, campaign) == NULL) {
 		struct buf known = {0};
 
 		for (size_t i = 0; i < c->n_campaigns; i++) {
@@ -203,6 +202,14 @@ static int start_numbers(struct json_object *body, struct run_row *row, struct l
 	return 0;
 }
 
+int run_body(const struct config *c, struct json_object *body, struct run_row *ret, struct lead_error *err)
+{
+	int rc = start_texts(c, body, ret, err);
+
+	rc = rc == 0 ? start_table(body, ret, err) : rc;
+	return rc == 0 ? start_numbers(body, ret, err) : rc;
+}
+
 static bool is_printable(const char *text)
 {
 	while (*text >= ' ' && *text <= '~') {
@@ -231,7 +238,7 @@ void post_run(void *app, struct http_request *r)
 		free(c);
 		return;
 	}
-	if (start_texts(l, body, &c->start, &err) != 0 || start_table(body, &c->start, &err) != 0 || start_numbers(body, &c->start, &err) != 0) {
+	if (run_body(engine_config(l->engine), body, &c->start, &err) != 0) {
 		free(c);
 		http_reply_error(r, &err);
 		return;

@@ -31,11 +31,11 @@ bool sync_dir(const char *path)
 
 int upload_dir(struct leadd *l, struct lead_error *err)
 {
-	static const char *const dirs[] = {"uploads", "runs", "backups"};
+	static const char *const dirs[] = {"uploads", "runs", "backups", "plan"};
 	const char *state = engine_config(l->engine)->state_dir;
 	char path[4096];
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", state, dirs[i]);
 		if (mkdir(path, 0700) != 0 && errno != EEXIST) {
 			return lead_fail(err, LEAD_EINPUT, "cannot make %s: %s", path, strerror(errno));
@@ -253,6 +253,39 @@ bool upload_whole(struct leadd *l, const char *id, struct http_request *r)
 		return false;
 	}
 	return true;
+}
+
+struct owner {
+	const char *upload;
+	bool found;
+};
+
+static bool on_run(void *arg, struct slice key, struct slice value)
+{
+	struct owner *o = arg;
+	struct run_row row;
+
+	if (run_decode(key, value, &row)) {
+		o->found = strcmp(row.upload, o->upload) == 0;
+		run_row_fini(&row);
+	}
+	return !o->found;
+}
+
+void upload_drop(struct leadd *l, const char *id)
+{
+	struct owner o = {.upload = id};
+	struct txn *t = NULL;
+	char path[4096];
+
+	if (!upload_path(l, id, path) || txn_begin(l->store, false, &t, NULL) != 0) {
+		return;
+	}
+	txn_walk(t, TABLE_RUN, key_of(), key_of(), on_run, &o);
+	txn_abort(t);
+	if (!o.found) {
+		(void)unlink(path);
+	}
 }
 
 /* A slice for a run. The file is read here and not mapped: a file that is cut under us must not kill the daemon. */
