@@ -1,6 +1,8 @@
 /* See odds.h. Shares are drawn from Dirichlet distributions: counts, and a few answers more for what is not known. */
 #include "lib/engine/odds.h"
 
+#include "lib/base/chance.h"
+
 #include <math.h>
 
 #define DAYS 28
@@ -43,35 +45,7 @@ struct odds {
 	bool failed;
 };
 
-/* --- chance --- */
-
-/* In (0, 1). */
-static double uniform(struct odds *o)
-{
-	return ((double)(dice_roll(&o->dice) >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double normal(struct odds *o)
-{
-	double r = sqrt(-2 * log(uniform(o)));
-
-	return r * cos(2 * M_PI * uniform(o));
-}
-
-/* Marsaglia and Tsang. */
-static double gamma_draw(struct odds *o, double shape)
-{
-	double d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3, c = 1 / sqrt(9 * d);
-
-	for (;;) {
-		double x = normal(o), v = 1 + c * x;
-
-		v = v * v * v;
-		if (v > 0 && log(uniform(o)) < x * x / 2 + d - d * v + d * log(v)) {
-			return shape < 1 ? d * v * pow(uniform(o), 1 / shape) : d * v;
-		}
-	}
-}
+/* --- shares --- */
 
 /* Running sums of shares; weights of 0 stay 0. */
 static void draw_shares(struct odds *o, const double *weights, size_t n, double *sums)
@@ -79,14 +53,14 @@ static void draw_shares(struct odds *o, const double *weights, size_t n, double 
 	double sum = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		sum += weights[i] > 0 ? gamma_draw(o, weights[i]) * exp(LISTS_DIFFER * normal(o)) : 0;
+		sum += weights[i] > 0 ? chance_gamma(&o->dice, weights[i]) * exp(LISTS_DIFFER * chance_normal(&o->dice)) : 0;
 		sums[i] = sum;
 	}
 }
 
 static size_t pick(struct odds *o, const double *sums, size_t n)
 {
-	double at = uniform(o) * sums[n - 1];
+	double at = chance_uniform(&o->dice) * sums[n - 1];
 	size_t i = 0;
 
 	while (i + 1 < n && sums[i] < at) {
@@ -339,13 +313,13 @@ static void shuffle(struct odds *o, struct odds_place *p)
 	draw_shares(o, p->classes, STAT_CLASSES, p->class_sums);
 	for (int kind = 0; kind < 2; kind++) {
 		draw_shares(o, p->ends[kind], TALLY_ENDS, p->end_sums[kind]);
-		p->slower[kind] = exp((0.8 / sqrt((double)p->n_latency[kind] + 1) + NIGHTS_DIFFER) * normal(o));
+		p->slower[kind] = exp((0.8 / sqrt((double)p->n_latency[kind] + 1) + NIGHTS_DIFFER) * chance_normal(&o->dice));
 	}
 	for (size_t i = 0; i < STAT_CLASSES; i++) {
 		const struct tally_price *known = &p->prices[i];
 
 		if (known->n > 0) {
-			double mean = (double)known->sum_micro / (double)known->n + deviation(known) / sqrt(sure(known->n)) * normal(o);
+			double mean = (double)known->sum_micro / (double)known->n + deviation(known) / sqrt(sure(known->n)) * chance_normal(&o->dice);
 
 			p->price[i] = mean > 0 ? mean : 0;
 		} else {
@@ -362,7 +336,7 @@ static int64_t draw_us(struct odds *o, const struct odds_place *p, bool failed)
 	size_t i = 0;
 
 	if (p->n_latency[kind] == 0) {
-		return (int64_t)(DEFAULT_US * exp(DEFAULT_SPREAD * normal(o)) * p->slower[kind]);
+		return (int64_t)(DEFAULT_US * exp(DEFAULT_SPREAD * chance_normal(&o->dice)) * p->slower[kind]);
 	}
 	at = dice_below(&o->dice, p->n_latency[kind]);
 	while (i + 1 < TALLY_BUCKETS && (sum += p->latency[kind][i]) <= at) {
@@ -370,7 +344,7 @@ static int64_t draw_us(struct odds *o, const struct odds_place *p, bool failed)
 	}
 	from_us = tally_bucket_us(i);
 	to_us = tally_bucket_us(i + 1);
-	return (int64_t)(((double)from_us + (double)(to_us - from_us) * uniform(o)) * p->slower[kind]);
+	return (int64_t)(((double)from_us + (double)(to_us - from_us) * chance_uniform(&o->dice)) * p->slower[kind]);
 }
 
 /* One of two prices, so that mean and spread are right: the mean less and more the spread, or nothing and something. */
@@ -379,11 +353,11 @@ static int64_t draw_price(struct odds *o, const struct odds_place *p, size_t cla
 	double mean = p->price[class], spread = p->prices[class].n > 1 ? deviation(&p->prices[class]) : 0, price = mean;
 
 	if (spread > 0 && spread <= mean) {
-		price = uniform(o) < 0.5 ? mean - spread : mean + spread;
+		price = chance_uniform(&o->dice) < 0.5 ? mean - spread : mean + spread;
 	} else if (spread > 0 && mean > 0) {
 		double nothing = spread * spread / (spread * spread + mean * mean);
 
-		price = uniform(o) < nothing ? 0 : mean / (1 - nothing);
+		price = chance_uniform(&o->dice) < nothing ? 0 : mean / (1 - nothing);
 	}
 	return price < (double)p->call->price_micro ? (int64_t)(price + 0.5) : p->call->price_micro;
 }

@@ -55,12 +55,63 @@ struct plan_changes {
 	bool limits[PLAN_SERVICES];
 };
 
+/* An answer on its way. */
+struct event {
+	int64_t at_us;
+	uint64_t call;
+	struct foretold said;
+};
+
+/* The night at play. */
+struct night {
+	const struct plan_request *q;
+	const struct plan_changes *changes;
+	struct plan_night *tale;
+	struct engine *engine;
+	struct odds *odds;
+	struct now now;
+	struct event *heap;
+	size_t n_heap, cap_heap;
+	int64_t turn_us, later_us, wake_us[PLAN_SERVICES];
+	size_t gathered;
+	uint32_t run;
+	int64_t sampled_us;
+	bool imported, failed;
+	struct lead_error *err;
+};
+
 /* store: a copy of its own. */
 int plan_night(const struct plan_request *q, const struct plan_changes *changes, struct store *store, struct odds *odds, uint64_t seed,
     struct plan_night *ret, struct lead_error *err) MUST_CHECK;
 
+/* plan_watch.c */
+/* The piece of the night; when it becomes longer than all of them, two become one. */
+struct plan_bin *plan_bin_at(struct night *n, int64_t boot_us);
+/* From time to time, or now: the longest queue that may not go on is what holds the run up. */
+void plan_watch(struct night *n, bool now);
+/* Once the file is read: rows that cost nothing, refused by the free gates or twice in the list. */
+void plan_watch_import(struct night *n);
+
 /* plan_change.c: one --what-if. */
 int plan_change(struct plan_request *q, const char *text, struct plan_changes *changes, struct lead_error *err) MUST_CHECK;
 
+/* plan_band.c */
+struct plan_band {
+	double early, median, late, mean;
+};
+/* values: sorted here. */
+struct plan_band plan_band(double *values, size_t n);
+
 /* plan_show.c */
+struct showing {
+	const struct plan_request *q;
+	const struct odds *odds;
+	struct names *names;
+	const struct pipeline *pipeline;
+	struct plan_night *nights, *middle;
+	size_t n;
+	double *values; /* n of them, to sort */
+	struct json_object *out, *notes;
+};
+void plan_show_time(struct showing *s); /* plan_show_time.c */
 struct json_object *plan_show(const struct plan_request *q, const struct odds *odds, struct names *names, struct plan_night *nights, size_t n);

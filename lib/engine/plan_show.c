@@ -5,68 +5,7 @@
 #include "lib/engine/plan_night.h"
 #include "lib/engine/show_put.h"
 
-#include "lib/base/money.h"
-
 #include <math.h>
-
-#define BAND_LEAST 20 /* repetitions from which the band is read off them; with fewer it is reckoned from their spread */
-
-struct band {
-	double early, median, late, mean;
-};
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* t-quantiles for 97.5 % with n - 1 degrees of freedom, for one more night beside n of them. */
-static double widen(size_t n)
-{
-	static const double t[] = {12.71, 12.71, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26};
-
-	return (n < sizeof(t) / sizeof(t[0]) ? t[n] : 2.1) * sqrt(1 + 1 / (double)n);
-}
-
-/* values: sorted here. */
-static struct band band_of(double *values, size_t n)
-{
-	struct band b = {0};
-	double square = 0, spread;
-
-	qsort(values, n, sizeof(values[0]), by_value);
-	for (size_t i = 0; i < n; i++) {
-		b.mean += values[i] / (double)n;
-	}
-	b.median = n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-	if (n >= BAND_LEAST) {
-		size_t out = n < 79 ? 1 : (n + 1) / 40; /* half of what may lie beyond either end: what nobody knows has its part in it, too */
-
-		b.early = values[out - 1];
-		b.late = values[n - out];
-		return b;
-	}
-	for (size_t i = 0; i < n; i++) {
-		square += (values[i] - b.mean) * (values[i] - b.mean);
-	}
-	spread = widen(n) * (n > 1 ? sqrt(square / (double)(n - 1)) : 0);
-	b.early = b.median > spread ? b.median - spread : 0;
-	b.late = b.median + spread;
-	return b;
-}
-
-struct showing {
-	const struct plan_request *q;
-	const struct odds *odds;
-	struct names *names;
-	const struct pipeline *pipeline;
-	struct plan_night *nights, *middle;
-	size_t n;
-	double *values; /* n of them, to sort */
-	struct json_object *out, *notes;
-};
 
 static void note(struct showing *s, const char *format, ...) PRINTF(2, 3);
 static void note(struct showing *s, const char *format, ...)
@@ -90,7 +29,7 @@ static int64_t wall_of(const struct showing *s, double after_s)
 	return s->q->now.wall_us + (int64_t)(after_s * 1e6);
 }
 
-static void put_money_band(struct json_object *o, const char *key, struct band b)
+static void put_money_band(struct json_object *o, const char *key, struct plan_band b)
 {
 	struct json_object *v = json_object_new_object();
 
@@ -129,7 +68,7 @@ static int by_end(const void *a, const void *b)
 static void put_finish(struct showing *s)
 {
 	struct json_object *finish = json_object_new_object(), *took = json_object_new_object();
-	struct band b = {0};
+	struct plan_band b = {0};
 	size_t ended = 0;
 
 	while (ended < s->n && s->nights[ended].end_us != 0) {
@@ -137,7 +76,7 @@ static void put_finish(struct showing *s)
 		ended++;
 	}
 	if (2 * ended > s->n) {
-		b = band_of(s->values, ended);
+		b = plan_band(s->values, ended);
 		put_wall(finish, "early", wall_of(s, b.early));
 		put_wall(finish, "median", wall_of(s, b.median));
 		put_wall(finish, "late", 20 * ended > 19 * s->n ? wall_of(s, b.late) : 0);
@@ -156,7 +95,7 @@ static void put_by(struct showing *s)
 {
 	struct json_object *by;
 	size_t in_time = 0;
-	struct band b;
+	struct plan_band b;
 
 	if (s->q->by_wall_us == 0) {
 		return;
@@ -166,7 +105,7 @@ static void put_by(struct showing *s)
 		s->values[i] = (double)s->nights[i].done_by;
 		in_time += s->nights[i].end_us != 0 && wall_of(s, seconds(s, s->nights[i].end_us)) <= s->q->by_wall_us;
 	}
-	b = band_of(s->values, s->n);
+	b = plan_band(s->values, s->n);
 	put_wall(by, "at", s->q->by_wall_us);
 	put_int(by, "done", rounded(b.median));
 	put_int(by, "done_late", rounded(b.early)); /* fewer are done when it goes slowly */
@@ -192,7 +131,7 @@ static void put_budget(struct showing *s)
 	o = json_object_new_object();
 	put_int(o, "budget_micro", s->q->start.budget_micro);
 	json_object_object_add(o, "chance", json_object_new_double(1 - (double)out / (double)s->n));
-	put_wall(o, "ends", 2 * out > s->n ? wall_of(s, band_of(s->values, out).median) : 0);
+	put_wall(o, "ends", 2 * out > s->n ? wall_of(s, plan_band(s->values, out).median) : 0);
 	json_object_object_add(s->out, "budget", o);
 	if (2 * out > s->n) {
 		note(s, "a budget is used up before the end");
@@ -327,7 +266,7 @@ static void put_service(struct showing *s, struct json_object *list, size_t i)
 	for (size_t k = 0; k < s->n; k++) {
 		s->values[k] = (double)s->nights[k].services[i].cost_micro;
 	}
-	put_money_band(o, "cost_micro", band_of(s->values, s->n));
+	put_money_band(o, "cost_micro", plan_band(s->values, s->n));
 	used = used_share(def, &s->middle->services[i], &limit);
 	json_object_object_add(o, "used", json_object_new_double(floor(used * 1000 + 0.5) / 1000));
 	if (used > 0) {
@@ -353,103 +292,11 @@ static void put_services(struct showing *s)
 	json_object_object_add(s->out, "services", list);
 }
 
-/* --- over time: the night in the middle --- */
-
-static void cause_text(const struct showing *s, const struct plan_cause *c, char out[160])
-{
-	const struct stage *st = &s->pipeline->stages[c->stage];
-	const struct service *def = st->n_steps > 0 ? st->steps[0].service : NULL;
-	char window[48];
-
-	if (c->condition == CAUSE_IN_FLIGHT) {
-		(void)snprintf(out, 160, "nothing: calls are on their way");
-	} else if (c->condition == CAUSE_RETRY) {
-		(void)snprintf(out, 160, "repeats that are not due yet");
-	} else if (c->condition == COND_WINDOW && def != NULL && c->limit < def->n_limits && c->window < def->limits[c->limit].n_windows) {
-		window_write(&def->limits[c->limit].windows[c->window], window);
-		(void)snprintf(out, 160, "%s: limit %s of %s", st->name, window, def->name);
-	} else if (c->condition == COND_BUDGET) {
-		(void)snprintf(out, 160, "%s: a budget is used up", st->name);
-	} else {
-		(void)snprintf(out, 160, "%s: %s of %s", st->name, condition_word((enum condition)c->condition), def != NULL ? def->name : "the run");
-	}
-}
-
-static const struct plan_cause *heaviest(const struct plan_bin *b)
-{
-	const struct plan_cause *best = NULL;
-
-	for (size_t i = 0; i < PLAN_CAUSES; i++) {
-		if (b->causes[i].weight > 0 && (best == NULL || b->causes[i].weight > best->weight)) {
-			best = &b->causes[i];
-		}
-	}
-	return best;
-}
-
-static void put_binding(struct showing *s, size_t bins)
-{
-	struct json_object *list = json_object_new_array(), *o = NULL;
-	char last[160] = "";
-
-	for (size_t i = 0; i < bins; i++) {
-		const struct plan_cause *c = heaviest(&s->middle->bins[i]);
-		char text[160];
-
-		if (c == NULL) {
-			continue; /* as before */
-		}
-		cause_text(s, c, text);
-		if (strcmp(text, last) != 0) {
-			o = json_object_new_object();
-			put_wall(o, "from", s->q->now.wall_us + (int64_t)i * s->middle->bin_us);
-			put_word(o, "condition", c->condition == CAUSE_IN_FLIGHT ? "in-flight" : c->condition == CAUSE_RETRY ? "retry" : condition_word((enum condition)c->condition));
-			put_word(o, "text", text);
-			json_object_array_add(list, o);
-			(void)snprintf(last, sizeof(last), "%s", text);
-		}
-	}
-	json_object_object_add(s->out, "binding", list);
-}
-
-static void put_timeline(struct showing *s)
-{
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	size_t bins = 0;
-
-	for (size_t i = 0; i < PLAN_BINS; i++) {
-		bins = heaviest(&s->middle->bins[i]) != NULL ? i + 1 : bins;
-		for (size_t p = 0; p < s->pipeline->n_stages; p++) {
-			bins = s->middle->bins[i].calls[p] > 0 ? i + 1 : bins;
-		}
-	}
-	put_wall(o, "from", s->q->now.wall_us);
-	put_int(o, "step_ms", s->middle->bin_us / US_PER_MS);
-	for (size_t p = 0; p < s->pipeline->n_stages; p++) {
-		struct json_object *stage, *calls;
-
-		if (s->pipeline->stages[p].n_steps == 0) {
-			continue;
-		}
-		stage = json_object_new_object();
-		calls = json_object_new_array();
-		put_word(stage, "stage", s->pipeline->stages[p].name);
-		for (size_t i = 0; i < bins; i++) {
-			json_object_array_add(calls, json_object_new_int64(s->middle->bins[i].calls[p]));
-		}
-		json_object_object_add(stage, "calls", calls);
-		json_object_array_add(list, stage);
-	}
-	json_object_object_add(o, "stages", list);
-	json_object_object_add(s->out, "timeline", o);
-	put_binding(s, bins);
-}
-
 /* --- the whole --- */
 
 static void put_head(struct showing *s)
 {
-	struct band b;
+	struct plan_band b;
 
 	put_word(s->out, "campaign", s->q->start.campaign);
 	put_word(s->out, "pipeline", s->pipeline->name);
@@ -459,7 +306,7 @@ static void put_head(struct showing *s)
 	for (size_t i = 0; i < s->n; i++) {
 		s->values[i] = (double)s->nights[i].cost_micro;
 	}
-	b = band_of(s->values, s->n);
+	b = plan_band(s->values, s->n);
 	put_money_band(s->out, "cost_micro", b);
 }
 
@@ -487,7 +334,7 @@ struct json_object *plan_show(const struct plan_request *q, const struct odds *o
 	put_leads(&s);
 	put_stages(&s);
 	put_services(&s);
-	put_timeline(&s);
+	plan_show_time(&s);
 	json_object_object_add(s.out, "notes", s.notes);
 	free(s.values);
 	return s.out;

@@ -1,0 +1,350 @@
+/*
+ * A real night: the engine, the world of leadsim in the same process, and a network of little
+ * delay between them, on a virtual clock.
+ *
+ *   start (effect) -> arrives: the world answers -> the answer is back -> turn
+ */
+#include "tests/sim/plans_night.h"
+
+#include "lib/engine/engine.h"
+#include "lib/engine/show.h"
+#include "lib/sim/scenario.h"
+#include "lib/sim/world.h"
+#include "lib/store/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WIRE_US 1500
+#define LANES 16
+
+enum moment { MOMENT_ARRIVE, MOMENT_END };
+
+struct event {
+	int64_t at_us;
+	uint64_t seq, call, token;
+	enum moment kind;
+	/* the request as it left, then the answer as it comes back */
+	char *bytes;
+	struct world_request request;
+	struct world_header headers[24];
+	int64_t sent_us;
+	struct http_header got[WORLD_HEADERS];
+	size_t n_got, len;
+	int status;
+	char *body;
+};
+
+struct night {
+	struct store *store;
+	struct engine *engine;
+	struct world *world;
+	const struct buf *csv;
+	struct now now, from;
+	struct event **heap;
+	size_t n_heap, cap_heap, gathered;
+	uint64_t seq;
+	int64_t turn_us, later_us, wake_us[LANES];
+	uint32_t run;
+	bool ended;
+};
+
+static bool before(const struct event *a, const struct event *b)
+{
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->seq < b->seq;
+}
+
+static void push(struct night *n, struct event *e)
+{
+	size_t i;
+
+	e->seq = n->seq++;
+	if (n->n_heap == n->cap_heap) {
+		n->cap_heap = n->cap_heap * 2 + 64;
+		n->heap = realloc(n->heap, n->cap_heap * sizeof(struct event *));
+	}
+	for (i = n->n_heap++; i > 0 && before(e, n->heap[(i - 1) / 2]); i = (i - 1) / 2) {
+		n->heap[i] = n->heap[(i - 1) / 2];
+	}
+	n->heap[i] = e;
+}
+
+static struct event *pop(struct night *n)
+{
+	struct event *top = n->heap[0], *last = n->heap[--n->n_heap];
+	size_t i = 0;
+
+	while (2 * i + 1 < n->n_heap) {
+		size_t k = 2 * i + 1;
+
+		k += k + 1 < n->n_heap && before(n->heap[k + 1], n->heap[k]);
+		if (!before(n->heap[k], last)) {
+			break;
+		}
+		n->heap[i] = n->heap[k];
+		i = k;
+	}
+	n->heap[i] = last;
+	return top;
+}
+
+static void poke(struct night *n, int64_t at_us)
+{
+	n->turn_us = at_us < n->turn_us ? at_us : n->turn_us;
+}
+
+static const char *put(char **at, const char *text, size_t len)
+{
+	char *start = *at;
+
+	memcpy(start, text, len);
+	start[len] = '\0';
+	*at += len + 1;
+	return start;
+}
+
+/* The request lives only until this returns. */
+static void on_start(void *ctx, uint64_t call, const struct request *q)
+{
+	struct night *n = ctx;
+	struct event *e = calloc(1, sizeof(*e));
+	const char *host = strstr(q->url, "://") + 3, *path = strchr(host, '/'),
+		   *query = strchr(path, '?');
+	size_t len = strlen(q->method) + strlen(q->url) + q->body_len + 16;
+	char *at;
+
+	for (size_t i = 0; i < q->n_headers; i++) {
+		len += strlen(q->headers[i].name) + strlen(q->headers[i].value) + 2;
+	}
+	at = e->bytes = malloc(len);
+	e->call = call;
+	e->request.method = put(&at, q->method, strlen(q->method));
+	e->request.host = put(&at, host, (size_t)(path - host));
+	e->request.path = put(&at, path, query != NULL ? (size_t)(query - path) : strlen(path));
+	e->request.query = query != NULL ? put(&at, query + 1, strlen(query + 1)) : NULL;
+	e->request.body = q->body != NULL ? put(&at, q->body, q->body_len) : NULL;
+	e->request.body_len = q->body_len;
+	for (size_t i = 0; i < q->n_headers; i++) {
+		e->headers[i].name = put(&at, q->headers[i].name, strlen(q->headers[i].name));
+		e->headers[i].value = put(&at, q->headers[i].value, strlen(q->headers[i].value));
+	}
+	e->request.headers = e->headers;
+	e->request.n_headers = q->n_headers;
+	e->sent_us = n->now.boot_us + WIRE_US;
+	e->at_us = e->sent_us + WIRE_US;
+	push(n, e);
+}
+
+static void on_wake(void *ctx, size_t lane, int64_t boot_us)
+{
+	((struct night *)ctx)->wake_us[lane] = boot_us;
+}
+
+static void on_wake_later(void *ctx, int64_t boot_us)
+{
+	((struct night *)ctx)->later_us = boot_us;
+}
+
+static void on_read(void *ctx, uint32_t run, const char *upload, uint64_t offset, size_t max)
+{
+	struct night *n = ctx;
+	size_t left = offset < n->csv->len ? n->csv->len - (size_t)offset : 0;
+	size_t len = left < max ? left : max;
+
+	(void)upload;
+	engine_import(n->engine, run, len > 0 ? n->csv->data + offset : NULL, len, NULL);
+	poke(n, n->now.boot_us + US_PER_MS);
+}
+
+static void on_changed(void *ctx, uint32_t run)
+{
+	(void)ctx;
+	(void)run;
+}
+
+static void on_ended(void *ctx, uint32_t run)
+{
+	struct night *n = ctx;
+
+	n->ended = n->ended || run == n->run;
+}
+
+static void arrive(struct night *n, struct event *e)
+{
+	struct world_plan p;
+	size_t len = 0;
+	char *at;
+
+	engine_sent(n->engine, e->call, e->sent_us);
+	world_handle(n->world, &e->request, n->now, &p);
+	if (p.end != WORLD_ANSWER) {
+		die("the everyday world", "does not answer");
+	}
+	for (size_t i = 0; i < p.n_headers; i++) {
+		len += strlen(p.headers[i].name) + strlen(p.headers[i].value) + 2;
+	}
+	free(e->bytes);
+	at = e->bytes = malloc(len + 1);
+	for (size_t i = 0; i < p.n_headers; i++) {
+		e->got[i].name = put(&at, p.headers[i].name, strlen(p.headers[i].name));
+		e->got[i].value = put(&at, p.headers[i].value, strlen(p.headers[i].value));
+	}
+	e->n_got = p.n_headers;
+	e->body = malloc(p.body_len + 1);
+	memcpy(e->body, p.body, p.body_len);
+	e->len = p.body_len;
+	e->status = p.status;
+	e->token = p.token;
+	e->kind = MOMENT_END;
+	e->at_us = n->now.boot_us + p.delay_us + WIRE_US;
+	push(n, e);
+}
+
+static void end(struct night *n, struct event *e)
+{
+	struct http_answer h = {.transport = TRANSPORT_ANSWERED,
+	    .status = e->status,
+	    .headers = e->got,
+	    .n_headers = e->n_got,
+	    .body = e->body,
+	    .body_len = e->len,
+	    .sent_us = e->sent_us,
+	    .first_byte_us = n->now.boot_us,
+	    .end_us = n->now.boot_us};
+
+	engine_first_byte(n->engine, e->call, n->now.boot_us);
+	engine_answered(n->engine, e->call, &h, e->body, n->now);
+	world_delivered(n->world, e->token, n->now);
+	n->gathered++;
+	poke(n, n->gathered >= engine_in_flight(n->engine)
+		    ? n->now.boot_us
+		    : n->now.boot_us + engine_config(n->engine)->turn_wait_us);
+	free(e->bytes);
+	free(e);
+}
+
+static void turn(struct night *n)
+{
+	struct lead_error err;
+	int rc;
+
+	n->turn_us = TIME_NEVER;
+	n->gathered = 0;
+	rc = engine_turn(n->engine, n->now, &err);
+	if (rc < 0) {
+		die("a turn failed", err.text);
+	}
+	if (rc == TURN_MORE) {
+		poke(n, n->now.boot_us + US_PER_MS);
+	}
+}
+
+static void on_started(void *ctx, struct command *c)
+{
+	struct night *n = ctx;
+
+	if (c->rc != 0) {
+		die("the run is refused", c->err.text);
+	}
+	n->run = c->kind == COMMAND_START ? (uint32_t)c->count : n->run;
+}
+
+static void send(struct night *n, enum command_kind kind)
+{
+	struct command *c = calloc(1, sizeof(*c));
+
+	c->kind = kind;
+	c->run = n->run;
+	c->done = on_started;
+	c->ctx = n;
+	(void)snprintf(c->upload.id, sizeof(c->upload.id), "upload");
+	c->start =
+	    (struct run_row){.budget_micro = -1, .share = 1, .priority = 100, .encoding = 255};
+	(void)snprintf(c->start.campaign, sizeof(c->start.campaign), "north");
+	(void)snprintf(c->start.upload, sizeof(c->start.upload), "upload");
+	engine_command(n->engine, c);
+}
+
+static void step(struct night *n)
+{
+	int64_t timer = n->turn_us < n->later_us ? n->turn_us : n->later_us;
+	int64_t *lane = NULL;
+
+	for (size_t i = 0; i < LANES; i++) {
+		if (n->wake_us[i] < timer) {
+			lane = &n->wake_us[i];
+			timer = *lane;
+		}
+	}
+	if (n->n_heap > 0 && n->heap[0]->at_us <= timer) {
+		struct event *e = pop(n);
+
+		n->now.boot_us = e->at_us > n->now.boot_us ? e->at_us : n->now.boot_us;
+		n->now.wall_us = n->from.wall_us + (n->now.boot_us - n->from.boot_us);
+		(e->kind == MOMENT_ARRIVE ? arrive : end)(n, e);
+		return;
+	}
+	if (timer == TIME_NEVER) {
+		die("a night", "nothing moves any more");
+	}
+	n->now.boot_us = timer > n->now.boot_us ? timer : n->now.boot_us;
+	n->now.wall_us = n->from.wall_us + (n->now.boot_us - n->from.boot_us);
+	if (lane != NULL) {
+		*lane = TIME_NEVER;
+	}
+	turn(n);
+}
+
+struct came real_night(struct store *store, struct config *config, const struct buf *csv,
+    uint64_t seed, struct now from)
+{
+	struct night n = {.store = store,
+	    .csv = csv,
+	    .now = from,
+	    .from = from,
+	    .turn_us = from.boot_us,
+	    .later_us = TIME_NEVER};
+	struct engine_options o = {.store = store,
+	    .config = config,
+	    .effects = {on_start, on_wake, on_wake_later, on_read, on_changed, on_ended, &n},
+	    .boot_id = "boot",
+	    .seed = seed,
+	    .now = from};
+	struct account_id account = {.kind = ACCOUNT_RUN};
+	struct scenario scenario;
+	struct lead_error err;
+	struct balance balance;
+	struct came came;
+	struct txn *t = NULL;
+
+	scenario_default(&scenario);
+	scenario.seed = seed;
+	n.world = world_new(&scenario);
+	for (size_t i = 0; i < LANES; i++) {
+		n.wake_us[i] = TIME_NEVER;
+	}
+	if (n.world == NULL || engine_new(&o, &n.engine, &err) != 0) {
+		die("the engine", "does not start");
+	}
+	send(&n, COMMAND_UPLOAD);
+	send(&n, COMMAND_START);
+	while (!n.ended) {
+		step(&n);
+	}
+	came.took_s = (double)(show_run_row(n.engine, n.run)->ended_us - from.wall_us) / 1e6;
+	came.now = n.now;
+	account.owner = n.run;
+	if (txn_begin(store, false, &t, &err) != 0) {
+		die("the store", err.text);
+	}
+	(void)account_read(t, account, &balance);
+	txn_abort(t);
+	came.cost = (double)(balance.settled_micro + balance.in_doubt_micro) / 1e6;
+	send(&n, COMMAND_WRITTEN);
+	turn(&n);
+	engine_free(n.engine);
+	world_free(n.world);
+	free(n.heap);
+	return came;
+}
