@@ -40,8 +40,7 @@ static const struct option start_options[] = {
 
 static const struct option plan_options[] = {
     {"campaign", OPTION_TEXT, "NAME", "the campaign to plan for", .required = true, .letter = 'c'},
-    {"by", OPTION_TEXT, "TIME",
-	"what will be done by then: 07:00, or a date and time such as 2026-11-23T07:00:00Z"},
+    {"by", OPTION_TIME, "TIME", "what will be done by then: 07:00, 8h, or a date and time"},
     {"budget", OPTION_MONEY, "MONEY", "with this budget of the run"},
     {"what-if", OPTION_TEXT, "NAME.WORD=VALUE",
 	"another limit, concurrency or price of a service or stage, or `budget=60`; may be "

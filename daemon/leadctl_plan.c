@@ -18,51 +18,6 @@
 
 /* --- the question --- */
 
-/* `07:00`: the next time the local clock shows it. */
-static bool parse_clock(const char *text, int64_t *ret_wall_us)
-{
-	time_t now = time(NULL), at;
-	int hour, minute, used = 0;
-	struct tm tm;
-
-	if (sscanf(text, "%2d:%2d%n", &hour, &minute, &used) != 2 || text[used] != '\0' ||
-	    hour < 0 || hour > 23 || minute < 0 || minute > 59 || strchr("+-", text[0]) != NULL) {
-		return false;
-	}
-	(void)localtime_r(&now, &tm);
-	tm.tm_hour = hour;
-	tm.tm_min = minute;
-	tm.tm_sec = 0;
-	tm.tm_isdst = -1;
-	at = mktime(&tm);
-	if (at <= now) {
-		tm.tm_mday++;
-		tm.tm_isdst = -1;
-		at = mktime(&tm);
-	}
-	*ret_wall_us = (int64_t)at * US_PER_S;
-	return true;
-}
-
-static bool add_by(struct json_object *body, const struct args *a)
-{
-	const char *by = args_text(a, "by");
-	int64_t wall_us;
-	char text[25];
-
-	if (by == NULL) {
-		return true;
-	}
-	if (!parse_clock(by, &wall_us) && !time_parse_rfc3339(by, &wall_us)) {
-		args_complain(
-		    a->command, "--by: `%s` is no time; one is 07:00 or 2026-11-23T07:00:00Z", by);
-		return false;
-	}
-	time_write_utc(wall_us, text);
-	json_object_object_add(body, "by", json_object_new_string(text));
-	return true;
-}
-
 static void add_changes(struct json_object *body, const struct args *a)
 {
 	struct json_object *list = json_object_new_array();
@@ -233,18 +188,14 @@ int cmd_plan(struct ctl *c, const struct args *a)
 	const char *upload, *source;
 	int rc;
 
-	body = json_object_new_object(); /* a wrong --by is said before anything is sent */
-	if (!check_delimiter(a) || !add_by(body, a)) {
-		json_object_put(body);
+	if (!check_delimiter(a)) {
 		return CTL_USAGE;
 	}
-	json_object_put(body);
 	rc = upload_file(c, a->positions[0], &upload, &source);
 	if (rc != CTL_OK) {
 		return rc;
 	}
 	body = start_body(a, upload, source);
-	(void)add_by(body, a);
 	add_changes(body, a);
 	rc = api_send(c, "POST", body, &plan, "/v1/plans");
 	json_object_put(body);

@@ -65,20 +65,6 @@ static struct json_object *missing_secrets(const struct config *c)
 	return list;
 }
 
-static int check_by(struct json_object *body, int64_t *ret_wall_us, struct lead_error *err)
-{
-	const char *by = NULL;
-
-	*ret_wall_us = 0;
-	if (json_get_string(body, "by", "the plan", &by, err) < 0) {
-		return LEAD_EINPUT;
-	}
-	if (by != NULL && !time_parse_rfc3339(by, ret_wall_us)) {
-		return lead_fail(err, LEAD_EINPUT, "the plan: 'by' is a time such as 2026-11-23T07:00:00Z");
-	}
-	return 0;
-}
-
 static int check_what_if(struct json_object *body, struct json_object **ret, struct lead_error *err)
 {
 	*ret = NULL;
@@ -103,13 +89,12 @@ void post_plan(void *app, struct http_request *r)
 	struct run_row row = {0};
 	struct planning *p;
 	struct lead_error err;
-	int64_t by_us;
 	const char *args[] = {"leadd", "--plan", l->config_file, engine_config(l->engine)->state_dir, NULL, NULL};
 
 	if (body == NULL) {
 		return;
 	}
-	if (run_body(engine_config(l->engine), body, &row, &err) != 0 || check_by(body, &by_us, &err) != 0 || check_what_if(body, &list, &err) != 0) {
+	if (run_body(engine_config(l->engine), body, &row, &err) != 0 || check_what_if(body, &list, &err) != 0) {
 		http_reply_error(r, &err);
 		return;
 	}
@@ -201,7 +186,8 @@ static int read_request(struct json_object *body, struct plan_request *q, struct
 	struct json_object *list;
 	int rc = run_body(q->config, body, &q->start, err);
 
-	rc = rc == 0 ? check_by(body, &q->by_wall_us, err) : rc;
+	q->by_wall_us = q->start.by_us;
+	q->start.by_us = 0; /* all of it is planned: the answer says how much would be done by then */
 	rc = rc == 0 ? check_what_if(body, &list, err) : rc;
 	for (size_t i = 0; rc == 0 && list != NULL && i < json_object_array_length(list); i++) {
 		q->what_if[q->n_what_if++] = json_object_get_string(json_object_array_get_idx(list, i));
