@@ -102,6 +102,7 @@ void results_stop(struct leadd *l);
 /* reckon.c */
 void receipt_open(void *app, struct http_request *r); /* GET /v1/runs/{run}/receipt */
 void waste_open(void *app, struct http_request *r);   /* GET /v1/runs/{run}/waste */
+void audit_open(void *app, struct http_request *r);   /* GET /v1/limits/audit */
 void reckon_stop(struct leadd *l);
 
 /* watch.c */

@@ -187,19 +187,6 @@ static void get_summary(void *app, struct http_request *r)
 	txn_abort(t);
 }
 
-static void get_audit(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-	uint64_t since_ms = 86400000;
-	struct txn *t;
-
-	if (!http_query_uint(r, "since_ms", 1, UINT64_C(31) * 86400000, &since_ms) || (t = read_begin(l, r)) == NULL) {
-		return;
-	}
-	http_reply_json(r, 200, show_audit(l->engine, t, (int64_t)since_ms * US_PER_MS, clock_now()));
-	txn_abort(t);
-}
-
 /* --- services --- */
 
 static void get_services(void *app, struct http_request *r)
@@ -386,7 +373,7 @@ const struct route routes[] = {
     {"GET", "/v1/why/lead/{run}/{lead}", HTTP_READ, get_why_lead, "why a lead waits", 0, "", NULL},
     {"GET", "/v1/why/run/{run}", HTTP_READ, get_why_run, "what a run waits for", 0, "", NULL},
     {"GET", "/v1/why/service/{service}", HTTP_READ, get_why_service, "what waits for a service", 0, "", NULL},
-    {"GET", "/v1/limits/audit", HTTP_READ, get_audit, "the largest count in each window, from the ledger", 0, "since_ms", NULL},
+    {"GET", "/v1/limits/audit", HTTP_READ, audit_open, "the largest count in each window, from the ledger", 0, "since_ms", NULL},
     {"POST", "/v1/doctor", HTTP_OPERATE, doctor_open, "pre-flight check", 0, "", ""},
     {"POST", "/v1/reload", HTTP_ADMIN, post_reload, "check and apply the configuration", 0, "check", ""},
     {"POST", "/v1/backup", HTTP_ADMIN, post_backup, "a consistent copy of the store", 0, "", ""},

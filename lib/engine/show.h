@@ -41,8 +41,6 @@ struct json_object *show_service(struct engine *e, const char *name, struct now 
 struct json_object *show_services(struct engine *e, struct now now);
 /* {"taking_work","why_not","in_flight","turns","runs":{…},"services":[…]}: the engine's part of /v1/status. */
 struct json_object *show_status(struct engine *e, struct txn *t, struct now now);
-/* Largest count of every window, from the ledger rows of the last since_us. */
-struct json_object *show_audit(struct engine *e, struct txn *t, int64_t since_us, struct now now);
 
 struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number, struct now now);
 struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struct now now);
