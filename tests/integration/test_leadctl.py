@@ -507,7 +507,7 @@ def test_completion_script(tmp_path):
         assert r.stderr == b""
         return r.stdout.decode().split()
 
-    assert complete("r") == ["run", "replay", "reload"]
+    assert complete("r") == ["run", "receipt", "replay", "reload"]
     assert complete("run", "re") == ["resume", "retry", "rejects"]
     assert complete("run", "export", "17", "--fo") == ["--format"]
     assert complete("run", "export", "17", "--format", "") == ["csv", "jsonl"]

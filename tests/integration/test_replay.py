@@ -311,14 +311,14 @@ def test_restarted_and_retried():
 
 
 def test_budget_that_does_not_reach():
-    """On less money the run stands still, and it says so."""
+    """On less money fewer leads are started, and it says so."""
     with Stub() as stub, small(stub) as night:
         run = night.run(50)
         night.wait_end(run)
         config = other_config(night, campaigns={"demo": {"pipeline": "ask", "budget": 0.2}})
         answer = replay(night, run, config)
-        assert answer["same"] == 20 and answer["changes"] == [{"was": "ready", "now": "open", "leads": 30}]
-        assert "budget of the campaign" in answer["stands_still"]
+        assert answer["same"] == 20 and answer["changes"] == [{"was": "ready", "now": "parked", "leads": 30}]
+        assert {i["now"]["reason"] for i in answer["items"]} == {"not-started: budget"} and answer["stands_still"] is None
 
 
 def test_none_kept():
