@@ -134,7 +134,7 @@ static void put_budget(struct showing *s)
 	put_wall(o, "ends", 2 * out > s->n ? wall_of(s, plan_band(s->values, out).median) : 0);
 	json_object_object_add(s->out, "budget", o);
 	if (2 * out > s->n) {
-		note(s, "a budget is used up before the end");
+		note(s, "a budget does not last: leads are not begun, or not finished");
 	}
 }
 

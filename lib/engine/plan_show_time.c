@@ -17,6 +17,8 @@ static void cause_text(const struct showing *s, const struct plan_cause *c, char
 		(void)snprintf(out, 160, "%s: limit %s of %s", st->name, window, def->name);
 	} else if (c->condition == COND_BUDGET) {
 		(void)snprintf(out, 160, "%s: a budget is used up", st->name);
+	} else if (c->condition == COND_FINISH) {
+		(void)snprintf(out, 160, "%s: what is left of a budget is for the leads begun", st->name);
 	} else {
 		(void)snprintf(out, 160, "%s: %s of %s", st->name, condition_word((enum condition)c->condition), def != NULL ? def->name : "the run");
 	}

@@ -50,7 +50,7 @@ static void note_dry(struct night *n, const struct slot *s, const struct verdict
 	struct plan_service *svc = s->lane->index < PLAN_SERVICES ? &n->tale->services[s->lane->index] : NULL;
 	const struct window_spec *w = v->binding == COND_WINDOW ? &s->lane->def->limits[v->limit].windows[v->window] : NULL;
 
-	if (v->binding == COND_BUDGET && n->tale->budget_us == 0) {
+	if ((v->binding == COND_BUDGET || v->binding == COND_FINISH) && n->tale->budget_us == 0) {
 		n->tale->budget_us = n->now.boot_us;
 	}
 	if (svc == NULL || svc->dry_us != 0 || (v->binding != COND_QUOTA && (w == NULL || (w->kind == WINDOW_SLIDING && w->length_us < 3600 * US_PER_S)))) {
