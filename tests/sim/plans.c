@@ -4,6 +4,8 @@
  * what the store has learned, and played for real in many worlds of other seeds.
  *
  *   plans [--history N] [--runs N] [--bands N] [--seed N] [--show] SIZE…
+ *   plans --makespan LEADS       nothing is planned: how long does such a night take, against the
+ * least it could?
  *
  * The median of each plan must be within 5 % of the mean of at least 20 real nights, in time and in
  * cost, and in nine of ten lists of 20 leads the real night must lie within the plan's own band.
@@ -203,6 +205,11 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	(void)flag;
 	(void)at;
 	return remove(path);
+}
+
+static void remove_all(void)
+{
+	(void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct store *open_store(const char *name, bool fresh)
@@ -435,15 +442,28 @@ static void learn(struct test *t, size_t history)
 	buf_free(&csv);
 }
 
+static bool one_night(struct test *t, size_t leads)
+{
+	bool right;
+
+	t->config = read_config();
+	t->known = open_store("known", true);
+	right = makespan(t->known, t->config, leads, t->seed, t->now);
+	store_close(t->known);
+	config_unref(t->config);
+	remove_all();
+	return right;
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {{"history", required_argument, NULL, 'h'},
 	    {"runs", required_argument, NULL, 'r'}, {"bands", required_argument, NULL, 'b'},
 	    {"seed", required_argument, NULL, 'e'}, {"show", no_argument, NULL, 's'},
-	    {NULL, 0, NULL, 0}};
+	    {"makespan", required_argument, NULL, 'm'}, {NULL, 0, NULL, 0}};
 	struct test t = {.runs = 20, .seed = 1, .now = {1000 * US_PER_S, WALL_US}};
 	unsigned lists = 20;
-	size_t history = 2000;
+	size_t history = 2000, leads = 0;
 	bool right = true;
 	int option;
 
@@ -458,11 +478,16 @@ int main(int argc, char *argv[])
 			t.seed = (uint64_t)atoll(optarg);
 		} else if (option == 's') {
 			t.show = true;
+		} else if (option == 'm') {
+			leads = (size_t)atol(optarg);
 		} else {
 			return 2;
 		}
 	}
 	begin();
+	if (leads > 0) {
+		return one_night(&t, leads) ? 0 : 1;
+	}
 	t.rows = read_rows();
 	shuffle_rows(&t.rows);
 	t.config = read_config();
@@ -475,6 +500,6 @@ int main(int argc, char *argv[])
 	config_unref(t.config);
 	free(t.rows.list);
 	free(t.rows.text);
-	(void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_all();
 	return right ? 0 : 1;
 }

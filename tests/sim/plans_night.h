@@ -14,4 +14,7 @@ struct came {
  * wrong. */
 struct came real_night(struct store *store, struct config *config, const struct buf *csv,
     uint64_t seed, struct now from);
+/* plans_makespan.c: does a made-up list of so many leads take at most 1.02 x the least it could? */
+bool makespan(
+    struct store *store, struct config *config, size_t leads, uint64_t seed, struct now from);
 void die(const char *what, const char *why);
