@@ -10,51 +10,6 @@
 #define FIRST_BIN_US (2 * US_PER_S)
 #define READ_MAX (64 * 1024)
 
-/* --- answers on their way --- */
-
-static void heap_push(struct night *n, const struct event *e)
-{
-	size_t i;
-
-	if (n->n_heap == n->cap_heap) {
-		size_t cap = n->cap_heap * 2 + 64;
-		struct event *heap = realloc(n->heap, cap * sizeof(*heap));
-
-		if (heap == NULL) {
-			n->failed = true;
-			return;
-		}
-		n->heap = heap;
-		n->cap_heap = cap;
-	}
-	for (i = n->n_heap++; i > 0 && n->heap[(i - 1) / 2].at_us > e->at_us; i = (i - 1) / 2) {
-		n->heap[i] = n->heap[(i - 1) / 2];
-	}
-	n->heap[i] = *e;
-}
-
-static struct event heap_pop(struct night *n)
-{
-	struct event top = n->heap[0], last = n->heap[--n->n_heap];
-	size_t i = 0;
-
-	for (;;) {
-		size_t k = 2 * i + 1;
-
-		if (k >= n->n_heap) {
-			break;
-		}
-		k += k + 1 < n->n_heap && n->heap[k + 1].at_us < n->heap[k].at_us;
-		if (n->heap[k].at_us >= last.at_us) {
-			break;
-		}
-		n->heap[i] = n->heap[k];
-		i = k;
-	}
-	n->heap[i] = last;
-	return top;
-}
-
 /* --- effects --- */
 
 static void poke(struct night *n, int64_t at_us)
@@ -120,12 +75,12 @@ static void on_start(void *ctx, uint64_t id, const struct request *q)
 	if (took_us > c->call->total_us) {
 		took_us = c->call->total_us;
 	}
-	e.at_us = n->now.boot_us + took_us;
+	e.head = (struct heap_head){.at_us = n->now.boot_us + took_us, .seq = n->seq++};
 	if (e.said.outcome != OUTCOME_UNSENT) {
 		engine_sent(n->engine, id, n->now.boot_us);
 	}
 	count_call(n, c, r, &e);
-	heap_push(n, &e);
+	n->failed = !heap_push(&n->heap, &e) || n->failed;
 }
 
 static void on_wake(void *ctx, size_t lane, int64_t boot_us)
@@ -202,9 +157,10 @@ static int64_t next_us(const struct night *n, size_t *ret_lane)
 
 static void take_answer(struct night *n)
 {
-	struct event e = heap_pop(n);
+	struct event e;
 
-	at(n, e.at_us);
+	heap_pop(&n->heap, &e);
+	at(n, e.head.at_us);
 	engine_foretold(n->engine, e.call, &e.said, n->now);
 	n->gathered++;
 	/* as in daemon/loop.c: at once when nothing else can come, else with what comes in a few milliseconds */
@@ -234,7 +190,8 @@ static int play(struct night *n)
 
 	while (rc == 0 && !has_ended(run_get(n->engine, n->run))) {
 		size_t lane;
-		int64_t timer = next_us(n, &lane), answer = n->n_heap > 0 ? n->heap[0].at_us : TIME_NEVER, next = timer < answer ? timer : answer;
+		const struct heap_head *first = heap_top(&n->heap);
+		int64_t timer = next_us(n, &lane), answer = first != NULL ? first->at_us : TIME_NEVER, next = timer < answer ? timer : answer;
 
 		if (next == TIME_NEVER || next > n->q->now.boot_us + LONGEST_US) {
 			plan_watch(n, true); /* what it is that never ends */
@@ -331,7 +288,7 @@ static void read_boot_id(struct store *s, char out[64])
 int plan_night(const struct plan_request *q, const struct plan_changes *changes, struct store *store, struct odds *odds, uint64_t seed,
     struct plan_night *ret, struct lead_error *err)
 {
-	struct night n = {.q = q, .changes = changes, .tale = ret, .odds = odds, .now = q->now, .turn_us = TIME_NEVER, .later_us = TIME_NEVER, .err = err};
+	struct night n = {.heap = {.size = sizeof(struct event)}, .q = q, .changes = changes, .tale = ret, .odds = odds, .now = q->now, .turn_us = TIME_NEVER, .later_us = TIME_NEVER, .err = err};
 	struct engine_options o = {.store = store,
 	    .config = q->config,
 	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run, on_run, &n},
@@ -363,6 +320,6 @@ int plan_night(const struct plan_request *q, const struct plan_changes *changes,
 		rc = r->row.state == RUN_FAILED ? lead_fail(err, LEAD_EINPUT, "%s", r->row.why) : 0;
 	}
 	engine_free(n.engine);
-	free(n.heap);
+	heap_fini(&n.heap);
 	return rc;
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "lib/base/heap.h"
 #include "lib/engine/odds.h"
 #include "lib/engine/plan.h"
 
@@ -57,7 +58,7 @@ struct plan_changes {
 
 /* An answer on its way. */
 struct event {
-	int64_t at_us;
+	struct heap_head head;
 	uint64_t call;
 	struct foretold said;
 };
@@ -70,8 +71,8 @@ struct night {
 	struct engine *engine;
 	struct odds *odds;
 	struct now now;
-	struct event *heap;
-	size_t n_heap, cap_heap;
+	struct heap heap; /* of struct event */
+	uint64_t seq;
 	int64_t turn_us, later_us, wake_us[PLAN_SERVICES];
 	size_t gathered;
 	uint32_t run;

@@ -17,57 +17,6 @@
 
 /* --- flights --- */
 
-static void sift_up(struct replay_flight *heap, size_t i)
-{
-	while (i > 0 && heap[i].due_us < heap[(i - 1) / 2].due_us) {
-		struct replay_flight f = heap[i];
-
-		heap[i] = heap[(i - 1) / 2];
-		heap[(i - 1) / 2] = f;
-		i = (i - 1) / 2;
-	}
-}
-
-static void sift_down(struct replay_flight *heap, size_t n)
-{
-	for (size_t i = 0, child; (child = 2 * i + 1) < n; i = child) {
-		struct replay_flight f = heap[i];
-
-		child += child + 1 < n && heap[child + 1].due_us < heap[child].due_us ? 1 : 0;
-		if (f.due_us <= heap[child].due_us) {
-			return;
-		}
-		heap[i] = heap[child];
-		heap[child] = f;
-	}
-}
-
-static void push(struct replay *x, const struct replay_flight *f)
-{
-	if (x->n_heap == x->cap_heap) {
-		size_t cap = x->cap_heap * 2 + 64;
-		struct replay_flight *heap = realloc(x->heap, cap * sizeof(*heap));
-
-		if (heap == NULL) {
-			x->rc = LEAD_ENOMEM;
-			return;
-		}
-		x->heap = heap;
-		x->cap_heap = cap;
-	}
-	x->heap[x->n_heap] = *f;
-	sift_up(x->heap, x->n_heap++);
-}
-
-static struct replay_flight pop(struct replay *x)
-{
-	struct replay_flight f = x->heap[0];
-
-	x->heap[0] = x->heap[--x->n_heap];
-	sift_down(x->heap, x->n_heap);
-	return f;
-}
-
 /* How long the answer took; unsent: it never left. */
 static int64_t took_us(struct replay *x, uint64_t kept, bool *ret_sent)
 {
@@ -96,12 +45,12 @@ static void on_start(void *ctx, uint64_t call, const struct request *r)
 	bool sent;
 
 	x->started++;
-	f.due_us = x->now.boot_us + took_us(x, f.kept, &sent);
+	f.head = (struct heap_head){.at_us = x->now.boot_us + took_us(x, f.kept, &sent), .seq = x->started};
 	f.sent_us = sent ? x->now.boot_us : 0;
 	if (sent && f.kept != 0) {
 		engine_sent(x->engine, call, x->now.boot_us);
 	}
-	push(x, &f);
+	x->rc = heap_push(&x->heap, &f) ? x->rc : LEAD_ENOMEM;
 }
 
 static void on_wake(void *ctx, size_t lane, int64_t boot_us)
@@ -357,7 +306,8 @@ static void answer(struct replay *x, const struct replay_flight *f)
 
 static int64_t next_us(const struct replay *x)
 {
-	int64_t next = x->n_heap > 0 ? x->heap[0].due_us : TIME_NEVER;
+	const struct heap_head *first = heap_top(&x->heap);
+	int64_t next = first != NULL ? first->at_us : TIME_NEVER;
 
 	next = x->later_us < next ? x->later_us : next;
 	for (size_t i = 0; i < x->n_wake; i++) {
@@ -377,9 +327,10 @@ static bool jump(struct replay *x)
 	us = next > x->now.boot_us ? next - x->now.boot_us : 1;
 	x->now.boot_us += us;
 	x->now.wall_us += us;
-	while (x->n_heap > 0 && x->heap[0].due_us <= x->now.boot_us + SHARED_US) {
-		struct replay_flight f = pop(x);
+	for (const struct heap_head *h; (h = heap_top(&x->heap)) != NULL && h->at_us <= x->now.boot_us + SHARED_US;) {
+		struct replay_flight f;
 
+		heap_pop(&x->heap, &f);
 		answer(x, &f);
 	}
 	return true;
@@ -411,7 +362,7 @@ static int play(struct replay *x, struct lead_error *err)
 
 int replay_run(const struct replay_options *o, struct json_object **ret, struct lead_error *err)
 {
-	struct replay x = {.o = o, .next_row = 1, .later_us = TIME_NEVER, .started_at_stop = UINT64_MAX};
+	struct replay x = {.o = o, .heap = {.size = sizeof(struct replay_flight)}, .next_row = 1, .later_us = TIME_NEVER, .started_at_stop = UINT64_MAX};
 	struct engine_options eo = {.store = o->scratch,
 	    .config = o->config,
 	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed, on_run_ended, &x},
@@ -426,7 +377,7 @@ int replay_run(const struct replay_options *o, struct json_object **ret, struct 
 	rc = rc == 0 ? play(&x, err) : rc;
 	rc = rc == 0 ? replay_diff(&x, ret, err) : rc;
 	engine_free(x.engine);
-	free(x.heap);
+	heap_fini(&x.heap);
 	free(x.wake_us);
 	return rc;
 }

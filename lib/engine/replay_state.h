@@ -1,6 +1,7 @@
 /* lib/engine/replay_state.h: what the replay_*.c files share, for them only. */
 #pragma once
 
+#include "lib/base/heap.h"
 #include "lib/engine/replay.h"
 #include "lib/engine/state.h"
 #include "lib/store/body.h"
@@ -9,7 +10,8 @@
 
 /* A call under way: what it will be told, and when. */
 struct replay_flight {
-	int64_t due_us, sent_us;
+	struct heap_head head;
+	int64_t sent_us;
 	uint64_t call, kept; /* kept: the call of then; 0: none */
 };
 
@@ -19,8 +21,7 @@ struct replay {
 	struct now now;
 	uint32_t rows, next_row;       /* of the run; the next one to hand over */
 	bool rows_wanted, ended;
-	struct replay_flight *heap;    /* the earliest first */
-	size_t n_heap, cap_heap;
+	struct heap heap;              /* of flights */
 	int64_t *wake_us, later_us;
 	size_t n_wake;
 	uint64_t started, started_at_stop; /* calls; when nothing moved last */

@@ -16,54 +16,25 @@ uint64_t draw(const struct night *n, uint64_t what, uint64_t id)
 
 /* --- events --- */
 
-static bool before(const struct event *a, const struct event *b)
-{
-	return a->at_us != b->at_us ? a->at_us < b->at_us : a->seq < b->seq;
-}
-
 void event_add(struct night *n, struct event e)
 {
-	size_t i = n->n_heap;
-
-	if (n->n_heap == n->cap_heap) {
-		n->cap_heap = n->cap_heap * 2 + 1024;
-		n->heap = realloc(n->heap, n->cap_heap * sizeof(*n->heap));
+	if (!heap_push(&n->heap, &e)) {
+		abort();
 	}
-	n->n_heap++;
-	while (i > 0 && before(&e, &n->heap[(i - 1) / 2])) {
-		n->heap[i] = n->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	n->heap[i] = e;
 }
 
 struct event event_take(struct night *n)
 {
-	struct event top = n->heap[0], last = n->heap[--n->n_heap];
-	size_t i = 0;
+	struct event e;
 
-	for (;;) {
-		size_t k = 2 * i + 1;
-
-		if (k >= n->n_heap) {
-			break;
-		}
-		k += k + 1 < n->n_heap && before(&n->heap[k + 1], &n->heap[k]);
-		if (!before(&n->heap[k], &last)) {
-			break;
-		}
-		n->heap[i] = n->heap[k];
-		i = k;
-	}
-	n->heap[i] = last;
-	return top;
+	heap_pop(&n->heap, &e);
+	return e;
 }
 
 void event_push(
     struct night *n, int64_t at_us, enum event_kind kind, uint32_t number, int64_t v, void *p)
 {
-	struct event e = {.at_us = at_us > n->now_us ? at_us : n->now_us,
-	    .seq = n->seq++,
+	struct event e = {.head = {.at_us = at_us > n->now_us ? at_us : n->now_us, .seq = n->seq++},
 	    .kind = kind,
 	    .epoch = n->epoch,
 	    .n = number,
@@ -78,16 +49,16 @@ void event_push(
 
 void events_shift(struct night *n, int64_t us)
 {
-	size_t count = n->n_heap;
-	struct event *all = n->heap;
+	struct heap all = n->heap;
 
-	n->heap = NULL;
-	n->n_heap = n->cap_heap = 0;
-	for (size_t i = 0; i < count; i++) {
-		all[i].at_us += all[i].kind >= EVENT_INTENT ? us : 0;
-		event_add(n, all[i]);
+	n->heap = (struct heap){.size = all.size};
+	for (size_t i = 0; i < all.n; i++) {
+		struct event e = *(struct event *)heap_at(&all, i);
+
+		e.head.at_us += e.kind >= EVENT_INTENT ? us : 0;
+		event_add(n, e);
 	}
-	free(all);
+	heap_fini(&all);
 	n->quiet_us += us;
 }
 

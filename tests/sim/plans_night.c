@@ -6,6 +6,7 @@
  */
 #include "tests/sim/plans_night.h"
 
+#include "lib/base/heap.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/show.h"
 #include "lib/sim/scenario.h"
@@ -22,8 +23,7 @@
 enum moment { MOMENT_ARRIVE, MOMENT_END };
 
 struct event {
-	int64_t at_us;
-	uint64_t seq, call, token;
+	uint64_t call, token;
 	enum moment kind;
 	/* the request as it left, then the answer as it comes back */
 	char *bytes;
@@ -36,57 +36,33 @@ struct event {
 	char *body;
 };
 
+struct moment_at {
+	struct heap_head head;
+	struct event *event;
+};
+
 struct night {
 	struct store *store;
 	struct engine *engine;
 	struct world *world;
 	const struct buf *csv;
 	struct now now, from;
-	struct event **heap;
-	size_t n_heap, cap_heap, gathered;
+	struct heap heap; /* of moments */
+	size_t gathered;
 	uint64_t seq;
 	int64_t turn_us, later_us, wake_us[LANES];
 	uint32_t run;
 	bool ended;
 };
 
-static bool before(const struct event *a, const struct event *b)
+/* Takes e. */
+static void push(struct night *n, struct event *e, int64_t at_us)
 {
-	return a->at_us != b->at_us ? a->at_us < b->at_us : a->seq < b->seq;
-}
+	struct moment_at m = {.head = {.at_us = at_us, .seq = n->seq++}, .event = e};
 
-static void push(struct night *n, struct event *e)
-{
-	size_t i;
-
-	e->seq = n->seq++;
-	if (n->n_heap == n->cap_heap) {
-		n->cap_heap = n->cap_heap * 2 + 64;
-		n->heap = realloc(n->heap, n->cap_heap * sizeof(struct event *));
+	if (!heap_push(&n->heap, &m)) {
+		die("the night", "is out of memory");
 	}
-	for (i = n->n_heap++; i > 0 && before(e, n->heap[(i - 1) / 2]); i = (i - 1) / 2) {
-		n->heap[i] = n->heap[(i - 1) / 2];
-	}
-	n->heap[i] = e;
-}
-
-static struct event *pop(struct night *n)
-{
-	struct event *top = n->heap[0], *last = n->heap[--n->n_heap];
-	size_t i = 0;
-
-	while (2 * i + 1 < n->n_heap) {
-		size_t k = 2 * i + 1;
-
-		k += k + 1 < n->n_heap && before(n->heap[k + 1], n->heap[k]);
-		if (!before(n->heap[k], last)) {
-			break;
-		}
-		n->heap[i] = n->heap[k];
-		i = k;
-	}
-	n->heap[i] = last;
-	return top;
 }
 
 static void poke(struct night *n, int64_t at_us)
@@ -132,8 +108,7 @@ static void on_start(void *ctx, uint64_t call, const struct request *q)
 	e->request.headers = e->headers;
 	e->request.n_headers = q->n_headers;
 	e->sent_us = n->now.boot_us + WIRE_US;
-	e->at_us = e->sent_us + WIRE_US;
-	push(n, e);
+	push(n, e, e->sent_us + WIRE_US);
 }
 
 static void on_wake(void *ctx, size_t lane, int64_t boot_us)
@@ -197,8 +172,7 @@ static void arrive(struct night *n, struct event *e)
 	e->status = p.status;
 	e->token = p.token;
 	e->kind = MOMENT_END;
-	e->at_us = n->now.boot_us + p.delay_us + WIRE_US;
-	push(n, e);
+	push(n, e, n->now.boot_us + p.delay_us + WIRE_US);
 }
 
 static void end(struct night *n, struct event *e)
@@ -269,6 +243,7 @@ static void send(struct night *n, enum command_kind kind)
 static void step(struct night *n)
 {
 	int64_t timer = n->turn_us < n->later_us ? n->turn_us : n->later_us;
+	const struct heap_head *first = heap_top(&n->heap);
 	int64_t *lane = NULL;
 
 	for (size_t i = 0; i < LANES; i++) {
@@ -277,10 +252,13 @@ static void step(struct night *n)
 			timer = *lane;
 		}
 	}
-	if (n->n_heap > 0 && n->heap[0]->at_us <= timer) {
-		struct event *e = pop(n);
+	if (first != NULL && first->at_us <= timer) {
+		struct moment_at m;
+		struct event *e;
 
-		n->now.boot_us = e->at_us > n->now.boot_us ? e->at_us : n->now.boot_us;
+		heap_pop(&n->heap, &m);
+		e = m.event;
+		n->now.boot_us = m.head.at_us > n->now.boot_us ? m.head.at_us : n->now.boot_us;
 		n->now.wall_us = n->from.wall_us + (n->now.boot_us - n->from.boot_us);
 		(e->kind == MOMENT_ARRIVE ? arrive : end)(n, e);
 		return;
@@ -299,7 +277,8 @@ static void step(struct night *n)
 struct came real_night(struct store *store, struct config *config, const struct buf *csv,
     uint64_t seed, struct now from)
 {
-	struct night n = {.store = store,
+	struct night n = {.heap = {.size = sizeof(struct moment_at)},
+	    .store = store,
 	    .csv = csv,
 	    .now = from,
 	    .from = from,
@@ -345,6 +324,6 @@ struct came real_night(struct store *store, struct config *config, const struct 
 	turn(&n);
 	engine_free(n.engine);
 	world_free(n.world);
-	free(n.heap);
+	heap_fini(&n.heap);
 	return came;
 }

@@ -366,13 +366,14 @@ static void step(struct night *n)
 	struct event e = event_take(n);
 	bool process = e.kind < EVENT_OF_PROCESS;
 
-	if (process && e.epoch == n->epoch && n->engine != NULL && e.at_us < n->busy_until_us) {
-		e.at_us = n->busy_until_us; /* it stands still, or writes */
-		e.seq = n->seq++;
+	if (process && e.epoch == n->epoch && n->engine != NULL &&
+	    e.head.at_us < n->busy_until_us) {
+		e.head.at_us = n->busy_until_us; /* it stands still, or writes */
+		e.head.seq = n->seq++;
 		event_add(n, e);
 		return;
 	}
-	n->now_us = e.at_us > n->now_us ? e.at_us : n->now_us;
+	n->now_us = e.head.at_us > n->now_us ? e.head.at_us : n->now_us;
 	if (!process || (e.epoch == n->epoch && n->engine != NULL)) {
 		dispatch(n, &e);
 	}
@@ -389,7 +390,7 @@ static void run_events(struct night *n)
 	int64_t calm_us = n->plan->calm_us > 0 ? n->plan->calm_us : 3600 * US_PER_S;
 
 	while (!n->done) {
-		if (n->n_heap == 0) {
+		if (n->heap.n == 0) {
 			violate(n->result, "nothing moves any more, and the night is not over");
 			return;
 		}
@@ -416,7 +417,10 @@ static void finish(struct night *n)
 
 void night_play(const struct plan *p, struct result *ret)
 {
-	struct night n = {.plan = p, .result = ret, .quiet_us = p->quiet_us};
+	struct night n = {.plan = p,
+	    .heap = {.size = sizeof(struct event)},
+	    .result = ret,
+	    .quiet_us = p->quiet_us};
 
 	*ret = (struct result){0};
 	hooks_reset();
@@ -433,13 +437,13 @@ void night_play(const struct plan *p, struct result *ret)
 	check_store(n.store, "at the end", ret);
 	check_night(
 	    &(struct check_input){n.store, n.world, n.log, n.n_log, p, n.retried, n.quiet_us}, ret);
-	for (size_t i = 0; i < n.n_heap; i++) {
-		flight_unref(n.heap[i].p);
+	for (size_t i = 0; i < n.heap.n; i++) {
+		flight_unref(((struct event *)heap_at(&n.heap, i))->p);
 	}
 	store_close(n.store);
 	world_free(n.world);
 	watch_free(n.watch);
-	free(n.heap);
+	heap_fini(&n.heap);
 	free(n.log);
 	free(n.gathered);
 	for (size_t i = 0; i < n.n_intents; i++) {

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "lib/base/heap.h"
 #include "lib/engine/engine.h"
 #include "tests/sim/check.h"
 #include "tests/sim/conf.h"
@@ -38,8 +39,7 @@ enum event_kind {
 };
 
 struct event {
-	int64_t at_us;
-	uint64_t seq;
+	struct heap_head head;
 	enum event_kind kind;
 	uint32_t epoch, n;
 	int64_t v;
@@ -93,8 +93,7 @@ struct night {
 	struct result *result;
 	int64_t now_us;
 	uint64_t seq;
-	struct event *heap;
-	size_t n_heap, cap_heap;
+	struct heap heap; /* of events */
 
 	/* the outside */
 	struct world *world;
