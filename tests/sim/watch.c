@@ -201,8 +201,9 @@ static void judge_share(struct night *n, unsigned s, const struct span *span, st
 	for (size_t i = span->log; i < n->n_log; i++) {
 		struct call_row row;
 
-		if (n->log[i].service != s || n->log[i].sent_us < span->since_us ||
-		    !call_read(t, n->log[i].call, &row)) {
+		/* granted before the span, sent within it: a turn that was taken before */
+		if (n->log[i].service != s || !call_read(t, n->log[i].call, &row) ||
+		    true_of(n, row.granted_us) < span->since_us) {
 			continue;
 		}
 		for (size_t r = 0; r < RUNS; r++) {
