@@ -30,10 +30,9 @@ static bool needs_quotes(const char *text, size_t len)
 	return false;
 }
 
-void csv_write_cell(struct buf *out, const char *text, size_t len, bool first)
+static void write_cell(struct buf *out, const char *text, size_t len, bool first, bool formula)
 {
 	const char *end = text + len, *quote;
-	bool formula = is_formula(text, len);
 	/* An empty first cell is quoted: a row of one would be a blank line, which readers skip. */
 	bool quotes = needs_quotes(text, len) || (first && len == 0);
 
@@ -55,6 +54,16 @@ void csv_write_cell(struct buf *out, const char *text, size_t len, bool first)
 	if (quotes) {
 		buf_add_char(out, '"');
 	}
+}
+
+void csv_write_cell(struct buf *out, const char *text, size_t len, bool first)
+{
+	write_cell(out, text, len, first, is_formula(text, len));
+}
+
+void csv_write_plain(struct buf *out, const char *text, size_t len, bool first)
+{
+	write_cell(out, text, len, first, false);
 }
 
 void csv_write_end(struct buf *out)
