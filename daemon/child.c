@@ -1,15 +1,17 @@
 /*
  * Work that leaves the loop: our own binary again with another first argument, an empty environment and no more than
- * stdin, stdout and stderr. Its end comes by SIGCHLD, what it has to say by a pipe of at most 64 KiB.
+ * stdin, stdout and stderr, and two files for those that are given some. Its end comes by SIGCHLD, what it has to say by a pipe of at most 64 KiB.
  *
  *   leadd --copy DIR FILE      compacts the store into FILE (backup)
  *   leadd --probe HOST PORT    is there anybody (doctor)
  *   leadd --replay …           a run again, see replay.h
  *   leadd --plan FILE DIR JSON makes a plan (plans.c)
+ *   leadd --xlsx-to-csv        reads a workbook in a sandbox; leadd --csv-to-xlsx DIR writes one (workbook_child.c)
  *   leadd --store-check DIR    does the store agree with itself (store check); a line per problem, then the counts as JSON
  */
 #include "daemon/leadd.h"
 #include "daemon/replay.h"
+#include "daemon/workbook.h"
 #include "lib/store/check.h"
 
 #include <errno.h>
@@ -38,22 +40,60 @@ struct child {
 
 int child_start(struct leadd *l, const char *const args[], child_done_fn done, void *arg, struct lead_error *err)
 {
+	return child_start_with(l, args, NULL, done, arg, err);
+}
+
+/* Copies out of the way of the numbers that they get in the child. */
+static bool move_up(const int fds[2], int ret[2])
+{
+	for (int i = 0; i < 2; i++) {
+		ret[i] = fds != NULL ? fcntl(fds[i], F_DUPFD_CLOEXEC, 10) : -1;
+		if (fds != NULL && ret[i] < 0) {
+			if (i > 0) {
+				close(ret[0]);
+			}
+			return false;
+		}
+	}
+	return true;
+}
+
+static int spawn(const char *const args[], int out, const int fds[2], pid_t *ret)
+{
 	static char *const environment[] = {NULL};
-	struct child *c = calloc(1, sizeof(*c));
 	posix_spawn_file_actions_t actions;
-	int ends[2], rc;
+	int last = 2, rc;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, out, 1);
+	posix_spawn_file_actions_adddup2(&actions, out, 2);
+	for (int i = 0; i < 2 && fds[i] >= 0; i++) {
+		posix_spawn_file_actions_adddup2(&actions, fds[i], ++last);
+	}
+	posix_spawn_file_actions_addclosefrom_np(&actions, last + 1);
+	rc = posix_spawn(ret, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)args, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	return rc;
+}
+
+int child_start_with(struct leadd *l, const char *const args[], const int fds[2], child_done_fn done, void *arg, struct lead_error *err)
+{
+	struct child *c = calloc(1, sizeof(*c));
+	int ends[2], high[2], rc;
 
 	if (c == NULL || pipe2(ends, O_CLOEXEC) != 0) {
 		free(c);
 		return lead_fail(err, LEAD_ENOMEM, "cannot start a child process: %s", strerror(errno));
 	}
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-	posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
-	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-	rc = posix_spawn(&c->pid, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)args, environment);
-	posix_spawn_file_actions_destroy(&actions);
+	if (!move_up(fds, high)) {
+		rc = errno;
+	} else {
+		rc = spawn(args, ends[1], high, &c->pid);
+		for (int i = 0; i < 2 && high[i] >= 0; i++) {
+			close(high[i]);
+		}
+	}
 	close(ends[1]);
 	if (rc != 0) {
 		close(ends[0]);
@@ -233,6 +273,12 @@ int child_main(int argc, char *argv[])
 	}
 	if (argc == 3 && strcmp(argv[1], "--store-check") == 0) {
 		return check_main(argv[2]);
+	}
+	if (argc == 2 && strcmp(argv[1], WORKBOOK_READ) == 0) {
+		return workbook_read_main();
+	}
+	if (argc == 3 && strcmp(argv[1], WORKBOOK_WRITE) == 0) {
+		return workbook_write_main(argv[2]);
 	}
 	if (argc == 9 && strcmp(argv[1], REPLAY_OPTION) == 0) {
 		return replay_main(argv);

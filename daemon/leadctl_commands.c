@@ -76,7 +76,7 @@ static const struct option retry_options[] = {
 };
 
 static const struct option export_options[] = {
-    {"format", OPTION_CHOICE, "csv|jsonl", "default: csv"},
+    {"format", OPTION_CHOICE, "csv|jsonl|xlsx", "default: csv"},
     {"outcome", OPTION_LIST, OUTCOMES, "only leads with these outcomes"},
     {"output", OPTION_FILE, "FILE", "write here instead of to standard output", .letter = 'o'},
     {NULL},
@@ -158,7 +158,8 @@ const struct command commands[] = {
 	"openai.price=0.004, --what-if budget=60. The configuration's files count as they stand, "
 	"loaded or not. The late case: at most one night of twenty ends later or costs more."},
     {"run start", "FILE", start_options, cmd_run_start, "upload leads and start a run",
-	"FILE is CSV text; - reads standard input. An upload that breaks off goes on where the "
+	"FILE is CSV text, or a workbook (.xlsx) of which the first sheet is taken; - reads "
+	"standard input. An upload that breaks off goes on where the "
 	"daemon "
 	"has it. The run's number is printed when the daemon has it on disk. Near the end of --by or "
 	"--budget no more leads are begun than can be finished; the others end as parked, "
@@ -178,7 +179,8 @@ const struct command commands[] = {
     {"run retry", "RUN", retry_options, cmd_run_retry,
 	"put leads back to the stage where they ended", NULL},
     {"run export", "RUN", export_options, cmd_run_export, "the results as of now",
-	"A file appears under its name only when it is whole."},
+	"A file appears under its name only when it is whole. In a workbook (xlsx) every value is "
+	"text but for the columns lead and spent."},
     {"run rejects", "RUN", output_options, cmd_run_rejects,
 	"rows that were not imported, and why, as CSV", NULL},
     {"lead list", "RUN", lead_options, cmd_lead_list, "leads of a run", NULL},

@@ -4,7 +4,7 @@
  * main.c reads options, opens everything in order and ends it in the other; loop.c turns the engine: it gathers, calls
  * engine_turn, carries its effects out; routes.c is the API; upload.c the spool; results.c the files of a run's end;
  * watch.c live streams; doctor.c pre-flight; child.c what leaves the loop for a process of its own (backup, probes);
- * replay.c, replay_child.c a run played again;
+ * replay.c, replay_child.c a run played again; workbook.h, workbook*.c spreadsheets in and out;
  * memory.c ends it all when there is no memory.
  */
 #pragma once
@@ -56,6 +56,8 @@ struct leadd {
 	struct reckon *reckons;
 	struct child *children;
 	struct doctor *doctors;
+	struct workbook *workbooks;
+	struct book_export *book_exports;
 	bool replaying; /* one at a time */
 	bool planning;               /* plans.c: one at a time */
 };
@@ -88,6 +90,8 @@ bool upload_whole(struct leadd *l, const char *id, struct http_request *r);
 /* The file is not needed any more, unless a run has it. */
 void upload_drop(struct leadd *l, const char *id);
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
+/* The text of the upload at this path: the file beside it when it was a workbook. -1 with errno. */
+int upload_text(const char *path);
 /* Where it is; false when that is no name of an upload. */
 bool upload_path(struct leadd *l, const char *id, char path[4096]);
 int upload_dir(struct leadd *l, struct lead_error *err) MUST_CHECK;
@@ -113,6 +117,8 @@ void watch_stop(struct leadd *l);
 /* child.c: our own binary again, with another first argument. done gets the exit status and what it wrote (at most 64 KiB). */
 typedef void (*child_done_fn)(void *arg, int status, const char *output);
 int child_start(struct leadd *l, const char *const args[], child_done_fn done, void *arg, struct lead_error *err) MUST_CHECK;
+/* The same; the child has fds[0] and fds[1] as descriptors 3 and 4. */
+int child_start_with(struct leadd *l, const char *const args[], const int fds[2], child_done_fn done, void *arg, struct lead_error *err) MUST_CHECK;
 void child_reap(struct leadd *l);
 void child_stop(struct leadd *l);
 /* main of the children: -1 when argv asks for none of them. */

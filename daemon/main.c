@@ -4,6 +4,7 @@
  * Exit: 0 stopped, 1 failed on the way, 2 wrong options, 78 wrong configuration (EX_CONFIG: systemd does not try again).
  */
 #include "daemon/leadd.h"
+#include "daemon/workbook.h"
 
 #include <curl/curl.h>
 #include <getopt.h>
@@ -145,6 +146,8 @@ static void close_all(struct leadd *l)
 	results_stop(l);
 	reckon_stop(l);
 	child_stop(l);
+	workbook_stop(l);
+	workbook_export_stop(l);
 	if (l->fetch != NULL) {
 		loop_stop(l);
 	}

@@ -7,8 +7,10 @@
  * it gets to know only which are missing.
  */
 #include "daemon/routes.h"
+#include "daemon/workbook.h"
 #include "lib/base/json.h"
 #include "lib/engine/plan.h"
+#include "lib/table/csv.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -82,14 +84,90 @@ static int check_what_if(struct json_object *body, struct json_object **ret, str
 	return 0;
 }
 
+static void plan_start(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload)
+{
+	const char *args[] = {"leadd", "--plan", l->config_file, engine_config(l->engine)->state_dir, NULL, NULL};
+	struct planning *p = calloc(1, sizeof(*p));
+	struct lead_error err;
+
+	if (p == NULL) {
+		abort();
+	}
+	p->l = l;
+	p->r = r;
+	(void)snprintf(p->upload, sizeof(p->upload), "%s", upload);
+	json_object_object_add(body, "missing", missing_secrets(engine_config(l->engine)));
+	args[4] = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
+	if (l->planning) {
+		free(p);
+		http_reply_problem(r, 409, "plan-running", "another plan is being made: try again in a moment");
+	} else if (strlen(args[4]) > MAX_BODY) {
+		free(p);
+		http_reply_problem(r, 413, "too-large", "the plan's body is too long");
+	} else if (child_start(l, args, on_planned, p, &err) != 0) {
+		free(p);
+		http_reply_error(r, &err);
+	} else {
+		l->planning = true;
+	}
+}
+
+/* A plan whose workbook is being read; the body belongs to the request. */
+struct planning_book {
+	struct leadd *l;
+	struct http_request *r;
+	struct json_object *body;
+	char upload[40];
+};
+
+static void say_book(struct json_object *body)
+{
+	json_object_object_add(body, "encoding", json_object_new_string(csv_encoding_word(CSV_UTF8)));
+	json_object_object_add(body, "delimiter", json_object_new_string(","));
+}
+
+static void on_workbook(void *arg, bool ok)
+{
+	struct planning_book *b = arg;
+
+	if (ok) {
+		say_book(b->body);
+		plan_start(b->l, b->r, b->body, b->upload);
+	} else {
+		upload_drop(b->l, b->upload);
+	}
+	free(b);
+}
+
+static void plan_when_text(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload)
+{
+	struct planning_book *b = calloc(1, sizeof(*b));
+	enum upload_state state;
+
+	if (b == NULL) {
+		abort();
+	}
+	*b = (struct planning_book){.l = l, .r = r, .body = body};
+	(void)snprintf(b->upload, sizeof(b->upload), "%s", upload);
+	state = workbook_look(l, upload, r, on_workbook, b);
+	if (state == UPLOAD_WAITS) {
+		return;
+	}
+	free(b);
+	if (state == UPLOAD_IS_BOOK) {
+		say_book(body);
+	}
+	if (state != UPLOAD_REFUSED) {
+		plan_start(l, r, body, upload);
+	}
+}
+
 void post_plan(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
 	struct json_object *body = http_body_json(r), *list;
 	struct run_row row = {0};
-	struct planning *p;
 	struct lead_error err;
-	const char *args[] = {"leadd", "--plan", l->config_file, engine_config(l->engine)->state_dir, NULL, NULL};
 
 	if (body == NULL) {
 		return;
@@ -105,24 +183,7 @@ void post_plan(void *app, struct http_request *r)
 		http_reply_problem(r, 409, "plan-running", "another plan is being made: try again in a moment");
 		return;
 	}
-	json_object_object_add(body, "missing", missing_secrets(engine_config(l->engine)));
-	args[4] = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
-	p = calloc(1, sizeof(*p));
-	if (p == NULL) {
-		abort();
-	}
-	p->l = l;
-	p->r = r;
-	(void)snprintf(p->upload, sizeof(p->upload), "%s", row.upload);
-	if (strlen(args[4]) > MAX_BODY) {
-		free(p);
-		http_reply_problem(r, 413, "too-large", "the plan's body is too long");
-	} else if (child_start(l, args, on_planned, p, &err) != 0) {
-		free(p);
-		http_reply_error(r, &err);
-	} else {
-		l->planning = true;
-	}
+	plan_when_text(l, r, body, row.upload);
 }
 
 /* --- in the child --- */
@@ -154,7 +215,7 @@ static long read_spool(void *ctx, const char *upload, uint64_t offset, void *out
 	if ((size_t)snprintf(path, sizeof(path), "%s/uploads/%s", s->state_dir, upload) >= sizeof(path) || strchr(upload, '/') != NULL) {
 		return -1;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = upload_text(path);
 	if (fd >= 0) {
 		n = pread(fd, out, max, (off_t)offset);
 		close(fd);

@@ -1,5 +1,6 @@
 /* Runs and leads over the API. See routes.h. */
 #include "daemon/routes.h"
+#include "daemon/workbook.h"
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
 #include "lib/engine/export.h"
@@ -218,6 +219,55 @@ static bool is_printable(const char *text)
 	return *text == 0;
 }
 
+struct starting {
+	struct leadd *l;
+	struct http_request *r;
+	struct command *c;
+};
+
+static void start_now(struct leadd *l, struct http_request *r, struct command *c, bool book)
+{
+	if (book) {
+		c->start.encoding = CSV_UTF8;
+		c->start.delimiter = ',';
+	}
+	command_send(l, c, r, on_started);
+}
+
+static void on_workbook(void *arg, bool ok)
+{
+	struct starting *s = arg;
+
+	if (ok) {
+		start_now(s->l, s->r, s->c, true);
+	} else {
+		free(s->c);
+	}
+	free(s);
+}
+
+/* At once, or when a workbook has been read. */
+static void start_when_text(struct leadd *l, struct http_request *r, struct command *c)
+{
+	struct starting *s = malloc(sizeof(*s));
+	enum upload_state state;
+
+	if (s == NULL) {
+		abort();
+	}
+	*s = (struct starting){l, r, c};
+	state = workbook_look(l, c->start.upload, r, on_workbook, s);
+	if (state == UPLOAD_WAITS) {
+		return;
+	}
+	free(s);
+	if (state == UPLOAD_REFUSED) {
+		free(c);
+	} else {
+		start_now(l, r, c, state == UPLOAD_IS_BOOK);
+	}
+}
+
 void post_run(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -250,7 +300,7 @@ void post_run(void *app, struct http_request *r)
 	raw = http_body(r, &len);
 	(void)snprintf(c->idem, sizeof(c->idem), "%s", idem != NULL ? idem : "");
 	c->idem_body = hash_plain(raw, len);
-	command_send(l, c, r, on_started);
+	start_when_text(l, r, c);
 }
 
 static void on_run_command(struct leadd *l, struct http_request *r, struct command *c)
@@ -346,13 +396,17 @@ void get_export(void *app, struct http_request *r)
 	const char *format = http_query(r, "format");
 	uint64_t run = 0;
 	uint32_t bits;
-	bool jsonl = format != NULL && strcmp(format, "jsonl") == 0;
+	bool jsonl = format != NULL && strcmp(format, "jsonl") == 0, xlsx = format != NULL && strcmp(format, "xlsx") == 0;
 
 	if (!http_param_uint(r, "run", 1, UINT32_MAX, &run) || !outcome_bits(r, http_query(r, "outcome"), &bits)) {
 		return;
 	}
-	if (format != NULL && !jsonl && strcmp(format, "csv") != 0) {
-		http_reply_problem(r, 400, "bad-format", "'format' is csv or jsonl");
+	if (format != NULL && !jsonl && !xlsx && strcmp(format, "csv") != 0) {
+		http_reply_problem(r, 400, "bad-format", "'format' is csv, jsonl or xlsx");
+		return;
+	}
+	if (xlsx) {
+		workbook_export(app, r, (uint32_t)run, bits);
 		return;
 	}
 	results_export(app, r, (uint32_t)run, jsonl ? EXPORT_JSONL : EXPORT_CSV, bits);

@@ -16,6 +16,7 @@
 
 #include "lib/base/json.h"
 
+#define TEXT_SUFFIX ".csv" /* of what workbook.c makes of a workbook */
 #define MAX_UPLOAD_BYTES (INT64_C(4) << 30)
 
 bool sync_dir(const char *path)
@@ -285,7 +286,19 @@ void upload_drop(struct leadd *l, const char *id)
 	txn_abort(t);
 	if (!o.found) {
 		(void)unlink(path);
+		(void)snprintf(path + strlen(path), sizeof(path) - strlen(path), "%s", TEXT_SUFFIX);
+		(void)unlink(path);
 	}
+}
+
+int upload_text(const char *path)
+{
+	char text[4200];
+	int fd;
+
+	(void)snprintf(text, sizeof(text), "%s%s", path, TEXT_SUFFIX);
+	fd = open(text, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 || errno != ENOENT ? fd : open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* A slice for a run. The file is read here and not mapped: a file that is cut under us must not kill the daemon. */
@@ -305,7 +318,7 @@ void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_
 		loop_poke(l);
 		return;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = upload_text(path);
 	if (fd >= 0) {
 		n = pread(fd, bytes, max, (off_t)offset);
 		close(fd);

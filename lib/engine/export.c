@@ -26,8 +26,12 @@ struct slice_arg {
 	bool more;
 };
 
+/* csv_write_cell or csv_write_plain. */
+typedef void (*write_fn)(struct buf *out, const char *text, size_t len, bool first);
+
 struct cell_arg {
 	struct buf *out;
+	write_fn write;
 	bool first;
 };
 
@@ -51,6 +55,11 @@ uint64_t export_rows(const struct export *x)
 	return x->rows;
 }
 
+static write_fn writer(const struct export *x)
+{
+	return x->format == EXPORT_PLAIN ? csv_write_plain : csv_write_cell;
+}
+
 static void cell(struct buf *out, const char *text, bool first)
 {
 	csv_write_cell(out, text, strlen(text), first);
@@ -63,7 +72,7 @@ static void on_cell(void *arg, const char *name, const struct value *v)
 
 	(void)name;
 	value_write_text(&text, v);
-	csv_write_cell(a->out, text.data != NULL ? text.data : "", text.len, a->first);
+	a->write(a->out, text.data != NULL ? text.data : "", text.len, a->first);
 	a->first = false;
 	buf_free(&text);
 }
@@ -81,7 +90,7 @@ static void on_pair(void *arg, const char *name, const struct value *v)
 
 static void write_header(struct export *x, struct txn *t, struct buf *out)
 {
-	struct cell_arg a = {.out = out};
+	struct cell_arg a = {.out = out, .write = writer(x)};
 
 	x->headed = true;
 	if (x->format == EXPORT_JSONL) {
@@ -127,7 +136,7 @@ static void reject_detail(struct slice_arg *a, const struct item *i, char detail
 
 static void write_csv(struct slice_arg *a, const struct item *i, enum item_outcome o)
 {
-	struct cell_arg cells = {.out = a->out};
+	struct cell_arg cells = {.out = a->out, .write = writer(a->x)};
 	char number[16], detail[48];
 
 	(void)snprintf(number, sizeof(number), "%u", a->x->format == EXPORT_REJECTS ? i->number + 1 : i->number);

@@ -11,7 +11,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/text.h"
 
-#define MAX_COLUMNS 1000
+#define MAX_COLUMNS 4096
 #define MAX_CHARACTERS 32767
 #define LEAST_WIDTH 8
 #define MOST_WIDTH 60
@@ -135,7 +135,7 @@ int xlsx_writer_close(struct xlsx_writer *w, struct lead_error *err)
 		(void)worksheet_set_column(w->sheet, (lxw_col_t)i, (lxw_col_t)i, w->widths[i] > 0 ? w->widths[i] : LEAST_WIDTH, NULL);
 	}
 	if (w->columns > 0 && w->row > 0) { /* texts of digits are meant as they are */
-		(void)snprintf(range, sizeof(range), "A1:ALL%u", w->row);
+		(void)snprintf(range, sizeof(range), "A1:XFD%u", w->row);
 		(void)worksheet_ignore_errors(w->sheet, LXW_IGNORE_NUMBER_STORED_AS_TEXT, range);
 	}
 	rc = workbook_close(w->book);

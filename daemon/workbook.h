@@ -1,0 +1,33 @@
+/* daemon/workbook.h: spreadsheets of the kind .xlsx, read and written by children; see lib/table/xlsx.h. */
+#pragma once
+
+#include "daemon/leadd.h"
+
+/* --- workbook.c: an uploaded file as text --- */
+
+enum upload_state {
+	UPLOAD_IS_TEXT, /* as it was sent */
+	UPLOAD_IS_BOOK, /* a workbook, read before: its first sheet as CSV, UTF-8 with commas, lies beside it */
+	UPLOAD_WAITS,   /* a workbook that is being read: `done` follows */
+	UPLOAD_REFUSED, /* neither text nor workbook; r was answered */
+};
+/* ok false: r was answered, or nobody waits any more. */
+typedef void (*workbook_fn)(void *arg, bool ok);
+/* What a whole upload is, by its content. */
+enum upload_state workbook_look(struct leadd *l, const char *upload, struct http_request *r, workbook_fn done, void *arg);
+void workbook_stop(struct leadd *l);
+
+/* --- workbook_export.c --- */
+
+/* The results as a workbook: rows to a file in slices, a child that makes the workbook of it, then the download. */
+void workbook_export(struct leadd *l, struct http_request *r, uint32_t run, uint32_t outcomes);
+void workbook_export_stop(struct leadd *l);
+
+/* --- workbook_child.c --- */
+
+#define WORKBOOK_READ "--xlsx-to-csv"
+#define WORKBOOK_WRITE "--csv-to-xlsx"
+#define WORKBOOK_REFUSED 2
+#define WORKBOOK_NUMBERS (1u << 0 | 1u << 3) /* columns of an export that are numbers of ours: lead, spent */
+int workbook_read_main(void);
+int workbook_write_main(const char *tmp_dir);

@@ -1,0 +1,240 @@
+"""Workbooks: in by leadctl and by HTTP, out again, and what is refused."""
+
+import csv
+import datetime
+import io
+import json
+import shutil
+import subprocess
+import zipfile
+
+import openpyxl
+import pytest
+
+from flow_kit import FlowNight, Stub, letters, one_stage, people, service, wait
+from night import PART, ROOT, Refused
+
+BOOKS = ROOT / "tests" / "data" / "xlsx"
+
+
+class BookNight(FlowNight):
+    """One stage that always succeeds."""
+
+    def __init__(self, stub, answer=None, **more):
+        super().__init__(services={"ask": service("ask", stub)}, pipelines={"one": one_stage("one", "ask.ask")},
+                         campaigns={"demo": {"pipeline": "one", "budget": 100}}, with_sim=False, bases={}, **more)
+
+    def write_settings(self):
+        super().write_settings()
+        settings = json.loads((self.folder / "leadd.yaml").read_text())
+        settings.pop("services", None)
+        (self.folder / "leadd.yaml").write_text(json.dumps(settings))
+
+    def book(self, run):
+        """Rows of the export as openpyxl reads them."""
+        data = self.request("GET", f"/v1/runs/{run}/export?format=xlsx")
+        sheet = openpyxl.load_workbook(io.BytesIO(data)).active
+        return sheet, [[c.value for c in row] for row in sheet.iter_rows()]
+
+
+@pytest.fixture(scope="module")
+def night():
+    with Stub() as stub, BookNight(stub) as n:
+        yield n
+
+
+def book_of(rows, title="Leads"):
+    """The bytes of a workbook; None is no cell. Texts stay texts, whatever they begin with."""
+    book = openpyxl.Workbook()
+    book.active.title = title
+    for r, row in enumerate(rows, 1):
+        for c, value in enumerate(row, 1):
+            if value is not None:
+                cell = book.active.cell(r, c, value)
+                if isinstance(value, str):
+                    cell.data_type = "s"
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def book_of_people(n, extra=()):
+    rows = list(csv.reader(io.StringIO(people(n).decode())))
+    return [row + list(extra[i] if i < len(extra) else []) for i, row in enumerate(rows)]
+
+
+def fields(night, run):
+    return {line["row"]: line["fields"] for line in night.export(run)}
+
+
+def refused(night, data):
+    with pytest.raises(Refused) as e:
+        night.start_run(data)
+    return e.value.status, json.loads(e.value.body)
+
+
+def test_through_leadctl_and_back(night):
+    file = night.folder / "people.xlsx"
+    shutil.copy(BOOKS / "people-100.libreoffice.xlsx", file)
+    out, rc = night.leadctl("--json", "run", "start", str(file), "--campaign", "demo")
+    assert rc == 0, out
+    run = json.loads(out)["run"]
+    night.wait_end(run)
+    with open(ROOT / "tests" / "data" / "leads" / "people-100.csv", "rb") as f:
+        same = night.start_run(f.read())
+    ended = night.wait_end(same)
+    assert night.wait_end(run)["total"] == ended["total"] == 100
+    found = {line["row"]: (line["outcome"], line["fields"]) for line in night.export(run)}
+    wanted = {line["row"]: (line["outcome"], line["fields"]) for line in night.export(same)}
+    # the second run meets the same people again, in a run of its own: nothing is a duplicate
+    assert found == wanted
+    result = night.folder / "results.xlsx"
+    out, rc = night.leadctl("run", "export", str(run), "--format", "xlsx", "--output", str(result))
+    assert rc == 0, out
+    rows = list(openpyxl.load_workbook(result).active.iter_rows(values_only=True))
+    lines = night.export(run)
+    assert len(rows) == len(lines) + 1
+    for row, line in zip(rows[1:], lines):
+        assert row[0] == line["lead"] and row[1] == line["outcome"] and row[2] == line["reason"]
+        assert row[3] == pytest.approx(line["spent_micro"] / 1e6, abs=1e-9)
+        for name, value in zip(rows[0][4:], row[4:]):
+            assert (value or "") == str(line["fields"].get(name) or "").replace("\r\n", "\n"), (name, line)
+
+
+def test_values_as_they_are_seen(night):
+    rows = book_of_people(3, [["born", "zip", "size", "vip", "at", "note"], [
+        datetime.date(1980, 2, 29), 2134, 1234567890123, True, datetime.datetime(2026, 11, 28, 7, 0, 5), "=1+1"],
+        [None, "02134", 0.1 + 0.2, False, datetime.time(6, 30), "+49 30 1"], ["x", 3, 1e-7, None, None, "@a;b\r\nc \u20ac"]])
+    run = night.start_run(book_of(rows))
+    night.wait_end(run)
+    found = fields(night, run)
+    assert [found[2].get(n) for n in ("born", "zip", "size", "vip", "at", "note")] == [
+        "1980-02-29", "2134", "1234567890123", "TRUE", "2026-11-28T07:00:05", "=1+1"]
+    assert [found[3].get(n) for n in ("zip", "size", "vip", "at", "note")] == [
+        "02134", "0.3", "FALSE", "06:30:00", "+49 30 1"]
+    assert found[4]["note"].replace("\r\n", "\n") == "@a;b\nc \u20ac"
+    sheet, out = night.book(run)
+    at = out[0].index("note") + 1
+    cells = [sheet.cell(r, at) for r in (2, 3, 4)]
+    assert [c.data_type for c in cells] == ["s"] * 3
+    assert cells[0].value == "=1+1" and cells[1].value == "+49 30 1"
+    assert [sheet.cell(r, out[0].index("zip") + 1).value for r in (2, 3)] == ["2134", "02134"]
+    assert sheet.freeze_panes == "A2" and sheet.cell(1, 1).font.b and not sheet.cell(2, 1).font.b
+    assert all(8 <= d.width <= 61 for d in sheet.column_dimensions.values())
+
+
+def test_rows_keep_their_numbers(night):
+    rows = book_of_people(2)
+    rows = [rows[0], rows[1], [None], [None], rows[2], [None]]
+    run = night.start_run(book_of(rows))
+    assert night.wait_end(run)["total"] == 4
+    found = fields(night, run)
+    assert found[2]["last_name"] == letters(0) and found[5]["last_name"] == letters(1)
+    rejects = list(csv.DictReader(io.StringIO(night.request("GET", f"/v1/runs/{run}/rejects").decode())))
+    assert [r["row"] for r in rejects] == ["3", "4"]
+
+
+def test_the_header_decides_nothing_about_delimiters(night):
+    rows = book_of_people(1, [["a;b;c;d;e;f;g|h;i"], ["v"]])
+    run = night.start_run(book_of(rows))
+    night.wait_end(run)
+    assert fields(night, run)[2]["a;b;c;d;e;f;g|h;i"] == "v"
+
+
+def test_the_first_sheet_to_see(night):
+    book = openpyxl.load_workbook(io.BytesIO(book_of(book_of_people(2))))
+    hidden = book.create_sheet("old", 0)
+    hidden["A1"] = "nothing"
+    hidden.sheet_state = "hidden"
+    out = io.BytesIO()
+    book.save(out)
+    run = night.start_run(out.getvalue())
+    assert night.wait_end(run)["total"] == 2
+
+
+def test_a_plan_over_a_workbook(night):
+    plan = night.post("/v1/plans", {"campaign": "demo", "upload": night.upload(book_of(book_of_people(5)))})
+    assert plan["rows"]["total"] == 5 if "rows" in plan else "5" in json.dumps(plan)
+    wait(lambda: not list((night.folder / "state" / "uploads").glob("*.new")), 5, "an end of the conversion")
+
+
+def test_the_same_start_again(night):
+    upload = night.upload(book_of(book_of_people(2)))
+    body, key = {"campaign": "demo", "upload": upload}, {"Idempotency-Key": "book"}
+    first = night.post("/v1/runs", body, key)["run"]
+    assert night.post("/v1/runs", body, key)["run"] == first
+
+
+def zip_of(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, data in files.items():
+            z.writestr(name, data)
+    return out.getvalue()
+
+
+def changed(data, name, text):
+    """The workbook with another content of one part."""
+    with zipfile.ZipFile(io.BytesIO(data)) as z:
+        return zip_of({n: text if n == name else z.read(n) for n in z.namelist()})
+
+
+def test_refusals_say_what_is_right(night):
+    book = book_of(book_of_people(2))
+    status, problem = refused(night, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600)
+    assert status == 415 and problem["code"] == "unknown-file" and ".xls" in problem["detail"]
+    status, problem = refused(night, b"%PDF-1.7 and so on")
+    assert status == 415 and "neither CSV nor a workbook" in problem["detail"]
+    status, problem = refused(night, zip_of({"mimetype": "x", "META-INF/manifest.xml": "<a/>"}))
+    assert status == 422 and ".ods" in problem["detail"]
+    for data, words in ((zip_of({"a.txt": "hello"}), "an archive, but no workbook"), (book[:2000], "cannot be opened"),
+                        (changed(book, "xl/worksheets/sheet1.xml", "<worksheet><sheetData><row"), "sheet: line 1"),
+                        (changed(book, "xl/worksheets/sheet1.xml", "<!DOCTYPE x [<!ENTITY a 'b'>]><worksheet/>"), "document type"),
+                        (changed(book, "xl/worksheets/sheet1.xml", "<worksheet/>"), "is empty"),
+                        (changed(book, "xl/worksheets/sheet1.xml", "<a>" * 100), "in each other"),
+                        (changed(book, "xl/worksheets/sheet1.xml", b"<worksheet>" + b" " * (2 << 30)), "unpack to more than")
+                        if "FLOW_LONG" in __import__("os").environ else (zip_of({"b": ""}), "no workbook")):
+        status, problem = refused(night, data)
+        assert status == 422 and problem["code"] == "bad-workbook" and words in problem["detail"], problem
+    status, problem = refused(night, b"PK\3\4" + b"\0" * (50 * PART))
+    assert status == 413 and problem["code"] == "workbook-too-large"
+    assert not list((night.folder / "state" / "uploads").glob("*.new"))
+    run = night.start_run(book)
+    night.wait_end(run)
+
+
+def test_a_bomb_ends_in_time(night):
+    """A text of one MiB that every cell refers to."""
+    book = book_of(book_of_people(2))
+    cells = "".join(f'<row r="{r}"><c r="A{r}" t="s"><v>0</v></c></row>' for r in range(1, 20001))
+    sheet = f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{cells}</sheetData></worksheet>'
+    with zipfile.ZipFile(io.BytesIO(book)) as z:
+        files = {n: z.read(n) for n in z.namelist()}
+    files["xl/worksheets/sheet1.xml"] = sheet
+    files["xl/sharedStrings.xml"] = "<sst><si><t>" + "x" * 1000000 + "</t></si></sst>"
+    rels = files["xl/_rels/workbook.xml.rels"].decode()
+    if "sharedStrings" not in rels:
+        files["xl/_rels/workbook.xml.rels"] = rels.replace(
+            "</Relationships>", '<Relationship Id="rId99" Type="http://schemas.openxmlformats.org/officeDocument/2006/'
+            'relationships/sharedStrings" Target="sharedStrings.xml"/></Relationships>')
+    status, problem = refused(night, zip_of(files))
+    assert status == 422 and "512 MiB" in problem["detail"]
+
+
+def test_no_such_run(night):
+    with pytest.raises(Refused) as e:
+        night.request("GET", "/v1/runs/4000/export?format=xlsx")
+    assert e.value.status == 404
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+def test_libreoffice_reads_the_same(night, tmp_path):
+    run = night.start_run((BOOKS / "people-100.gnumeric.xlsx").read_bytes())
+    night.wait_end(run)
+    (tmp_path / "r.xlsx").write_bytes(night.request("GET", f"/v1/runs/{run}/export?format=xlsx"))
+    subprocess.run(["soffice", "--headless", f"-env:UserInstallation=file://{tmp_path}/profile", "--convert-to",
+                    "csv:Text - txt - csv (StarCalc):44,34,76,1", "--outdir", str(tmp_path), str(tmp_path / "r.xlsx")],
+                   check=True, capture_output=True, timeout=120)
+    rows = list(csv.reader(io.StringIO((tmp_path / "r.csv").read_text())))
+    wanted = [["" if v is None else str(v) for v in row] for row in night.book(run)[1]]
+    assert [row[4:] for row in rows] == [row[4:] for row in wanted]
