@@ -4,6 +4,7 @@
  */
 #include "lib/table/xlsx.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xlsxwriter.h>
@@ -53,6 +54,22 @@ int xlsx_writer_new(const char *file, const char *tmp_dir, uint32_t numbers, str
 	return 0;
 }
 
+/* What looks like an escaped character (_x0041_) is escaped itself, or readers would take it for one; a line ends with LF in a cell. */
+static void add_literal(struct buf *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '_' && len - i >= 7 && text[i + 1] == 'x' && text[i + 6] == '_' && isxdigit((unsigned char)text[i + 2]) &&
+		    isxdigit((unsigned char)text[i + 3]) && isxdigit((unsigned char)text[i + 4]) && isxdigit((unsigned char)text[i + 5])) {
+			buf_add_text(out, "_x005F");
+		}
+		if (text[i] != '\r') {
+			buf_add_char(out, text[i]);
+		} else if (i + 1 == len || text[i + 1] != '\n') {
+			buf_add_char(out, '\n');
+		}
+	}
+}
+
 /* NUL-terminated, with no more characters than a cell holds; those beyond U+FFFF count twice. */
 static void set_text(struct xlsx_writer *w, const char *text, size_t len)
 {
@@ -68,12 +85,8 @@ static void set_text(struct xlsx_writer *w, const char *text, size_t len)
 		p += n > 0 ? n : 1;
 	}
 	buf_reset(&w->text);
-	if (units <= MAX_CHARACTERS) {
-		buf_add(&w->text, text, len);
-	} else {
-		buf_add(&w->text, text, fits);
-		buf_add_text(&w->text, cut_mark);
-	}
+	add_literal(&w->text, text, units <= MAX_CHARACTERS ? len : fits);
+	buf_add_text(&w->text, units <= MAX_CHARACTERS ? "" : cut_mark);
 	for (size_t i = 0; i < w->text.len; i++) {
 		w->text.data[i] = w->text.data[i] != 0 ? w->text.data[i] : ' ';
 	}
