@@ -19,10 +19,14 @@ enum file_kind file_kind(const void *bytes, size_t len)
 		const char *bytes;
 		size_t len;
 		enum file_kind kind;
-	} kinds[] = {{"PK\3\4", 4, FILE_ZIP}, {"PK\5\6", 4, FILE_ZIP}, {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", 8, FILE_OLD_BOOK},
-	    {"%PDF-", 5, FILE_OTHER}, {"\x1F\x8B\x08", 3, FILE_OTHER}, {"\x89PNG", 4, FILE_OTHER}, {"\xFF\xD8\xFF", 3, FILE_OTHER},
-	    {"GIF8", 4, FILE_OTHER}, {"Rar!\x1A", 5, FILE_OTHER}, {"7z\xBC\xAF\x27\x1C", 6, FILE_OTHER}, {"{\\rtf", 5, FILE_OTHER},
-	    {"\x7F" "ELF", 4, FILE_OTHER}};
+	} kinds[] = {{"PK\3\4", 4, FILE_ZIP}, {"PK\5\6", 4, FILE_ZIP},
+	    {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", 8, FILE_OLD_BOOK}, {"%PDF-", 5, FILE_OTHER},
+	    {"\x1F\x8B\x08", 3, FILE_OTHER}, {"\x89PNG", 4, FILE_OTHER},
+	    {"\xFF\xD8\xFF", 3, FILE_OTHER}, {"GIF8", 4, FILE_OTHER}, {"Rar!\x1A", 5, FILE_OTHER},
+	    {"7z\xBC\xAF\x27\x1C", 6, FILE_OTHER}, {"{\\rtf", 5, FILE_OTHER},
+	    {"\x7F"
+	     "ELF",
+		4, FILE_OTHER}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (len >= kinds[i].len && memcmp(bytes, kinds[i].bytes, kinds[i].len) == 0) {
@@ -45,9 +49,13 @@ static int pump(struct book *b, zip_file_t *f, uint64_t max, struct xml *x)
 		n = zip_fread(f, bytes, sizeof(bytes));
 		total += n > 0 ? (uint64_t)n : 0;
 		if (n < 0) {
-			rc = lead_fail(b->err, LEAD_EINPUT, "the workbook's %s cannot be unpacked: %s", x->part, zip_file_strerror(f));
+			rc = lead_fail(b->err, LEAD_EINPUT,
+			    "the workbook's %s cannot be unpacked: %s", x->part,
+			    zip_file_strerror(f));
 		} else if (total > max) {
-			rc = lead_fail(b->err, LEAD_EINPUT, "the workbook's %s unpack to more than %llu MiB", x->part, (unsigned long long)(max >> 20));
+			rc = lead_fail(b->err, LEAD_EINPUT,
+			    "the workbook's %s unpack to more than %llu MiB", x->part,
+			    (unsigned long long)(max >> 20));
 		} else {
 			rc = xml_feed(x, bytes, (size_t)n, n == 0);
 		}
@@ -64,7 +72,8 @@ int book_part(struct book *b, const char *path, uint64_t max, struct xml *x)
 
 	x->err = b->err;
 	if (f == NULL) {
-		return lead_fail(b->err, LEAD_EINPUT, "no workbook of the kind .xlsx: %.100s is missing or locked", path);
+		return lead_fail(b->err, LEAD_EINPUT,
+		    "no workbook of the kind .xlsx: %.100s is missing or locked", path);
 	}
 	rc = pump(b, f, max, x);
 	(void)zip_fclose(f);
@@ -108,7 +117,8 @@ static void set_path(char out[256], const char *base, const char *target)
 static void relation_begin(struct xml *x, const char *name, const char **pairs)
 {
 	struct way *w = x->arg;
-	const char *id = xml_pair(pairs, "Id"), *type = xml_pair(pairs, "Type"), *target = xml_pair(pairs, "Target");
+	const char *id = xml_pair(pairs, "Id"), *type = xml_pair(pairs, "Type"),
+		   *target = xml_pair(pairs, "Target");
 	struct relation *r;
 
 	if (strcmp(name, "Relationship") != 0 || id == NULL || type == NULL || target == NULL) {
@@ -148,12 +158,14 @@ static const struct relation *relation_of(const struct way *w, const char *id, c
 static void workbook_begin(struct xml *x, const char *name, const char **pairs)
 {
 	struct way *w = x->arg;
-	const char *date = xml_pair(pairs, "date1904"), *title = xml_pair(pairs, "name"), *id = xml_pair(pairs, "id");
+	const char *date = xml_pair(pairs, "date1904"), *title = xml_pair(pairs, "name"),
+		   *id = xml_pair(pairs, "id");
 	const char *state = xml_pair(pairs, "state");
 
 	if (strcmp(name, "workbookPr") == 0 && date != NULL) {
 		w->b->from_1904 = strcmp(date, "1") == 0 || strcmp(date, "true") == 0;
-	} else if (strcmp(name, "sheet") == 0 && title != NULL && id != NULL && w->n_sheets < MAX_SHEETS) {
+	} else if (strcmp(name, "sheet") == 0 && title != NULL && id != NULL &&
+		   w->n_sheets < MAX_SHEETS) {
 		struct sheet_name *s = &w->sheets[w->n_sheets++];
 
 		(void)snprintf(s->name, sizeof(s->name), "%s", title);
@@ -179,7 +191,8 @@ static int find_sheet(struct way *w, const char *wanted)
 		buf_printf(&known, "%s%s", known.len > 0 ? ", " : "", s->name);
 	}
 	if (wanted != NULL) {
-		(void)lead_fail(w->b->err, LEAD_EINPUT, "there is no sheet '%.60s', only %.200s", wanted, known.len > 0 ? known.data : "none");
+		(void)lead_fail(w->b->err, LEAD_EINPUT, "there is no sheet '%.60s', only %.200s",
+		    wanted, known.len > 0 ? known.data : "none");
 	} else {
 		(void)lead_fail(w->b->err, LEAD_EINPUT, "the workbook has no sheet to see");
 	}
@@ -227,13 +240,16 @@ static int follow(struct way *w, const char *wanted)
 	int rc;
 
 	if (zip_get_num_entries(w->b->zip, 0) > MAX_ENTRIES) {
-		return lead_fail(w->b->err, LEAD_EINPUT, "an archive of more than %d files is no workbook", MAX_ENTRIES);
+		return lead_fail(w->b->err, LEAD_EINPUT,
+		    "an archive of more than %d files is no workbook", MAX_ENTRIES);
 	}
 	if (zip_name_locate(w->b->zip, "META-INF/manifest.xml", 0) >= 0) {
-		return lead_fail(w->b->err, LEAD_EINPUT, "an OpenDocument file (.ods): save it as .xlsx or CSV");
+		return lead_fail(
+		    w->b->err, LEAD_EINPUT, "an OpenDocument file (.ods): save it as .xlsx or CSV");
 	}
 	if (zip_name_locate(w->b->zip, "[Content_Types].xml", ZIP_FL_NOCASE) < 0) {
-		return lead_fail(w->b->err, LEAD_EINPUT, "an archive, but no workbook of the kind .xlsx");
+		return lead_fail(
+		    w->b->err, LEAD_EINPUT, "an archive, but no workbook of the kind .xlsx");
 	}
 	w->base = "";
 	rc = read_relations(w, "_rels/.rels");
@@ -242,7 +258,8 @@ static int follow(struct way *w, const char *wanted)
 		return rc;
 	}
 	if (r != NULL && ends_with(r->path, ".bin")) {
-		return lead_fail(w->b->err, LEAD_EINPUT, "a workbook of the kind .xlsb: save it as .xlsx or CSV");
+		return lead_fail(w->b->err, LEAD_EINPUT,
+		    "a workbook of the kind .xlsb: save it as .xlsx or CSV");
 	}
 	if (r == NULL || !ends_with(r->path, "workbook.xml")) {
 		return lead_fail(w->b->err, LEAD_EINPUT, "an Office document, but no workbook");
@@ -253,8 +270,12 @@ static int follow(struct way *w, const char *wanted)
 
 static int find(struct book *b, const char *wanted)
 {
-	struct way w = {.b = b, .relations = calloc(MAX_SHEETS + 100, sizeof(*w.relations)), .sheets = calloc(MAX_SHEETS, sizeof(*w.sheets))};
-	int rc = w.relations != NULL && w.sheets != NULL ? follow(&w, wanted) : lead_fail(b->err, LEAD_ENOMEM, "out of memory");
+	struct way w = {.b = b,
+	    .relations = calloc(MAX_SHEETS + 100, sizeof(*w.relations)),
+	    .sheets = calloc(MAX_SHEETS, sizeof(*w.sheets))};
+	int rc = w.relations != NULL && w.sheets != NULL
+		     ? follow(&w, wanted)
+		     : lead_fail(b->err, LEAD_ENOMEM, "out of memory");
 
 	free(w.relations);
 	free(w.sheets);
@@ -285,20 +306,23 @@ static int open_zip(const void *bytes, size_t len, zip_t **ret, struct lead_erro
 	source = zip_source_buffer_create(bytes, len, 0, &why);
 	*ret = source != NULL ? zip_open_from_source(source, ZIP_RDONLY, &why) : NULL;
 	if (*ret == NULL) {
-		(void)lead_fail(err, LEAD_EINPUT, "the workbook cannot be opened: %s", zip_error_strerror(&why));
+		(void)lead_fail(err, LEAD_EINPUT, "the workbook cannot be opened: %s",
+		    zip_error_strerror(&why));
 		zip_source_free(source);
 	}
 	zip_error_fini(&why);
 	return *ret != NULL ? 0 : LEAD_EINPUT;
 }
 
-int xlsx_to_csv(const void *bytes, size_t len, const struct xlsx_options *o, xlsx_write_fn write, void *arg, struct lead_error *err)
+int xlsx_to_csv(const void *bytes, size_t len, const struct xlsx_options *o, xlsx_write_fn write,
+    void *arg, struct lead_error *err)
 {
 	struct book b = {.err = err};
 	int rc;
 
 	if (len > XLSX_BYTES) {
-		return lead_fail(err, LEAD_EINPUT, "the workbook is larger than %zu MiB", XLSX_BYTES >> 20);
+		return lead_fail(
+		    err, LEAD_EINPUT, "the workbook is larger than %zu MiB", XLSX_BYTES >> 20);
 	}
 	rc = open_zip(bytes, len, &b.zip, err);
 	rc = rc == 0 ? find(&b, o != NULL ? o->sheet : NULL) : rc;

@@ -1,6 +1,6 @@
 /*
- * See xlsx_internal.h. A date is a number with a format that shows one: days since 1899-12-30, but for the first 60, which
- * count a 29th of February 1900 that never was; or days since 1904-01-01.
+ * See xlsx_internal.h. A date is a number with a format that shows one: days since 1899-12-30, but
+ * for the first 60, which count a 29th of February 1900 that never was; or days since 1904-01-01.
  */
 #include "lib/table/xlsx_internal.h"
 
@@ -58,7 +58,9 @@ struct look look_of_code(const char *code)
 	clock = strpbrk(plain, "hs") != NULL;
 	date = strpbrk(plain, clock ? "yd" : "ydm") != NULL;
 	if (date || clock) {
-		return (struct look){.kind = date && clock ? LOOK_DATE_TIME : date ? LOOK_DATE : LOOK_TIME};
+		return (struct look){.kind = date && clock ? LOOK_DATE_TIME
+					     : date        ? LOOK_DATE
+							   : LOOK_TIME};
 	}
 	if (plain[0] == '0' && plain[1] != 0 && plain[strspn(plain, "0")] == 0) {
 		return (struct look){.kind = LOOK_PADDED, .width = (unsigned)strlen(plain)};
@@ -108,7 +110,8 @@ static bool write_date(int64_t day, bool from_1904, struct buf *out)
 	if (day < (from_1904 ? 0 : 1) || day > LAST_DAY) {
 		return false;
 	}
-	day += from_1904 ? day_from_civil(1904, 1, 1) : day_from_civil(1899, 12, day < 60 ? 31 : 30);
+	day +=
+	    from_1904 ? day_from_civil(1904, 1, 1) : day_from_civil(1899, 12, day < 60 ? 31 : 30);
 	c = civil_from_day(day);
 	buf_printf(out, "%04lld-%02u-%02u", (long long)c.year, c.month, c.day);
 	return true;
@@ -123,7 +126,8 @@ static bool write_moment(struct look l, double number, bool from_1904, struct bu
 	}
 	seconds = llround(number * DAY_S);
 	if (l.kind == LOOK_ELAPSED) {
-		buf_printf(out, "%lld:%02d:%02d", (long long)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
+		buf_printf(out, "%lld:%02d:%02d", (long long)(seconds / 3600),
+		    (int)(seconds / 60 % 60), (int)(seconds % 60));
 		return true;
 	}
 	if (l.kind != LOOK_TIME && !write_date(seconds / DAY_S, from_1904, out)) {
@@ -133,7 +137,8 @@ static bool write_moment(struct look l, double number, bool from_1904, struct bu
 		buf_add_char(out, 'T');
 	}
 	if (l.kind != LOOK_DATE) {
-		buf_printf(out, "%02d:%02d:%02d", (int)(seconds % DAY_S / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
+		buf_printf(out, "%02d:%02d:%02d", (int)(seconds % DAY_S / 3600),
+		    (int)(seconds / 60 % 60), (int)(seconds % 60));
 	}
 	return true;
 }

@@ -3,7 +3,8 @@
  *
  *   <row r> -> <c r t s> -> <v> or <is><t> -> </c>: the text, at its column -> </row>: a line
  *
- * Cells without a value are not there: programs write them by the thousand for their borders and colours.
+ * Cells without a value are not there: programs write them by the thousand for their borders and
+ * colours.
  */
 #include "lib/table/xlsx_internal.h"
 
@@ -28,15 +29,16 @@ struct sheet {
 	xlsx_write_fn write;
 	void *arg;
 	uint64_t max_output, output;
-	struct buf out, raw, text; /* lines not written yet; a cell as in the file; the same as it is seen */
+	struct buf out, raw,
+	    text; /* lines not written yet; a cell as in the file; the same as it is seen */
 
 	bool in_data, in_row, in_cell, in_value, phonetic;
 	enum cell_type type;
 	size_t style;
-	uint32_t row, column;  /* of the cell under way, from 1 */
-	uint32_t last_row;     /* the last one with a value; 0: none yet */
-	uint32_t filled;       /* columns of this row that are written */
-	uint32_t last_column;  /* in the file, with a value or not */
+	uint32_t row, column; /* of the cell under way, from 1 */
+	uint32_t last_row;    /* the last one with a value; 0: none yet */
+	uint32_t filled;      /* columns of this row that are written */
+	uint32_t last_column; /* in the file, with a value or not */
 	uint32_t cells;
 };
 
@@ -76,7 +78,8 @@ static int flush(struct sheet *s, size_t least)
 	}
 	s->output += s->out.len;
 	if (s->output > s->max_output) {
-		return lead_fail(s->b->err, LEAD_EINPUT, "the sheet holds more than %" PRIu64 " MiB of text", s->max_output >> 20);
+		return lead_fail(s->b->err, LEAD_EINPUT,
+		    "the sheet holds more than %" PRIu64 " MiB of text", s->max_output >> 20);
 	}
 	if (!s->write(s->arg, s->out.data, s->out.len)) {
 		return lead_fail(s->b->err, LEAD_EIO, "the sheet's text cannot be written");
@@ -91,7 +94,8 @@ static void fill_rows(struct sheet *s, struct xml *x)
 	uint32_t gap = s->last_row != 0 ? s->row - s->last_row - 1 : 0;
 
 	if (gap > MAX_GAP) {
-		xml_fail(x, LEAD_EINPUT, "rows %u to %u are empty; %d in a row are too many", s->last_row + 1, s->row - 1, MAX_GAP);
+		xml_fail(x, LEAD_EINPUT, "rows %u to %u are empty; %d in a row are too many",
+		    s->last_row + 1, s->row - 1, MAX_GAP);
 		return;
 	}
 	for (uint32_t i = 0; i < gap; i++) {
@@ -104,7 +108,8 @@ static void fill_rows(struct sheet *s, struct xml *x)
 static void put_cell(struct sheet *s, struct xml *x)
 {
 	if (s->column > MAX_COLUMN) {
-		xml_fail(x, LEAD_EINPUT, "row %u has a value in column %u; %d are the most", s->row, s->column, MAX_COLUMN);
+		xml_fail(x, LEAD_EINPUT, "row %u has a value in column %u; %d are the most", s->row,
+		    s->column, MAX_COLUMN);
 		return;
 	}
 	if (s->last_row != s->row) {
@@ -127,7 +132,8 @@ static void take_shared(struct sheet *s, struct xml *x)
 	size_t len;
 
 	if (end == NULL || end == s->raw.data || !strings_get(&s->b->shared, index, &text, &len)) {
-		xml_fail(x, LEAD_EINPUT, "row %u, column %u: there is no text of this number", s->row, s->column);
+		xml_fail(x, LEAD_EINPUT, "row %u, column %u: there is no text of this number",
+		    s->row, s->column);
 		return;
 	}
 	buf_add(&s->text, text, len);
@@ -154,7 +160,9 @@ static void take_value(struct sheet *s, struct xml *x)
 		look_write(look_of_style(s), s->raw.data, s->raw.len, s->b->from_1904, &s->text);
 		break;
 	case CELL_BOOL:
-		buf_add_text(&s->text, strcmp(s->raw.data, "1") == 0 || strcmp(s->raw.data, "true") == 0 ? "TRUE" : "FALSE");
+		buf_add_text(&s->text,
+		    strcmp(s->raw.data, "1") == 0 || strcmp(s->raw.data, "true") == 0 ? "TRUE"
+										      : "FALSE");
 		break;
 	case CELL_TEXT:
 	case CELL_INLINE:
@@ -176,7 +184,8 @@ static enum cell_type type_of(const char *word)
 	static const struct {
 		const char *word;
 		enum cell_type type;
-	} types[] = {{"s", CELL_SHARED}, {"str", CELL_TEXT}, {"inlineStr", CELL_INLINE}, {"b", CELL_BOOL}, {"e", CELL_PLAIN}, {"d", CELL_PLAIN}};
+	} types[] = {{"s", CELL_SHARED}, {"str", CELL_TEXT}, {"inlineStr", CELL_INLINE},
+	    {"b", CELL_BOOL}, {"e", CELL_PLAIN}, {"d", CELL_PLAIN}};
 
 	for (size_t i = 0; word != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
 		if (strcmp(word, types[i].word) == 0) {
@@ -203,7 +212,8 @@ static void begin_row(struct sheet *s, struct xml *x, const char **pairs)
 	unsigned long row = number != NULL ? strtoul(number, NULL, 10) : (unsigned long)s->row + 1;
 
 	if (row <= s->row || row > MAX_ROW) {
-		xml_fail(x, LEAD_EINPUT, "row '%.20s' comes after row %u", number != NULL ? number : "", s->row);
+		xml_fail(x, LEAD_EINPUT, "row '%.20s' comes after row %u",
+		    number != NULL ? number : "", s->row);
 		return;
 	}
 	s->row = (uint32_t)row;
@@ -217,7 +227,8 @@ static void begin_cell(struct sheet *s, struct xml *x, const char **pairs)
 
 	s->column = reference != NULL ? column_of(reference) : s->last_column + 1;
 	if (s->column <= s->last_column || s->column > 16384) {
-		xml_fail(x, LEAD_EINPUT, "row %u: cell '%.20s' comes after column %u", s->row, reference != NULL ? reference : "", s->last_column);
+		xml_fail(x, LEAD_EINPUT, "row %u: cell '%.20s' comes after column %u", s->row,
+		    reference != NULL ? reference : "", s->last_column);
 		return;
 	}
 	if (++s->cells > MAX_CELLS) {
@@ -261,7 +272,8 @@ static void on_text(struct xml *x, const char *text, size_t len)
 	}
 	buf_add(&s->raw, text, len);
 	if (s->raw.failed) {
-		xml_fail(x, LEAD_EINPUT, "row %u, column %u: a text of more than %zu MiB", s->row, s->column, CELL_BYTES >> 20);
+		xml_fail(x, LEAD_EINPUT, "row %u, column %u: a text of more than %zu MiB", s->row,
+		    s->column, CELL_BYTES >> 20);
 	}
 }
 
@@ -304,5 +316,7 @@ int sheet_finish(struct sheet *s)
 {
 	int rc = flush(s, 0);
 
-	return rc == 0 && s->last_row == 0 ? lead_fail(s->b->err, LEAD_EINPUT, "the sheet '%.100s' is empty", s->b->sheet) : rc;
+	return rc == 0 && s->last_row == 0
+		   ? lead_fail(s->b->err, LEAD_EINPUT, "the sheet '%.100s' is empty", s->b->sheet)
+		   : rc;
 }

@@ -17,7 +17,8 @@ static int hex4(const char *p)
 	int n = 0;
 
 	for (int i = 0; i < 4; i++) {
-		const char *digits = "0123456789abcdef0123456789ABCDEF", *at = p[i] != 0 ? strchr(digits, p[i]) : NULL;
+		const char *digits = "0123456789abcdef0123456789ABCDEF",
+			   *at = p[i] != 0 ? strchr(digits, p[i]) : NULL;
 
 		if (at == NULL) {
 			return -1;
@@ -34,7 +35,9 @@ void strings_unescape(const char *text, size_t len, struct buf *out)
 
 	while (p < end) {
 		const char *mark = memchr(p, '_', (size_t)(end - p));
-		int code = mark != NULL && end - mark >= 7 && mark[1] == 'x' && mark[6] == '_' ? hex4(mark + 2) : -1;
+		int code = mark != NULL && end - mark >= 7 && mark[1] == 'x' && mark[6] == '_'
+			       ? hex4(mark + 2)
+			       : -1;
 
 		if (mark == NULL) {
 			break;
@@ -115,7 +118,8 @@ static void string_end(struct xml *x, const char *name)
 		buf_add(&s->ends, &s->text.len, sizeof(s->text.len));
 		s->n++;
 		if (s->text.failed || s->ends.failed || s->n >= MAX_STRINGS) {
-			xml_fail(x, LEAD_EINPUT, "more than %zu MiB of texts or %zu of them", STRINGS_BYTES >> 20, MAX_STRINGS);
+			xml_fail(x, LEAD_EINPUT, "more than %zu MiB of texts or %zu of them",
+			    STRINGS_BYTES >> 20, MAX_STRINGS);
 		}
 	}
 }
@@ -123,7 +127,11 @@ static void string_end(struct xml *x, const char *name)
 int book_strings(struct book *b)
 {
 	struct reading r = {.b = b, .item = {.max = (size_t)1 << 20}};
-	struct xml x = {.part = "texts", .begin = string_begin, .end = string_end, .text = string_text, .arg = &r};
+	struct xml x = {.part = "texts",
+	    .begin = string_begin,
+	    .end = string_end,
+	    .text = string_text,
+	    .arg = &r};
 	int rc;
 
 	if (b->strings_path[0] == 0) {
@@ -173,7 +181,8 @@ static void style_begin(struct xml *x, const char *name, const char **pairs)
 	const char *code = xml_pair(pairs, "formatCode");
 
 	if (strcmp(name, "numFmt") == 0 && code != NULL && s->n_formats < 4096) {
-		struct format f = {.id = number_of(xml_pair(pairs, "numFmtId")), .look = look_of_code(code)};
+		struct format f = {
+		    .id = number_of(xml_pair(pairs, "numFmtId")), .look = look_of_code(code)};
 
 		buf_add(&s->formats, &f, sizeof(f));
 		s->n_formats++;

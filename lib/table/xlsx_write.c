@@ -1,6 +1,7 @@
 /*
- * See xlsx.h. libxlsxwriter in its mode of constant memory: a row goes to a temporary file when the next one begins, texts
- * stand in their cells. What it makes of control characters is undone by every reader.
+ * See xlsx.h. libxlsxwriter in its mode of constant memory: a row goes to a temporary file when the
+ * next one begins, texts stand in their cells. What it makes of control characters is undone by
+ * every reader.
  */
 #include "lib/table/xlsx.h"
 
@@ -30,9 +31,11 @@ struct xlsx_writer {
 	struct buf text;
 };
 
-int xlsx_writer_new(const char *file, const char *tmp_dir, uint32_t numbers, struct xlsx_writer **ret, struct lead_error *err)
+int xlsx_writer_new(const char *file, const char *tmp_dir, uint32_t numbers,
+    struct xlsx_writer **ret, struct lead_error *err)
 {
-	lxw_workbook_options o = {.constant_memory = LXW_TRUE, .tmpdir = (char *)(uintptr_t)tmp_dir};
+	lxw_workbook_options o = {
+	    .constant_memory = LXW_TRUE, .tmpdir = (char *)(uintptr_t)tmp_dir};
 	struct xlsx_writer *w = calloc(1, sizeof(*w));
 
 	*ret = w;
@@ -54,12 +57,14 @@ int xlsx_writer_new(const char *file, const char *tmp_dir, uint32_t numbers, str
 	return 0;
 }
 
-/* What looks like an escaped character (_x0041_) is escaped itself, or readers would take it for one; a line ends with LF in a cell. */
+/* What looks like an escaped character (_x0041_) is escaped itself, or readers would take it for
+ * one; a line ends with LF in a cell. */
 static void add_literal(struct buf *out, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '_' && len - i >= 7 && text[i + 1] == 'x' && text[i + 6] == '_' && isxdigit((unsigned char)text[i + 2]) &&
-		    isxdigit((unsigned char)text[i + 3]) && isxdigit((unsigned char)text[i + 4]) && isxdigit((unsigned char)text[i + 5])) {
+		if (text[i] == '_' && len - i >= 7 && text[i + 1] == 'x' && text[i + 6] == '_' &&
+		    isxdigit((unsigned char)text[i + 2]) && isxdigit((unsigned char)text[i + 3]) &&
+		    isxdigit((unsigned char)text[i + 4]) && isxdigit((unsigned char)text[i + 5])) {
 			buf_add_text(out, "_x005F");
 		}
 		if (text[i] != '\r') {
@@ -97,7 +102,8 @@ static void widen(struct xlsx_writer *w)
 	size_t line = strcspn(w->text.data, "\r\n"), width = text_length(w->text.data, line) + 2;
 
 	width = width < LEAST_WIDTH ? LEAST_WIDTH : width > MOST_WIDTH ? MOST_WIDTH : width;
-	w->widths[w->column] = width > w->widths[w->column] ? (unsigned char)width : w->widths[w->column];
+	w->widths[w->column] =
+	    width > w->widths[w->column] ? (unsigned char)width : w->widths[w->column];
 }
 
 static bool is_number(const struct xlsx_writer *w, double *ret)
@@ -117,7 +123,9 @@ int xlsx_write_cell(struct xlsx_writer *w, const char *text, size_t len, struct 
 	double number;
 
 	if (w->column == MAX_COLUMNS || w->row >= LXW_ROW_MAX) {
-		return lead_fail(err, LEAD_EINPUT, "a workbook holds %d columns and %d rows at most: take CSV", MAX_COLUMNS, (int)LXW_ROW_MAX);
+		return lead_fail(err, LEAD_EINPUT,
+		    "a workbook holds %d columns and %d rows at most: take CSV", MAX_COLUMNS,
+		    (int)LXW_ROW_MAX);
 	}
 	set_text(w, text, len);
 	if (w->text.failed) {
@@ -125,12 +133,17 @@ int xlsx_write_cell(struct xlsx_writer *w, const char *text, size_t len, struct 
 	}
 	if (w->text.len > 0) {
 		widen(w);
-		rc = is_number(w, &number) ? worksheet_write_number(w->sheet, w->row, (lxw_col_t)w->column, number, NULL)
-					   : worksheet_write_string(w->sheet, w->row, (lxw_col_t)w->column, w->text.data, w->row == 0 ? w->bold : NULL);
+		rc = is_number(w, &number)
+			 ? worksheet_write_number(
+			       w->sheet, w->row, (lxw_col_t)w->column, number, NULL)
+			 : worksheet_write_string(w->sheet, w->row, (lxw_col_t)w->column,
+			       w->text.data, w->row == 0 ? w->bold : NULL);
 	}
 	w->column++;
 	w->columns = w->column > w->columns ? w->column : w->columns;
-	return rc == LXW_NO_ERROR ? 0 : lead_fail(err, LEAD_EIO, "row %u: %s", w->row + 1, lxw_strerror(rc));
+	return rc == LXW_NO_ERROR
+		   ? 0
+		   : lead_fail(err, LEAD_EIO, "row %u: %s", w->row + 1, lxw_strerror(rc));
 }
 
 void xlsx_write_end(struct xlsx_writer *w)
@@ -145,7 +158,8 @@ int xlsx_writer_close(struct xlsx_writer *w, struct lead_error *err)
 	lxw_error rc;
 
 	for (unsigned i = 0; i < w->columns; i++) {
-		(void)worksheet_set_column(w->sheet, (lxw_col_t)i, (lxw_col_t)i, w->widths[i] > 0 ? w->widths[i] : LEAST_WIDTH, NULL);
+		(void)worksheet_set_column(w->sheet, (lxw_col_t)i, (lxw_col_t)i,
+		    w->widths[i] > 0 ? w->widths[i] : LEAST_WIDTH, NULL);
 	}
 	if (w->columns > 0 && w->row > 0) { /* texts of digits are meant as they are */
 		(void)snprintf(range, sizeof(range), "A1:XFD%u", w->row);
@@ -154,5 +168,7 @@ int xlsx_writer_close(struct xlsx_writer *w, struct lead_error *err)
 	rc = workbook_close(w->book);
 	buf_free(&w->text);
 	free(w);
-	return rc == LXW_NO_ERROR ? 0 : lead_fail(err, LEAD_EIO, "the workbook cannot be written: %s", lxw_strerror(rc));
+	return rc == LXW_NO_ERROR ? 0
+				  : lead_fail(err, LEAD_EIO, "the workbook cannot be written: %s",
+					lxw_strerror(rc));
 }

@@ -69,7 +69,8 @@ static void XMLCALL on_text(void *arg, const char *text, int len)
 	}
 }
 
-static void XMLCALL on_doctype(void *arg, const char *name, const char *system, const char *public, int internal)
+static void XMLCALL on_doctype(
+    void *arg, const char *name, const char *system, const char *public, int internal)
 {
 	(void)name;
 	(void)system;
@@ -93,7 +94,8 @@ int xml_open(struct xml *x)
 
 int xml_feed(struct xml *x, const void *bytes, size_t len, bool last)
 {
-	if (x->rc == 0 && XML_Parse(x->parser, bytes, (int)len, last) != XML_STATUS_OK && x->rc == 0) {
+	if (x->rc == 0 && XML_Parse(x->parser, bytes, (int)len, last) != XML_STATUS_OK &&
+	    x->rc == 0) {
 		xml_fail(x, LEAD_EINPUT, "line %lu: %s", XML_GetCurrentLineNumber(x->parser),
 		    XML_ErrorString(XML_GetErrorCode(x->parser)));
 	}

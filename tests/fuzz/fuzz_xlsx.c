@@ -1,7 +1,8 @@
 /*
- * tests/fuzz/fuzz_xlsx.c: any bytes as a workbook. What begins with PK is taken as a whole file; anything else as the XML
- * of a sheet, with two texts and a few styles to refer to, in pieces whose size its first byte tells. What comes out must be
- * CSV that the reader takes, the same however it was cut.
+ * tests/fuzz/fuzz_xlsx.c: any bytes as a workbook. What begins with PK is taken as a whole file;
+ * anything else as the XML of a sheet, with two texts and a few styles to refer to, in pieces whose
+ * size its first byte tells. What comes out must be CSV that the reader takes, the same however it
+ * was cut.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,11 +35,12 @@ static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field
 
 static void check_text(const struct buf *out)
 {
-	const struct csv_options o = {.encoding = CSV_UTF8, .delimiter = ',', .max_field_bytes = MAX_OUTPUT};
+	const struct csv_options o = {
+	    .encoding = CSV_UTF8, .delimiter = ',', .max_field_bytes = MAX_OUTPUT};
 	struct csv_reader *r;
 
-	if (csv_reader_new(&o, on_row, NULL, &r, NULL) != 0 || csv_reader_feed(r, out->data, out->len, NULL) != 0 ||
-	    csv_reader_finish(r, NULL) != 0) {
+	if (csv_reader_new(&o, on_row, NULL, &r, NULL) != 0 ||
+	    csv_reader_feed(r, out->data, out->len, NULL) != 0 || csv_reader_finish(r, NULL) != 0) {
 		abort();
 	}
 	csv_reader_free(r);
@@ -58,7 +60,8 @@ static void whole_file(const uint8_t *data, size_t len)
 /* Two texts, and a style of every look. */
 static void fill(struct book *b)
 {
-	static const char *const codes[] = {"General", "00000", "yyyy-mm-dd", "hh:mm", "d/m/yy h:mm", "[h]:mm"};
+	static const char *const codes[] = {
+	    "General", "00000", "yyyy-mm-dd", "hh:mm", "d/m/yy h:mm", "[h]:mm"};
 	size_t ends[] = {3, 5};
 
 	buf_add_text(&b->shared.text, "onetw");

@@ -1,6 +1,6 @@
 /*
- * tests/unit/test_sandbox.c: what a process can do no more in the sandbox. Each try is one in a child of its own, that
- * proves first that it works outside; it tells by its exit status.
+ * tests/unit/test_sandbox.c: what a process can do no more in the sandbox. Each try is one in a
+ * child of its own, that proves first that it works outside; it tells by its exit status.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +86,8 @@ static bool try_pair(void)
 {
 	int ends[2];
 
-	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 && closed(ends[0]) && closed(ends[1]);
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 && closed(ends[0]) &&
+	       closed(ends[1]);
 }
 
 static bool try_fork(void)
@@ -111,7 +112,8 @@ static bool try_dup(void)
 
 static bool try_code(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	       MAP_FAILED;
 }
 
 static bool try_code_later(void)
@@ -194,15 +196,19 @@ static int in_child(try_fn f)
 
 static void test_nothing_can_be_reached(void **state)
 {
-	static const try_fn tries[] = {try_open, try_open_old, try_openat2, try_creat, try_stat, try_inet, try_unix, try_pair, try_fork,
-	    try_kill, try_dup, try_code, try_code_later, try_rename, try_prctl, try_limit, try_exec};
+	static const try_fn tries[] = {try_open, try_open_old, try_openat2, try_creat, try_stat,
+	    try_inet, try_unix, try_pair, try_fork, try_kill, try_dup, try_code, try_code_later,
+	    try_rename, try_prctl, try_limit, try_exec};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
 		int status = in_child(tries[i]);
 
 		if (status != 0) {
-			fail_msg("try %zu: %s", i, status == 1 ? "it works in the sandbox" : status == 10 ? "it does not work outside" : "no sandbox");
+			fail_msg("try %zu: %s", i,
+			    status == 1    ? "it works in the sandbox"
+			    : status == 10 ? "it does not work outside"
+					   : "no sandbox");
 		}
 	}
 }
@@ -287,11 +293,11 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_nothing_can_be_reached),
-	    cmocka_unit_test(test_what_is_there_can_be_used),
-	    cmocka_unit_test(test_the_kernel_says_so),
+		cmocka_unit_test(test_nothing_can_be_reached),
+		cmocka_unit_test(test_what_is_there_can_be_used),
+		cmocka_unit_test(test_the_kernel_says_so),
 #if defined(__x86_64__)
-	    cmocka_unit_test(test_other_calls_kill),
+		cmocka_unit_test(test_other_calls_kill),
 #endif
 	};
 

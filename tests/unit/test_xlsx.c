@@ -41,8 +41,10 @@ static void check_same(const struct table *a, const struct table *b)
 {
 	assert_int_equal(a->n, b->n);
 	for (size_t i = 0; i < b->n; i++) {
-		for (size_t k = 0; k < b->rows[i].n; k++) { /* a sheet has no empty cells at the end */
-			assert_string_equal(k < a->rows[i].n ? a->rows[i].cells[k].text : "", b->rows[i].cells[k].text);
+		for (size_t k = 0; k < b->rows[i].n;
+		     k++) { /* a sheet has no empty cells at the end */
+			assert_string_equal(k < a->rows[i].n ? a->rows[i].cells[k].text : "",
+			    b->rows[i].cells[k].text);
 		}
 	}
 }
@@ -60,7 +62,8 @@ static struct table parse(const char *text, size_t len)
 
 static void test_three_programs_and_the_csv_agree(void **state)
 {
-	static const char *const books[] = {"xlsx/people-100.libreoffice.xlsx", "xlsx/people-100.gnumeric.xlsx", "xlsx/people-100.openpyxl.xlsx"};
+	static const char *const books[] = {"xlsx/people-100.libreoffice.xlsx",
+	    "xlsx/people-100.gnumeric.xlsx", "xlsx/people-100.openpyxl.xlsx"};
 	struct buf file = table_load("leads/people-100.csv");
 	struct table wanted = parse(file.data, file.len);
 
@@ -82,20 +85,28 @@ static void test_three_programs_and_the_csv_agree(void **state)
 static void test_dates(void **state)
 {
 	(void)state;
-	check("xlsx/readers/date.xlsx", NULL, 0, "2021-01-01,15\r\n2021-01-02,16\r\n255:10:10,17\r\n");
-	check("xlsx/readers/date_1904.xlsx", NULL, 0, "2021-01-01,15\r\n2021-01-02,16\r\n255:10:10,17\r\n");
-	check("xlsx/readers/date_quoted_format.xlsx", NULL, 0, "2021-01-01\r\n2021-01-01\r\n2021-01-01\r\n2021-01-01\r\n");
+	check("xlsx/readers/date.xlsx", NULL, 0,
+	    "2021-01-01,15\r\n2021-01-02,16\r\n255:10:10,17\r\n");
+	check("xlsx/readers/date_1904.xlsx", NULL, 0,
+	    "2021-01-01,15\r\n2021-01-02,16\r\n255:10:10,17\r\n");
+	check("xlsx/readers/date_quoted_format.xlsx", NULL, 0,
+	    "2021-01-01\r\n2021-01-01\r\n2021-01-01\r\n2021-01-01\r\n");
 }
 
 static void test_texts(void **state)
 {
 	(void)state;
 	check("xlsx/readers/has_x000D_.xlsx", NULL, 0, "\"ABC\r\nDEF\"\r\n");
-	check("xlsx/readers/inlineStr_cdata.xlsx", NULL, 0, "Hello CDATA,World\r\n12345,NormalText\r\n");
-	check("xlsx/readers/temperature.xlsx", NULL, 0, "label,value\r\ncelsius,22.2222\r\nfahrenheit,72\r\n");
-	check("xlsx/readers/errors.xlsx", NULL, 0, "#DIV/0!\r\n#NAME?\r\n#VALUE!\r\n#NULL!\r\n#REF!\r\n#NUM!\r\n#N/A\r\n");
-	check("xlsx/readers/merge_cells.xlsx", NULL, 0, "Row Merge,,Not Merged\r\nColumn Merge,Chunk Merged\r\n");
-	check("xlsx/readers/richtext-namespaced.xlsx", NULL, 0, "\"inline string\nLine 2\nLine 3\",,,,,,,\"shared string\nLine 2\nLine 3\"\r\n");
+	check("xlsx/readers/inlineStr_cdata.xlsx", NULL, 0,
+	    "Hello CDATA,World\r\n12345,NormalText\r\n");
+	check("xlsx/readers/temperature.xlsx", NULL, 0,
+	    "label,value\r\ncelsius,22.2222\r\nfahrenheit,72\r\n");
+	check("xlsx/readers/errors.xlsx", NULL, 0,
+	    "#DIV/0!\r\n#NAME?\r\n#VALUE!\r\n#NULL!\r\n#REF!\r\n#NUM!\r\n#N/A\r\n");
+	check("xlsx/readers/merge_cells.xlsx", NULL, 0,
+	    "Row Merge,,Not Merged\r\nColumn Merge,Chunk Merged\r\n");
+	check("xlsx/readers/richtext-namespaced.xlsx", NULL, 0,
+	    "\"inline string\nLine 2\nLine 3\",,,,,,,\"shared string\nLine 2\nLine 3\"\r\n");
 }
 
 static void test_sheets(void **state)
@@ -106,7 +117,8 @@ static void test_sheets(void **state)
 	(void)state;
 	assert_int_equal(read_book("xlsx/readers/any_sheets.xlsx", &named, &out), 0);
 	buf_free(&out);
-	check("xlsx/readers/any_sheets.xlsx", &wrong, LEAD_EINPUT, "there is no sheet 'Visble', only Visible, Hidden, VeryHidden, Chart");
+	check("xlsx/readers/any_sheets.xlsx", &wrong, LEAD_EINPUT,
+	    "there is no sheet 'Visble', only Visible, Hidden, VeryHidden, Chart");
 	check("xlsx/readers/empty_sheet.xlsx", NULL, LEAD_EINPUT, "the sheet 'Sheet1' is empty");
 }
 
@@ -115,7 +127,8 @@ static void test_empty_rows(void **state)
 {
 	(void)state;
 	check("xlsx/readers/header-row.xlsx", NULL, 0,
-	    "\"\",,Note 1\r\n\"\"\r\n\"\"\r\n\"\"\r\n\"\"\r\n\"\"\r\nColumns,Column A,Column B,Column C\r\nput data here,1,2,3\r\n");
+	    "\"\",,Note 1\r\n\"\"\r\n\"\"\r\n\"\"\r\n\"\"\r\n\"\"\r\nColumns,Column A,Column "
+	    "B,Column C\r\nput data here,1,2,3\r\n");
 }
 
 static void test_output_is_bounded(void **state)
@@ -123,10 +136,12 @@ static void test_output_is_bounded(void **state)
 	struct xlsx_options o = {.max_output = 1000};
 
 	(void)state;
-	check("xlsx/people-100.libreoffice.xlsx", &o, LEAD_EINPUT, "the sheet holds more than 0 MiB of text");
+	check("xlsx/people-100.libreoffice.xlsx", &o, LEAD_EINPUT,
+	    "the sheet holds more than 0 MiB of text");
 }
 
-/* Any part of a workbook may be missing: an error, never a crash, and never half a sheet as if it were whole. */
+/* Any part of a workbook may be missing: an error, never a crash, and never half a sheet as if it
+ * were whole. */
 static void test_cut_files(void **state)
 {
 	struct buf file = table_load("xlsx/readers/temperature.xlsx");
@@ -154,7 +169,10 @@ static void test_kinds(void **state)
 	assert_int_equal(file_kind("%PDF-1.7", 8), FILE_OTHER);
 	assert_int_equal(file_kind("PK", 2), FILE_TEXT);
 	assert_int_equal(file_kind("email,na", 8), FILE_TEXT);
-	assert_int_equal(file_kind("\xFF\xFE" "e\0m\0a\0", 8), FILE_TEXT);
+	assert_int_equal(file_kind("\xFF\xFE"
+				   "e\0m\0a\0",
+			     8),
+	    FILE_TEXT);
 	assert_int_equal(file_kind("", 0), FILE_TEXT);
 }
 
@@ -171,8 +189,7 @@ static void write_row(struct xlsx_writer *w, const char *const cells[], size_t n
 }
 
 static const char *const odd[][5] = {{"lead", "a", "b", "c", "d"},
-    {"1", "=1+1", "007", " blank ", "-1.50"},
-    {"2", "@SUM(A1)", "1e5", "two\nlines", "tab\there"},
+    {"1", "=1+1", "007", " blank ", "-1.50"}, {"2", "@SUM(A1)", "1e5", "two\nlines", "tab\there"},
     {"3", "<b>&\"'", "\xE2\x82\xAC \xF0\x9F\x98\x80", "cr\r\nlf", "_x0041_"},
     {"4", "", "http://x.example/?a=b", "bell\a", "2026-11-28"}};
 
@@ -204,7 +221,8 @@ static void test_out_and_in(void **state)
 	assert_int_equal(t.n, 5);
 	for (size_t i = 0; i < 5; i++) {
 		for (size_t k = 0; k < 5; k++) {
-			assert_string_equal(t.rows[i].cells[k].text, i == 3 && k == 3 ? "cr\nlf" : odd[i][k]);
+			assert_string_equal(
+			    t.rows[i].cells[k].text, i == 3 && k == 3 ? "cr\nlf" : odd[i][k]);
 		}
 	}
 	table_free(&t);
