@@ -122,6 +122,11 @@ int cmd_run_export(struct ctl *c, const struct args *a)
 	if (!args_run(a, 0, &run)) {
 		return CTL_USAGE;
 	}
+	if (args_has(a, "format") && strcmp(args_text(a, "format"), "xlsx") == 0 &&
+	    !args_has(a, "output") && isatty(STDOUT_FILENO)) {
+		print_error("a workbook is no text for a terminal: give --output FILE");
+		return CTL_USAGE;
+	}
 	buf_printf(&path, "/v1/runs/%" PRIu64 "/export", run);
 	api_query(&path, "format", args_has(a, "format") ? args_text(a, "format") : "csv");
 	api_query(&path, "outcome", args_text(a, "outcome"));

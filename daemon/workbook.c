@@ -58,9 +58,12 @@ static void on_read(void *arg, int status, const char *output)
 	paths(x->l, x->upload, text, fresh);
 	if (status == WORKBOOK_REFUSED) {
 		http_reply_problem(x->r, 422, "bad-workbook", "'upload': %.400s", output);
+	} else if (status == WORKBOOK_FULL) {
+		http_reply_problem(x->r, 507, "store-full", "%.400s", output);
+	} else if (status != 0 && output[0] != 0) {
+		http_reply_problem(x->r, 500, "workbook-failed", "the workbook cannot be read: %.400s", output);
 	} else if (status != 0) {
-		http_reply_problem(x->r, 422, "bad-workbook", "'upload': the workbook cannot be read: %.400s",
-		    output[0] != 0 ? output : "it takes too much time or memory");
+		http_reply_problem(x->r, 422, "bad-workbook", "'upload': the workbook takes too much time or memory");
 	} else if (!publish(x->l, x->upload)) {
 		http_reply_problem(x->r, errno == ENOSPC ? 507 : 500, "workbook-failed", "the sheet cannot be kept: %s", strerror(errno));
 	} else {

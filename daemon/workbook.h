@@ -28,6 +28,7 @@ void workbook_export_stop(struct leadd *l);
 #define WORKBOOK_READ "--xlsx-to-csv"
 #define WORKBOOK_WRITE "--csv-to-xlsx"
 #define WORKBOOK_REFUSED 2
+#define WORKBOOK_FULL 3
 #define WORKBOOK_NUMBERS (1u << 0 | 1u << 3) /* columns of an export that are numbers of ours: lead, spent */
 int workbook_read_main(void);
 int workbook_write_main(const char *tmp_dir);

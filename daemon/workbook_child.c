@@ -4,7 +4,7 @@
  *   leadd --xlsx-to-csv       a workbook that somebody sent, in the sandbox before its first byte is looked at
  *   leadd --csv-to-xlsx DIR   our own rows; DIR for temporary files
  *
- * Exit: 0 done, 2 the file is not what it should be, 1 anything else; the reason on stdout.
+ * Exit: 0 done, 2 the file is not what it should be, 3 the disk is full, 1 anything else; the reason on stdout.
  */
 #include "daemon/leadd.h"
 #include "daemon/sandbox.h"
@@ -50,7 +50,7 @@ static int tell(int rc, const struct lead_error *err)
 	if (rc != 0) {
 		(void)write_all(&fd, err->text, strlen(err->text));
 	}
-	return rc == 0 ? 0 : rc == LEAD_EINPUT ? WORKBOOK_REFUSED : 1;
+	return rc == 0 ? 0 : rc == LEAD_EINPUT ? WORKBOOK_REFUSED : rc == LEAD_EFULL ? WORKBOOK_FULL : 1;
 }
 
 /* --- a workbook in --- */
@@ -63,7 +63,11 @@ static int convert(size_t len, struct lead_error *err)
 	if (bytes == MAP_FAILED) {
 		return lead_fail(err, LEAD_EIO, "the workbook cannot be read: %s", strerror(errno));
 	}
+	errno = 0;
 	rc = xlsx_to_csv(bytes, len, NULL, write_all, &out, err);
+	if (rc == LEAD_EIO && errno == ENOSPC) {
+		rc = lead_fail(err, LEAD_EFULL, "there is no room for the sheet's text");
+	}
 	if (rc == 0 && fdatasync(OUT_FD) != 0 && errno != EINVAL) { /* a pipe has no disk */
 		rc = lead_fail(err, LEAD_EIO, "the sheet's text cannot be written: %s", strerror(errno));
 	}
