@@ -53,6 +53,9 @@ static int set_bounds(const struct sandbox_bounds *b, struct lead_error *err)
 #ifdef ARCH
 static const uint32_t allowed[] = {SYS_read, SYS_pread64, SYS_write, SYS_lseek, SYS_fstat, SYS_close, SYS_munmap, SYS_mremap, SYS_brk,
     SYS_madvise, SYS_futex, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_getrandom, SYS_clock_gettime, SYS_fdatasync, SYS_exit,
+#ifdef __SANITIZE_ADDRESS__ /* looks at its own stack before every end */
+    SYS_sigaltstack,
+#endif
     SYS_exit_group};
 static const uint32_t allowed_unless_exec[] = {SYS_mmap, SYS_mprotect}; /* the third argument tells */
 
