@@ -384,7 +384,7 @@ BAD = [
     ("POST", "/v1/runs/1/retry", {"outcome": ["faild"]}, 400, "'faild'.*failed"),
     ("POST", "/v1/runs/1/retry", {"outcomes": ["failed"]}, 400, "'outcomes'.*'outcome'"),
     ("POST", "/v1/runs/1/retry", {"lead": 99}, 404, "'lead'.*99"),
-    ("GET", "/v1/runs/1/export?format=xlsx", None, 400, "'format'.*csv or jsonl"),
+    ("GET", "/v1/runs/1/export?format=ods", None, 400, "'format'.*csv, jsonl or xlsx"),
     ("GET", "/v1/runs/1/export?outcome=reddy", None, 400, "'reddy'.*ready"),
     ("GET", "/v1/runs/99/rejects", None, 404, "run 99"),
     ("GET", "/v1/runs/1/leads?stage=aks", None, 400, "'stage'.*'aks'.*ask"),

@@ -510,7 +510,7 @@ def test_completion_script(tmp_path):
     assert complete("r") == ["run", "receipt", "replay", "reload"]
     assert complete("run", "re") == ["resume", "retry", "rejects"]
     assert complete("run", "export", "17", "--fo") == ["--format"]
-    assert complete("run", "export", "17", "--format", "") == ["csv", "jsonl"]
+    assert complete("run", "export", "17", "--format", "") == ["csv", "jsonl", "xlsx"]
     assert complete("run", "start", "peo") == ["people.csv"]
     assert complete("--socket", "x", "why", "") [:3] == ["lead", "run", "service"]
     assert complete("status", "--n") == ["--no-color"]
