@@ -255,6 +255,7 @@ void call_deliver(struct call *c)
 	}
 	f->events.done(f->events.arg, c->id, &a, body);
 	incoming_fini(&t->incoming);
+	smtp_free(t->smtp);
 	free(c);
 }
 
@@ -263,5 +264,6 @@ void call_free(struct call *c)
 	call_leave(c);
 	call_detach(c);
 	incoming_fini(&c->transfer.incoming);
+	smtp_free(c->transfer.smtp);
 	free(c);
 }

@@ -1,5 +1,6 @@
 /* Pre-flight: is everything there that a night needs? Configuration, credentials, disk, and somebody behind every address. */
 #include "daemon/leadd.h"
+#include "lib/engine/show.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -53,17 +54,28 @@ static void check_configuration(struct leadd *l, struct json_object *items)
 	problems_fini(&problems);
 }
 
+static void check_credential(struct config *c, const char *name, struct json_object *items)
+{
+	bool there = config_secret(c, name) != NULL;
+
+	add(items, "credential", name, there, "%s",
+	    there ? "present" : "missing: put it into the credentials folder (secrets_dir, or LoadCredential in the unit)");
+}
+
 static void check_credentials(struct config *c, struct json_object *items)
 {
 	for (size_t i = 0; i < c->n_services; i++) {
 		for (size_t k = 0; k < c->services[i]->n_keys; k++) {
-			const char *secret = c->services[i]->keys[k].secret;
-			bool there = secret == NULL || config_secret(c, secret) != NULL;
-
-			if (secret != NULL) {
-				add(items, "credential", secret, there, "%s", there ? "present" : "missing: put it into the credentials folder (secrets_dir, or LoadCredential in the unit)");
+			if (c->services[i]->keys[k].secret != NULL) {
+				check_credential(c, c->services[i]->keys[k].secret, items);
 			}
 		}
+	}
+	if (c->notify.mail.secret != NULL) {
+		check_credential(c, c->notify.mail.secret, items);
+	}
+	if (c->notify.webhook.secret != NULL) {
+		check_credential(c, c->notify.webhook.secret, items);
 	}
 }
 
@@ -112,7 +124,7 @@ static bool split_base(const char *base, char host[256], char port[8])
 	if (at == NULL) {
 		return false;
 	}
-	(void)snprintf(port, 8, "%s", strncmp(base, "https", 5) == 0 ? "443" : "80");
+	(void)snprintf(port, 8, "%s", strncmp(base, "https", 5) == 0 ? "443" : strncmp(base, "smtps", 5) == 0 ? "465" : base[0] == 's' ? "25" : "80");
 	at += 3;
 	len = strcspn(at, "/");
 	if (at[0] == '[') {
@@ -134,6 +146,52 @@ static bool split_base(const char *base, char host[256], char port[8])
 	return len > 0;
 }
 
+static void probe(struct leadd *l, struct doctor *d, const char *subject, const char *base)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+	char host[256], port[8];
+	const char *args[] = {"leadd", "--probe", host, port, NULL};
+	struct lead_error err;
+
+	if (p == NULL) {
+		abort();
+	}
+	p->d = d;
+	(void)snprintf(p->service, sizeof(p->service), "%s", subject);
+	if (!split_base(base, host, port) || child_start(l, args, on_probed, p, &err) != 0) {
+		add(d->items, "reachable", p->service, false, "cannot be probed");
+		free(p);
+		return;
+	}
+	d->waiting++;
+}
+
+/* Is everything there that messages need, and did they arrive so far? */
+static void check_notify(struct leadd *l, struct config *c, struct doctor *d)
+{
+	struct json_object *o;
+	struct txn *t = NULL;
+	int64_t given_up;
+
+	if (c->notify.mail.server != NULL) {
+		probe(l, d, "mail", c->notify.mail.server);
+	}
+	if (c->notify.webhook.url != NULL) {
+		probe(l, d, "webhook", c->notify.webhook.url);
+	}
+	if ((c->notify.mail.server == NULL && c->notify.webhook.url == NULL) || txn_begin(l->store, false, &t, NULL) != 0) {
+		return;
+	}
+	o = outbox_show(t);
+	txn_abort(t);
+	given_up = json_object_get_int64(json_object_object_get(o, "given_up"));
+	add(d->items, "notify", "outbox", given_up == 0, "%lld waiting, %lld given up within a week%s%s",
+	    (long long)json_object_get_int64(json_object_object_get(o, "waiting")), (long long)given_up,
+	    json_object_object_get(o, "last_failure") != NULL ? "; " : "",
+	    json_object_object_get(o, "last_failure") != NULL ? json_object_get_string(json_object_object_get(o, "last_failure")) : "");
+	json_object_put(o);
+}
+
 void doctor_open(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -150,23 +208,9 @@ void doctor_open(void *app, struct http_request *r)
 	check_credentials(c, d->items);
 	check_disk(c, d->items);
 	for (size_t i = 0; i < c->n_services; i++) {
-		struct probe *p = calloc(1, sizeof(*p));
-		char host[256], port[8];
-		const char *args[] = {"leadd", "--probe", host, port, NULL};
-		struct lead_error err;
-
-		if (p == NULL) {
-			abort();
-		}
-		p->d = d;
-		(void)snprintf(p->service, sizeof(p->service), "%s", c->services[i]->name);
-		if (!split_base(c->services[i]->base, host, port) || child_start(l, args, on_probed, p, &err) != 0) {
-			add(d->items, "reachable", p->service, false, "cannot be probed");
-			free(p);
-			continue;
-		}
-		d->waiting++;
+		probe(l, d, c->services[i]->name, c->services[i]->base);
 	}
+	check_notify(l, c, d);
 	d->waiting--;
 	finish(d);
 }

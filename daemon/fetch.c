@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_IN_FLIGHT 2000
 
@@ -99,7 +100,7 @@ static struct call *call_of(const struct fetch *f, uint64_t id)
 	return c;
 }
 
-int fetch_start(struct fetch *f, uint64_t id, const struct request *r, struct lead_error *err)
+static int start(struct fetch *f, uint64_t id, const struct request *r, struct lead_error *err)
 {
 	struct call *c;
 	int rc;
@@ -118,6 +119,38 @@ int fetch_start(struct fetch *f, uint64_t id, const struct request *r, struct le
 	}
 	HASH_ADD(hh, f->calls, id, sizeof(c->id), c);
 	call_enter_starting(c);
+	return 0;
+}
+
+int fetch_start(struct fetch *f, uint64_t id, const struct request *r, struct lead_error *err)
+{
+	if (strncasecmp(r->url, "smtp", 4) == 0) {
+		return lead_fail(err, LEAD_EINPUT, "not an http or https URL");
+	}
+	return start(f, id, r, err);
+}
+
+int fetch_mail(struct fetch *f, uint64_t id, const struct fetch_mail *m, struct lead_error *err)
+{
+	struct request r = {.method = "POST",
+	    .url = m->server,
+	    .body = m->text,
+	    .body_len = m->len,
+	    .connect_us = m->connect_us,
+	    .total_us = m->total_us};
+	struct call *c;
+	int rc = start(f, id, &r, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	c = call_of(f, id);
+	c->transfer.allow_private = true;
+	c->transfer.smtp = smtp_new(m);
+	if (c->transfer.smtp == NULL) {
+		call_free(c);
+		return lead_fail(err, LEAD_ENOMEM, "out of memory");
+	}
 	return 0;
 }
 

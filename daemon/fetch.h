@@ -46,6 +46,20 @@ int fetch_new(struct event_base *base, const struct fetch_options *o, const stru
  * LEAD_EBUG for an id under way.
  */
 int fetch_start(struct fetch *f, uint64_t id, const struct request *r, struct lead_error *err) MUST_CHECK;
+/*
+ * One mail to one receiver, with the same events. done brings ANSWERED with the server's last code as status and its last line as
+ * body whenever it said something that ended it, good or bad. Servers on this machine and in private networks are fine.
+ */
+struct fetch_mail {
+	const char *server;           /* smtp://host:port or smtps://host:port */
+	const char *from, *to;        /* addresses without control characters */
+	const char *user, *password;  /* NULL: no login */
+	bool starttls;                /* no mail without it */
+	const char *text;             /* headers and body, lines end with CRLF */
+	size_t len;
+	int64_t connect_us, total_us; /* connect: greeting and login included */
+};
+int fetch_mail(struct fetch *f, uint64_t id, const struct fetch_mail *m, struct lead_error *err) MUST_CHECK;
 /* Ends a call now; done follows with CANCELLED when it was sent, UNSENT when not. Unknown ids are ignored. */
 void fetch_cancel(struct fetch *f, uint64_t id);
 unsigned fetch_in_flight(const struct fetch *f);

@@ -229,6 +229,9 @@ const struct command commands[] = {
 	"without credentials."},
     {"doctor", "", NULL, cmd_doctor, "check services, keys, store and clock",
 	"Exits with 7 when a check fails."},
+    {"notify test", "", NULL, cmd_notify_test, "send a test message over mail and webhook",
+	"To every address and the webhook under notify in leadd.yaml, and says what each receiver "
+	"answered. Exits with 7 when one did not take it."},
     {"reload", "", reload_options, cmd_reload, "read the configuration again",
 	"An error in it changes nothing."},
     {"backup", "", NULL, cmd_backup, "write a copy of the store",

@@ -31,6 +31,7 @@ static void print_services(struct ctl *c, struct json_object *services)
 static void print_status(struct ctl *c, struct json_object *o)
 {
 	struct json_object *store = get_object(o, "store"), *runs = get_object(o, "runs");
+	struct json_object *outbox = get_object(o, "outbox");
 	struct json_object *commit = get_object(o, "commit_ms"), *turn = get_object(o, "turn_ms");
 	int64_t started, now;
 	char up[32] = "-";
@@ -48,6 +49,10 @@ static void print_status(struct ctl *c, struct json_object *o)
 	print_field(c, "runs", "%" PRId64 " running, %" PRId64 " paused, %" PRId64 " done",
 	    get_int(runs, "running"), get_int(runs, "paused"), get_int(runs, "done"));
 	print_field(c, "in flight", "%" PRId64 " calls", get_int(o, "in_flight"));
+	if (get_int(outbox, "waiting") > 0 || get_int(outbox, "given_up") > 0) {
+		print_field(c, "messages", "%" PRId64 " waiting, %" PRId64 " given up; last: %s", get_int(outbox, "waiting"),
+		    get_int(outbox, "given_up"), get_has(outbox, "last_failure") ? show_text(c, outbox, "last_failure") : "-");
+	}
 	print_field(c, "store", "%s of %s (%s %%)",
 	    show_bytes(c, (uint64_t)get_int(store, "bytes")),
 	    show_bytes(c, (uint64_t)get_int(store, "map_bytes")),

@@ -5,6 +5,7 @@
  * engine_turn, carries its effects out; routes.c is the API; upload.c the spool; results.c the files of a run's end;
  * watch.c live streams; doctor.c pre-flight; child.c what leaves the loop for a process of its own (backup, probes);
  * replay.c, replay_child.c a run played again; workbook.h, workbook*.c spreadsheets in and out;
+ * notify.c mail and webhooks out;
  * memory.c ends it all when there is no memory.
  */
 #pragma once
@@ -60,6 +61,8 @@ struct leadd {
 	struct book_export *book_exports;
 	bool replaying; /* one at a time */
 	bool planning;               /* plans.c: one at a time */
+	struct sending *sendings;    /* notify.c */
+	uint64_t last_sending;
 };
 
 /* loop.c */
@@ -129,6 +132,14 @@ void post_replay(void *app, struct http_request *r);  /* POST /v1/runs/{run}/rep
 void replay_clear(struct leadd *l); /* what a crash left of one */
 /* plans.c: main of the child that makes a plan. */
 int plan_main(const char *config_file, const char *state_dir, const char *request);
+
+/* notify.c: mail and webhooks out. */
+struct outbox_row;
+#define NOTICE_ID (UINT64_C(1) << 63) /* of the fetcher's ids: no call has one so large */
+void notify_send(struct leadd *l, const struct outbox_row *m);
+void notify_done(struct leadd *l, uint64_t id, const struct http_answer *answer, const char *body);
+void notify_stop(struct leadd *l);
+void post_notify_test(void *app, struct http_request *r); /* POST /v1/notify/test */
 
 /* doctor.c */
 void doctor_open(void *app, struct http_request *r);  /* POST /v1/doctor */

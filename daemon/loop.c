@@ -157,6 +157,11 @@ static void effect_run_ended(void *ctx, uint32_t run)
 	results_write(ctx, run);
 }
 
+static void effect_send(void *ctx, const struct outbox_row *message)
+{
+	notify_send(ctx, message);
+}
+
 const struct effects loop_effects = {
     .start = effect_start,
     .wake = effect_wake,
@@ -164,6 +169,7 @@ const struct effects loop_effects = {
     .read_upload = effect_read_upload,
     .run_changed = effect_run_changed,
     .run_ended = effect_run_ended,
+    .send = effect_send,
 };
 
 /* --- the turn --- */
@@ -215,18 +221,27 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
 static void on_sent(void *arg, uint64_t id, int64_t boot_us)
 {
-	engine_sent(((struct leadd *)arg)->engine, id, boot_us);
+	if ((id & NOTICE_ID) == 0) {
+		engine_sent(((struct leadd *)arg)->engine, id, boot_us);
+	}
 }
 
 static void on_first_byte(void *arg, uint64_t id, int64_t boot_us)
 {
-	engine_first_byte(((struct leadd *)arg)->engine, id, boot_us);
+	if ((id & NOTICE_ID) == 0) {
+		engine_first_byte(((struct leadd *)arg)->engine, id, boot_us);
+	}
 }
 
 static void on_done(void *arg, uint64_t id, const struct http_answer *answer, char *body)
 {
 	struct leadd *l = arg;
 
+	if ((id & NOTICE_ID) != 0) {
+		notify_done(l, id, answer, body);
+		free(body);
+		return;
+	}
 	engine_answered(l->engine, id, answer, body, clock_now());
 	l->gathered++;
 	loop_poke(l);
@@ -385,6 +400,7 @@ int loop_start(struct leadd *l, struct lead_error *err)
 void loop_stop(struct leadd *l)
 {
 	fetch_free(l->fetch);
+	notify_stop(l);
 	for (size_t i = 0; i < l->n_wake; i++) {
 		event_free(l->wake[i]);
 	}

@@ -17,11 +17,15 @@
 /* Length of `scheme://authority`, 0 when the text is no URL we send. */
 static size_t origin_length(const char *url)
 {
-	size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
-			: strncasecmp(url, "http://", 7) == 0 ? 7
-							      : 0;
-	size_t len = scheme + strcspn(url + scheme, "/?");
+	static const char *const schemes[] = {"https://", "http://", "smtps://", "smtp://"};
+	size_t scheme = 0, len;
 
+	for (size_t i = 0; scheme == 0 && i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t n = strlen(schemes[i]);
+
+		scheme = strncasecmp(url, schemes[i], n) == 0 ? n : 0;
+	}
+	len = scheme + strcspn(url + scheme, "/?");
 	if (scheme == 0 || len == scheme || memchr(url, '@', len) != NULL) {
 		return 0; /* user names in a URL end up in logs: keys belong into headers */
 	}

@@ -32,6 +32,7 @@ struct result {
 	struct export *export;
 	struct run_log *log;
 	FILE *file;
+	char *summary;   /* of this end, once its file is written */
 	struct event *next_slice;
 	char dir[3800], tmp[3800];
 	struct result *next;
@@ -53,6 +54,7 @@ static void result_free(struct result *x)
 		fclose(x->file);
 	}
 	event_free(x->next_slice);
+	free(x->summary);
 	free(x);
 }
 
@@ -175,6 +177,10 @@ static int whole_file(struct result *x, const char *name, bool json)
 	}
 	txn_abort(t);
 	ok = write_buf(x, &b);
+	if (!json) {
+		free(x->summary);
+		x->summary = buf_take(&b);
+	}
 	buf_free(&b);
 	return close_file(x) && ok ? 1 : -1;
 }
@@ -207,6 +213,8 @@ static bool publish(struct result *x)
 	}
 	c = command_new(COMMAND_WRITTEN);
 	c->run = x->run;
+	c->summary = x->summary;
+	x->summary = NULL;
 	command_send(x->l, c, NULL, NULL);
 	log_line(LOG_NOTE_, "run=%u results are in %s", x->run, x->dir);
 	return true;

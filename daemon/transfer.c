@@ -141,7 +141,9 @@ static int on_prereq(void *arg, char *address, char *local, int port, int local_
 	(void)address;
 	(void)local;
 	(void)port;
-	(void)local_port;
+	if (t->smtp != NULL) {
+		smtp_begin(t->smtp, local_port);
+	}
 	if (t->sent_us != 0) {
 		t->resent = true;
 		return CURL_PREREQFUNC_ABORT;
@@ -192,6 +194,9 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 		return CURL_SOCKET_BAD;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof(gone_ms));
+	if (t->smtp != NULL) {
+		smtp_socket(t->smtp, fd);
+	}
 	return fd;
 }
 
@@ -241,7 +246,10 @@ CURLcode transfer_options(struct transfer *t, CURL *easy, long connect_ms)
 		SET(CURLOPT_RESOLVE, &t->origin->resolve);
 	}
 #undef SET
-	return rc == CURLE_OK ? set_method(t, easy) : rc;
+	if (rc == CURLE_OK) {
+		rc = t->smtp != NULL ? smtp_options(t, easy) : set_method(t, easy);
+	}
+	return rc;
 }
 
 /* --- after --- */
@@ -299,6 +307,9 @@ void transfer_verdict(
 {
 	long status = 0;
 
+	if (t->smtp != NULL && smtp_verdict(easy, result, ret)) {
+		return;
+	}
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	ret->status = (int)status;
 	if (t->incoming.too_large != NULL) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "daemon/incoming.h"
+#include "daemon/smtp.h"
 #include "lib/service/request.h"
 
 #include <curl/curl.h>
@@ -27,6 +28,7 @@ struct transfer {
 	size_t body_len;
 	struct curl_slist *headers;
 	bool http2, allow_private;
+	struct smtp *smtp; /* NULL: no mail; ends with the call */
 	/* what came of it */
 	bool stopped; /* by us: nothing may leave any more */
 	bool resent;  /* libcurl wanted to send it again; refused */

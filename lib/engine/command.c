@@ -147,6 +147,9 @@ static void run_written(struct engine *e, struct command *c, struct run *r)
 {
 	r->row.written = r->ended_told; /* else it was reopened meanwhile: these are the results of an earlier end */
 	run_touch(r);
+	if (r->row.written) {
+		notify_run(e, r, c->summary);
+	}
 	answer(e, c);
 }
 
@@ -238,7 +241,7 @@ static void reload(struct engine *e, struct command *c)
 		abort();
 	}
 	overrides_drop(e);
-	e->answers_us = 0;
+	e->answers_us = e->outbox_us = 0;
 	HASH_ITER(hh, e->runs, r, next) {
 		run_bind(e, r);
 		run_touch(r);
@@ -260,6 +263,10 @@ void command_apply(struct engine *e, struct command *c)
 		break;
 	case COMMAND_RELOAD:
 		reload(e, c);
+		break;
+	case COMMAND_SENT:
+		outbox_settle(e, c);
+		answer(e, c);
 		break;
 	case COMMAND_SERVICE_PAUSE:
 	case COMMAND_SERVICE_RESUME:

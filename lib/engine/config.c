@@ -2,7 +2,7 @@
  * Reads leadd.yaml and everything it names, in this order: settings, lists, services,
  * pipelines (they name services), organisations, campaigns (they name pipelines), credentials.
  */
-#include "lib/engine/config.h"
+#include "lib/engine/config_notify.h"
 
 #include "lib/base/json.h"
 #include "lib/base/money.h"
@@ -256,7 +256,7 @@ static void read_pipelines(struct reading *r, const struct yaml_node *root)
 
 static void read_orgs(struct reading *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"budget", NULL};
+	static const char *const keys[] = {"budget", "mail_to", NULL};
 	const struct yaml_node *node = yaml_get(root, "organisations");
 	struct config *c = r->c;
 
@@ -266,6 +266,7 @@ static void read_orgs(struct reading *r, const struct yaml_node *root)
 			continue;
 		}
 		c->orgs[c->n_orgs].name = o->key;
+		c->orgs[c->n_orgs].n_mail_to = notify_read_addresses(c->yaml, o, "mail_to", &c->orgs[c->n_orgs].mail_to, r->p);
 		read_budget(r, o, &c->orgs[c->n_orgs++].budget);
 	}
 }
@@ -382,17 +383,23 @@ static void read_secret(struct reading *r, const char *name)
 static void read_secrets(struct reading *r)
 {
 	struct config *c = r->c;
+	const char *notify[] = {c->notify.mail.secret, c->notify.webhook.secret};
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_services; i++) {
 		n += c->services[i]->n_keys;
 	}
-	c->secrets = calloc(n + 1, sizeof(*c->secrets));
+	c->secrets = calloc(n + sizeof(notify) / sizeof(notify[0]), sizeof(*c->secrets));
 	for (size_t i = 0; c->secrets != NULL && i < c->n_services; i++) {
 		for (size_t k = 0; k < c->services[i]->n_keys; k++) {
 			if (c->services[i]->keys[k].secret != NULL) {
 				(r->o.no_secrets ? pretend_secret : read_secret)(r, c->services[i]->keys[k].secret);
 			}
+		}
+	}
+	for (size_t i = 0; c->secrets != NULL && i < sizeof(notify) / sizeof(notify[0]); i++) {
+		if (notify[i] != NULL) {
+			(r->o.no_secrets ? pretend_secret : read_secret)(r, notify[i]);
 		}
 	}
 }
@@ -408,7 +415,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 {
 	static const char *const keys[] = {"state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
 	    "turn_wait", "drain", "answers", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services", "organisations",
-	    "campaigns", NULL};
+	    "campaigns", "notify", NULL};
 	struct reading r = {.p = p, .o = *o};
 	const char *lists = "lists";
 	struct lead_error err;
@@ -446,6 +453,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 		read_pipelines(&r, root);
 		read_orgs(&r, root);
 		read_campaigns(&r, root);
+		notify_read(r.c, root, p);
 		read_secrets(&r);
 	}
 	if (p->count > before) {

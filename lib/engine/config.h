@@ -26,6 +26,36 @@ struct secret {
 	size_t len;
 };
 
+/* What people and programs are told of (`notify: {on: …}`), in the order of their words. */
+enum notice {
+	NOTICE_RUN_DONE,    /* a run has ended, cancelled or not, and its results are written */
+	NOTICE_RUN_FAILED,
+	NOTICE_QUOTA,       /* a key is parked: its allowance is used up */
+	NOTICE_KEY,         /* a key is refused */
+	NOTICE_OVERBILLED,
+	NOTICE_BREAKER,
+	NOTICE_BUDGET,
+	NOTICE_STORE,       /* no new work is taken */
+	NOTICE_TEST,        /* somebody asked whether it works */
+	NOTICES
+};
+const char *notice_word(enum notice n);
+
+struct notify {
+	struct notify_mail {
+		const char *server; /* smtp://host:port, smtps://…; NULL: no mail */
+		const char *from;
+		const char **to;
+		size_t n_to;
+		const char *user, *secret; /* NULL: no login; secret: name of the credential */
+		bool starttls;      /* insist on it */
+	} mail;
+	struct notify_webhook {
+		const char *url, *secret;  /* NULL: no webhook */
+	} webhook;
+	uint32_t on;                /* bit per enum notice */
+};
+
 struct config {
 	unsigned refs;
 	uint64_t generation;
@@ -47,8 +77,14 @@ struct config {
 	size_t n_pipelines;
 	struct campaign *campaigns;
 	size_t n_campaigns;
-	struct org { const char *name; struct budget budget; } *orgs;
+	struct org {
+		const char *name;
+		struct budget budget;
+		const char **mail_to; /* in place of notify.mail.to */
+		size_t n_mail_to;
+	} *orgs;
 	size_t n_orgs;
+	struct notify notify;
 	struct gate_lists lists;
 	struct secret *secrets;
 	size_t n_secrets;

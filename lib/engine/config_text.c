@@ -1,5 +1,5 @@
 /* Configuration in words: what a reload changes, and the order in which a pipeline does things. */
-#include "lib/engine/config.h"
+#include "lib/engine/config_notify.h"
 
 #include "lib/base/money.h"
 
@@ -245,6 +245,7 @@ void config_diff(const struct config *from, const struct config *to, struct buf 
 	diff_pipelines(from, to, out);
 	diff_orgs(from, to, out);
 	diff_campaigns(from, to, out);
+	notify_diff(from, to, out);
 }
 
 static void describe_gates(const struct pipeline *p, int after, struct buf *out)

@@ -22,6 +22,7 @@
 
 struct engine;
 struct json_object;
+struct outbox_row;
 
 struct effects {
 	/* The call is on disk: make it. The request lives until return. */
@@ -36,6 +37,11 @@ struct effects {
 	void (*run_changed)(void *ctx, uint32_t run);
 	/* The run has ended: write its results, then send COMMAND_WRITTEN. Called again after a restart until that came. */
 	void (*run_ended)(void *ctx, uint32_t run);
+	/*
+	 * The message is on disk: send it, then send COMMAND_SENT. Called again after a restart until that came. Borrowed until return.
+	 * NULL: nobody is told anything.
+	 */
+	void (*send)(void *ctx, const struct outbox_row *message);
 	void *ctx;
 };
 
@@ -72,11 +78,18 @@ enum command_kind {
 	COMMAND_START,       /* run: start_* */
 	COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, /* run */
 	COMMAND_RETRY,       /* run, outcomes, lead (0: all), by_us, budget_micro */
-	COMMAND_WRITTEN,     /* run: its results are on disk */
+	COMMAND_WRITTEN,     /* run: its results are on disk; summary */
+	COMMAND_SENT,        /* message, sent, said: what came of it */
 	COMMAND_UPLOAD,      /* upload */
 	COMMAND_SERVICE_PAUSE, COMMAND_SERVICE_RESUME, COMMAND_SERVICE_RESET, /* service */
 	COMMAND_SERVICE_LIMIT, /* service, limit, window */
 	COMMAND_RELOAD,      /* config */
+};
+
+enum sent {
+	SENT_OK,
+	SENT_LATER,   /* it may or may not have arrived: again later, under the same id */
+	SENT_REFUSED, /* for good */
 };
 
 struct command {
@@ -92,10 +105,14 @@ struct command {
 	char service[64], limit[64];
 	struct window_spec window;
 	struct config *config;      /* RELOAD: counted, taken */
+	char *summary;              /* WRITTEN: text for people, malloc'ed, taken; NULL: none */
+	uint64_t message;           /* SENT */
+	enum sent sent;
+	char said[200];             /* SENT: the receiver's word, or what went wrong */
 	/* results */
 	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
 	struct lead_error err;
-	uint64_t count;             /* RETRY: items put back; START: run number */
+	uint64_t count;             /* RETRY: items put back; START: run number; SENT: 1 when it was given up */
 	/* Called once, after the commit (or the refusal). Then the command is freed. May be NULL. */
 	void (*done)(void *ctx, struct command *c);
 	void *ctx;

@@ -85,6 +85,7 @@ static int make_groups(struct lane *l, struct service *def, struct lane_group *g
 			fresh->breaker = old->breaker;
 			fresh->breaker.spec = def->breaker;
 			fresh->hold = old->hold;
+			fresh->proved = old->proved;
 			fresh->in_flight = old->in_flight;
 		} else {
 			quota_init(&fresh->quota, &def->quota);

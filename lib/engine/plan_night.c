@@ -291,7 +291,7 @@ int plan_night(const struct plan_request *q, const struct plan_changes *changes,
 	struct night n = {.heap = {.size = sizeof(struct event)}, .q = q, .changes = changes, .tale = ret, .odds = odds, .now = q->now, .turn_us = TIME_NEVER, .later_us = TIME_NEVER, .err = err};
 	struct engine_options o = {.store = store,
 	    .config = q->config,
-	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run, on_run, &n},
+	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run, on_run, NULL, &n},
 	    .seed = seed,
 	    .now = q->now,
 	    .blind = true};

@@ -365,7 +365,7 @@ int replay_run(const struct replay_options *o, struct json_object **ret, struct 
 	struct replay x = {.o = o, .heap = {.size = sizeof(struct replay_flight)}, .next_row = 1, .later_us = TIME_NEVER, .started_at_stop = UINT64_MAX};
 	struct engine_options eo = {.store = o->scratch,
 	    .config = o->config,
-	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed, on_run_ended, &x},
+	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed, on_run_ended, NULL, &x},
 	    .boot_id = "replay"};
 	int rc = copy_run(&x, err);
 

@@ -268,6 +268,9 @@ static void lane_pass(struct engine *e, struct lane *l, unsigned *left)
 			s->blocked = true;
 			l->wake_us = v.earliest_us < l->wake_us ? v.earliest_us : l->wake_us;
 			wake_by(e, l, r, &v);
+			if (v.binding == COND_BUDGET || v.binding == COND_FINISH) {
+				notify_budget(e, r, s, v.binding);
+			}
 			continue;
 		}
 		if (grant(e, r, s, &v) == 1) {

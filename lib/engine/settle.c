@@ -70,12 +70,16 @@ static void end_in_windows(struct call *c, const struct http_answer *h, struct n
 
 static void feed_breaker(struct call *c, const struct http_answer *h, const struct answer *a, struct now now)
 {
-	struct breaker *b = &c->lane->groups[c->group].breaker;
+	struct lane_group *g = &c->lane->groups[c->group];
+	struct breaker *b = &g->breaker;
 
 	if (h->transport == TRANSPORT_CANCELLED) {
 		breaker_dropped(b, c->id);
 	} else {
-		breaker_result(b, c->id, a->readable && a->outcome != OUTCOME_TRANSIENT, now);
+		bool ok = a->readable && a->outcome != OUTCOME_TRANSIENT;
+
+		breaker_result(b, c->id, ok, now);
+		g->proved = g->proved || ok;
 	}
 }
 

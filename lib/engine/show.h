@@ -42,6 +42,9 @@ struct json_object *show_services(struct engine *e, struct now now);
 /* {"taking_work","why_not","in_flight","turns","runs":{…},"services":[…]}: the engine's part of /v1/status. */
 struct json_object *show_status(struct engine *e, struct txn *t, struct now now);
 
+/* {"waiting","given_up","last_failure"}: messages to people and programs. */
+struct json_object *outbox_show(struct txn *t);
+
 struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number, struct now now);
 struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struct now now);
 struct json_object *why_service(struct engine *e, struct txn *t, const char *name, struct now now);

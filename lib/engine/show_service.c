@@ -212,7 +212,6 @@ struct json_object *show_status(struct engine *e, struct txn *t, struct now now)
 	int64_t counts[RUN_STATES] = {0};
 	struct run *r, *next;
 
-	(void)t;
 	(void)now;
 	HASH_ITER(hh, e->runs, r, next) {
 		counts[r->row.state]++;
@@ -241,5 +240,6 @@ struct json_object *show_status(struct engine *e, struct txn *t, struct now now)
 	put_text(o, "why_not", engine_refuses(e));
 	json_object_object_add(o, "runs", runs);
 	json_object_object_add(o, "services", services);
+	json_object_object_add(o, "outbox", outbox_show(t));
 	return o;
 }

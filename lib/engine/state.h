@@ -13,6 +13,7 @@
 #include "lib/lead/identity.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
+#include "lib/store/outbox.h"
 #include "lib/store/queue.h"
 #include "lib/store/tally.h"
 
@@ -29,6 +30,7 @@
 #define SLOTS 64
 #define BOOTS_KNOWN 8
 #define REFUSE_PERCENT 85
+#define SENDING_MOST 8 /* messages on their way at once */
 #define STAGE_GONE "stage-gone"
 #define HASH_KEY 'h' /* in TABLE_META: engine.hash_key */
 
@@ -72,6 +74,7 @@ struct lane_group {
 	struct quota quota;
 	struct breaker breaker;
 	struct hold hold;       /* it said "too fast" */
+	bool proved;            /* it answered since its breaker closed, or since the start */
 	unsigned in_flight;
 	size_t next_key;        /* rotation */
 };
@@ -196,6 +199,12 @@ struct sweep_task {
 	struct sweep_task *next;
 };
 
+/* A condition that was told. */
+struct told_mark {
+	struct told_row row;
+	UT_hash_handle hh;
+};
+
 struct engine {
 	struct store *store;
 	struct config *config;
@@ -234,6 +243,11 @@ struct engine {
 	char full_why[160];
 	int64_t later_us;                    /* what was last told to wake_later */
 	int64_t answers_us;                  /* boot clock: the next look at the oldest kept answer */
+	struct told_mark *told;
+	uint64_t last_message;
+	uint64_t sending[SENDING_MOST];      /* messages on their way; from n_released on: to go after this commit */
+	size_t n_sending, n_released;
+	int64_t outbox_us, tidy_us;          /* boot clock: the next look at the messages, at the marks */
 };
 
 /* accounts.c */
@@ -422,6 +436,32 @@ void command_apply(struct engine *e, struct command *c);
 void command_refuse(struct engine *e, struct command *c, int rc, const char *why);
 void tasks_step(struct engine *e);
 void runs_sweep(struct engine *e);
+
+/* notify.c */
+/* Conditions that began or ended in this turn. */
+void notify_step(struct engine *e);
+/* That place in the queue waits for money. */
+void notify_budget(struct engine *e, struct run *r, struct slot *s, enum condition binding);
+/* It has ended and its results are written. summary: text, NULL for none. */
+void notify_run(struct engine *e, const struct run *r, const char *summary);
+void notify_load(struct engine *e);
+void notify_drop(struct engine *e);
+
+/* outbox.c */
+struct notice_text {
+	enum notice event;
+	uint32_t run;                        /* 0: of none */
+	const char *organisation;            /* whose people are told; NULL: those of notify.mail */
+	const char *subject, *text;
+	const char *object_name;             /* in a webhook's body */
+	struct json_object *object;          /* taken */
+};
+void outbox_add(struct engine *e, const struct notice_text *n);
+/* Chooses what is due. */
+void outbox_step(struct engine *e);
+void outbox_release(struct engine *e);       /* after the commit */
+void outbox_forget(struct engine *e);        /* there was none */
+void outbox_settle(struct engine *e, struct command *c);
 
 /* override.c */
 /* Another number for the windows of that kind and length; label "": in every limit of the service. False: it has none. */

@@ -236,6 +236,7 @@ static void release_answers(struct engine *e)
 		}
 		run_row_fini(&c->start);
 		config_unref(c->config);
+		free(c->summary);
 		free(c);
 	}
 }
@@ -293,10 +294,13 @@ static struct outcome *decide(struct engine *e)
 		answers_expire(e);
 		runs_wind_down(e);
 	}
+	notify_step(e);
+	outbox_step(e);
 	if (!later_head(e->txn, &e->later_us, &run, &number)) {
 		e->later_us = TIME_NEVER;
 	}
 	e->later_us = e->answers_us < e->later_us ? e->answers_us : e->later_us;
+	e->later_us = e->outbox_us < e->later_us ? e->outbox_us : e->later_us;
 	names_write(e->names, e->txn);
 	runs_write(e);
 	accounts_write(e);
@@ -342,6 +346,7 @@ static int recover(struct engine *e, struct lead_error *err)
 	}
 	e->recovered = true;
 	tallies_drop(e);
+	outbox_forget(e);
 	engine_unload_rows(e);
 	return engine_load(e, false, err);
 }
@@ -369,6 +374,7 @@ static int turn_once(struct engine *e, struct lead_error *err)
 	arena_reset(&e->arena);
 	release_timers(e);
 	release_runs(e);
+	outbox_release(e);
 	return 0;
 }
 
@@ -488,6 +494,7 @@ void engine_free(struct engine *e)
 	}
 	engine_unload_rows(e);
 	tallies_free(e);
+	notify_drop(e);
 	names_free(e->names);
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		lane_free(e->lanes[i]);

@@ -1,6 +1,6 @@
 /*
  * See check.h. Four passes in one transaction: the ledger (sums per account and per item, open calls, kept answers), the items (states,
- * queue, facts, money), the queue tables (does every entry have its item), the runs (counters, balances).
+ * queue, facts, money), the queue tables (does every entry have its item), the runs (counters, balances), and
  */
 #include "lib/store/check.h"
 
@@ -8,6 +8,7 @@
 #include "lib/store/body.h"
 #include "lib/store/items.h"
 #include "lib/store/ledger.h"
+#include "lib/store/outbox.h"
 #include "lib/store/runs.h"
 
 #include <stdarg.h>
@@ -390,6 +391,21 @@ static bool on_run(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+static bool on_outbox(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct outbox_row message;
+	struct told_row told;
+	struct slice run;
+
+	if (!outbox_decode(key, value, &message) && !told_decode(key, value, &told)) {
+		tell(c, "a message to be sent cannot be read");
+	} else if (key.data[0] == 0 && message.run != 0 && !txn_get(c->t, TABLE_RUN, key_u32(key_of(), message.run), &run)) {
+		tell(c, "a message tells of run %u, which is not there", message.run);
+	}
+	return true;
+}
+
 static void check_sums(struct checking *c)
 {
 	for (size_t i = 0; i < c->n_sums; i++) {
@@ -423,6 +439,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	txn_walk(c.t, TABLE_STATE, key_of(), key_of(), on_state, &c);
 	txn_walk(c.t, TABLE_IDENTITY, key_of(), key_of(), on_identity, &c);
 	txn_walk(c.t, TABLE_RUN, key_of(), key_of(), on_run, &c);
+	txn_walk(c.t, TABLE_OUTBOX, key_of(), key_of(), on_outbox, &c);
 	check_sums(&c);
 	if (txn_count(c.t, TABLE_READY) != c.waiting) {
 		tell(&c, "the queue holds %llu entries, %llu leads wait in it", (unsigned long long)txn_count(c.t, TABLE_READY),

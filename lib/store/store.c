@@ -41,6 +41,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_STAT] = "stat",
     [TABLE_IDEM] = "idem",
     [TABLE_BODY] = "body",
+    [TABLE_OUTBOX] = "outbox",
 };
 
 #define LAZY_COMMITS 1000

@@ -37,6 +37,7 @@ enum store_table {
 	TABLE_STAT,     /* service -> counts and latencies (ledger.h); service, call, place, day -> the same (tally.h) */
 	TABLE_IDEM,     /* keyed hash of an Idempotency-Key -> first answer (runs.h) */
 	TABLE_BODY,     /* call id -> its answer (body.h) */
+	TABLE_OUTBOX,   /* message id; condition told (outbox.h) */
 	TABLE_N
 };
 

@@ -286,7 +286,7 @@ struct came real_night(struct store *store, struct config *config, const struct 
 	    .later_us = TIME_NEVER};
 	struct engine_options o = {.store = store,
 	    .config = config,
-	    .effects = {on_start, on_wake, on_wake_later, on_read, on_changed, on_ended, &n},
+	    .effects = {on_start, on_wake, on_wake_later, on_read, on_changed, on_ended, NULL, &n},
 	    .boot_id = "boot",
 	    .seed = seed,
 	    .now = from};

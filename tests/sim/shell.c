@@ -242,7 +242,7 @@ void process_start(struct night *n)
 	struct engine_options o = {.store = n->store,
 	    .config = conf_get(n->plan->shape, n->variant),
 	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed,
-		on_run_ended, n},
+		on_run_ended, NULL, n},
 	    .boot_id = n->boot_id,
 	    .seed = draw(n, 'e', n->epoch),
 	    .now = engine_now(n)};
