@@ -1,7 +1,7 @@
 """The code, the sample and the man page name the same settings.
 
 options.py SOURCE_ROOT: speaks TAP. What the code knows stands in the key tables of the functions that read a map
-(config.c, pipeline.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
+(config.c, config_notify.c, pipeline.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
 where a key behind a `#` counts too.
 """
 import pathlib
@@ -49,6 +49,7 @@ def keys_of_sample(file):
     paths, stack = set(), []
     for line in (root / file).read_text().splitlines():
         line = re.sub(r'^#(?=(   (?:  )*)?[a-z_]+:( |$))', lambda m: '' if line[1] != ' ' else ' ', line)
+        line = re.sub(r'^#(?=(?:  )+[a-z_]+:( |$))', '', line) # below a key that is behind a `#` itself
         match = re.match(r'( *)([a-z_]+):(.*)', line)
         if not match or line.startswith('#'):
             continue
@@ -76,6 +77,7 @@ def same(name, *sources):
 
 
 code, _ = keys_of_code('lib/engine/config.c')
+notify, _ = keys_of_code('lib/engine/config_notify.c')
 page = keys_of_page('daemon/leadd.yaml.5.scd')
 sample = keys_of_sample('etc/leadd.yaml')
 
@@ -98,6 +100,12 @@ for function, section, place in [
          (f'section {section} of the page', page.get(section, set())),
          ('the sample', set().union(*[at(*p) for p in place])))
 check('no other maps are read in config.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
+
+for function, section, place in [('notify_read', 'NOTIFY', ('notify',)), ('read_mail', 'Mail', ('notify', 'mail')),
+                                 ('read_webhook', 'Webhook', ('notify', 'webhook'))]:
+    same(f'{section.lower()} of leadd.yaml',
+         (f'{function}()', notify.pop(function, set())), (f'section {section} of the page', page.get(section, set())), ('the sample', at(*place)))
+check('no other maps are read in config_notify.c', [f'{function}() reads keys that this test does not know' for function in sorted(notify)])
 
 code, words = keys_of_code('lib/engine/pipeline.c')
 for function, section in [('read_pipeline', 'The file'), ('read_stage', 'Stages'), ('read_steps', 'Chain steps'),
