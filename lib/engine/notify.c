@@ -226,8 +226,12 @@ static void look_at_store(struct engine *e)
 
 void notify_step(struct engine *e)
 {
-	if (e->effects.send == NULL || e->recovered) {
-		return; /* there may be no room for it: a later turn finds it still so */
+	if (e->effects.send == NULL) {
+		return;
+	}
+	if (e->recovered) {
+		e->more = true; /* there may be no room for it: the turn after this one finds it still so */
+		return;
 	}
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		if (e->lanes[i]->def != NULL) {

@@ -162,6 +162,40 @@ static void on_ended(void *ctx, uint32_t run)
 	r->n_ended++;
 }
 
+static void copy_text(char *to, size_t size, struct slice text)
+{
+	(void)snprintf(to, size, "%.*s", (int)text.len, (const char *)text.data);
+}
+
+/* A message that goes out is on disk. */
+static void on_send(void *ctx, const struct outbox_row *row)
+{
+	struct rig *r = ctx;
+	struct outbox_row kept;
+	struct message *m;
+	struct txn *t = NULL;
+
+	assert_int_equal(txn_begin(r->store, false, &t, NULL), 0);
+	assert_true(outbox_read(t, row->id, &kept));
+	assert_int_equal(kept.attempts, row->attempts);
+	txn_abort(t);
+	r->messages = realloc(r->messages, (r->n_messages + 1) * sizeof(*r->messages));
+	assert_non_null(r->messages);
+	m = &r->messages[r->n_messages++];
+	*m = (struct message){.id = row->id, .way = row->way, .event = row->event, .things = row->things, .attempts = row->attempts};
+	(void)snprintf(m->to, sizeof(m->to), "%.63s", row->to);
+	copy_text(m->subject, sizeof(m->subject), row->subject);
+	copy_text(m->body, sizeof(m->body), row->body);
+}
+
+void rig_sent(struct rig *r, size_t message, enum sent sent, const char *said)
+{
+	struct command c = {.kind = COMMAND_SENT, .message = r->messages[message].id, .sent = sent};
+
+	(void)snprintf(c.said, sizeof(c.said), "%s", said);
+	assert_int_equal(rig_command(r, &c).rc, 0);
+}
+
 /* --- engine and store --- */
 
 void rig_open(struct rig *r)
@@ -187,6 +221,7 @@ void rig_open(struct rig *r)
 	    .read_upload = on_read,
 	    .run_changed = on_changed,
 	    .run_ended = on_ended,
+	    .send = r->tells ? on_send : NULL,
 	    .ctx = r};
 	if (engine_new(&eo, &r->engine, &err) != 0) {
 		fail_msg("%s", err.text);
@@ -231,6 +266,7 @@ void rig_end(struct rig *r)
 		free(r->calls[i].body);
 	}
 	free(r->calls);
+	free(r->messages);
 	free(r->file);
 	assert_int_equal(nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }

@@ -40,6 +40,13 @@ struct seen {
 	bool open;
 };
 
+/* A message that the engine wants sent. */
+struct message {
+	uint64_t id;
+	unsigned way, event, things, attempts;
+	char to[64], subject[200], body[4096];
+};
+
 struct rig {
 	char dir[64], config_file[96], boot_id[16];
 	size_t map_bytes;
@@ -56,6 +63,9 @@ struct rig {
 	const char *file_error;
 	uint32_t ended; /* last run told as ended */
 	unsigned n_ended;
+	bool tells; /* before rig_open: messages go out, into these */
+	struct message *messages;
+	size_t n_messages;
 	/* Answers a call that rig_play sees: status and answer are set, due_us may be. NULL: 200
 	 * {}. */
 	void (*serve)(struct rig *r, struct seen *c);
@@ -106,6 +116,9 @@ void rig_gather(struct rig *r, size_t call, const struct http_answer *h);
 void rig_broken(struct rig *r, size_t call); /* sent, and nobody knows */
 /* The last call that was started, which must be open. */
 size_t rig_last(const struct rig *r);
+
+/* What came of a message (by its place in rig.messages), then rig_settle. */
+void rig_sent(struct rig *r, size_t message, enum sent sent, const char *said);
 
 struct item rig_item(struct rig *r, uint32_t run, uint32_t number);
 /* "outcome reason", or the status while it is open: `confirmed`, `rejected no-mailbox`, `held
