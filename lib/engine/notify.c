@@ -11,11 +11,14 @@
 #define PERIOD_OVER_US (62 * US_PER_DAY) /* nobody asks for a day's or a month's budget any more */
 #define TIDY_US (3600 * US_PER_S)
 
+static bool has_receiver(const struct engine *e)
+{
+	return e->config->notify.mail.server != NULL || e->config->notify.webhook.url != NULL;
+}
+
 static bool is_wanted(const struct engine *e, enum notice n)
 {
-	const struct notify *w = &e->config->notify;
-
-	return e->effects.send != NULL && (w->on >> n & 1) != 0 && (w->mail.server != NULL || w->webhook.url != NULL);
+	return e->effects.send != NULL && has_receiver(e) && (e->config->notify.on >> n & 1) != 0;
 }
 
 /* --- marks --- */
@@ -39,6 +42,9 @@ static bool mark_on(struct engine *e, const uint8_t key[TOLD_KEY], int64_t limit
 	struct told_mark *t;
 
 	HASH_FIND(hh, e->told, key, TOLD_KEY, t);
+	if (t != NULL && t->row.told_us > e->now.wall_us) {
+		t->row.told_us = e->now.wall_us; /* the clock was set back */
+	}
 	if (t != NULL && t->row.limit_micro == limit_micro && (t->row.on || e->now.wall_us - t->row.told_us < REPEAT_US)) {
 		return false;
 	}
@@ -226,7 +232,7 @@ static void look_at_store(struct engine *e)
 
 void notify_step(struct engine *e)
 {
-	if (e->effects.send == NULL) {
+	if (e->effects.send == NULL || (!has_receiver(e) && e->told == NULL)) {
 		return;
 	}
 	if (e->recovered) {

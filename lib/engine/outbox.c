@@ -160,6 +160,9 @@ static bool on_row(void *arg, const struct outbox_row *r)
 	if (is_sending(e, r->id)) {
 		return true;
 	}
+	if (r->state == OUTBOX_WAITING && due_us > e->now.wall_us + again.cap_us) {
+		due_us = e->now.wall_us; /* the clock was set back */
+	}
 	if (due_us > e->now.wall_us) {
 		l->next_us = due_us < l->next_us ? due_us : l->next_us;
 	} else if (r->state == OUTBOX_GIVEN_UP && l->n_old < SENDING_MOST) {

@@ -1,6 +1,7 @@
 /*
- * See check.h. Four passes in one transaction: the ledger (sums per account and per item, open calls, kept answers), the items (states,
- * queue, facts, money), the queue tables (does every entry have its item), the runs (counters, balances), and
+ * See check.h. Five passes in one transaction: the ledger (sums per account and per item, open calls, kept answers), the items (states,
+ * queue, facts, money), the queue tables (does every entry have its item), the runs (counters, balances), the
+ * messages (can they be read, is their run there).
  */
 #include "lib/store/check.h"
 

@@ -366,6 +366,15 @@ def test_starttls_and_login(certificate):
             assert "pass word" not in n.log() and b"pass word" not in (n.folder / "state" / "leadd.mdb").read_bytes()
 
 
+def test_tls_from_the_first_byte(certificate):
+    cert, context = certificate
+    with Mailbox(ssl_context=context) as box, Stub() as stub:
+        config = {**settings(box.port, server=f"smtps://localhost:{box.port}"), "ca_file": str(cert)}
+        with night(stub, settings=config) as n:
+            n.wait_end(n.run(1))
+            box.wait(1)
+
+
 def test_a_certificate_that_is_not_trusted_gets_nothing(certificate):
     with Mailbox(tls_context=certificate[1], require_starttls=True) as box, Stub() as stub:
         with night(stub, settings=settings(box.port, starttls=True)) as n:

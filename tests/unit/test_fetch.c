@@ -158,7 +158,7 @@ static void test_statuses_and_headers(void **state)
 
 static void test_bad_requests(void **state)
 {
-	static const char *const urls[] = {"", "/ok", "ftp://127.0.0.1/", "file:///etc/passwd",
+	static const char *const urls[] = {"", "/ok", "ftp://127.0.0.1/", "smtp://127.0.0.1/", "file:///etc/passwd",
 	    "http://", "http:///x", "http://user:key@127.0.0.1/", "http://127.0.0.1:0/",
 	    "http://127.0.0.1:99999/", "http://a b/", "http://a/b c", "http://a/b\r\nX: y",
 	    "http://a/\x01", "http://a/b#c", "http://a\\b/",

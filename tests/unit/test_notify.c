@@ -4,6 +4,8 @@
  */
 #include "engine_rig.h"
 
+#include "lib/store/check.h"
+
 #include <json-c/json.h>
 
 #define SERVICE                                                                                    \
@@ -387,6 +389,45 @@ static void test_nobody_to_tell(void **state)
 	end();
 }
 
+static void on_problem(void *arg, const char *problem)
+{
+	assert_non_null(strstr(problem, "message"));
+	++*(int *)arg;
+}
+
+static void test_check_reads_messages(void **state)
+{
+	struct outbox_row row = {.id = 9, .run = 77, .subject = {(const uint8_t *)"s", 1}, .body = {(const uint8_t *)"b", 1}};
+	struct check_counts counts;
+	struct txn *t = NULL;
+	int problems = 0;
+
+	(void)state;
+	begin(CAMPAIGN);
+	assert_int_equal(txn_begin(rig.store, true, &t, NULL), 0);
+	outbox_write(t, &row);
+	txn_put(t, TABLE_OUTBOX, key_u64(key_u8(key_of(), 0), 10), "torn", 4);
+	assert_int_equal(txn_commit(t, NULL), 0);
+	assert_int_equal(store_check(rig.store, on_problem, &problems, &counts, NULL), 0);
+	assert_int_equal(problems, 2);
+	assert_int_equal(counts.problems, 2);
+	rig_end(&rig);
+}
+
+/* A clock that was years ahead keeps nothing back. */
+static void test_a_clock_set_back(void **state)
+{
+	(void)state;
+	begin("notify: {" MAIL "}\n" CAMPAIGN);
+	rig.now.wall_us += 1000 * US_PER_DAY;
+	written(done_run(), "s\n");
+	rig_sent(&rig, 0, SENT_LATER, "connection refused");
+	rig.now.wall_us -= 1000 * US_PER_DAY;
+	rig_pass(&rig, 2 * HOUR);
+	sent(2);
+	end();
+}
+
 /* --- leadd.yaml --- */
 
 static void refused(const char *notify, const char *part)
@@ -463,6 +504,8 @@ int main(void)
 	    cmocka_unit_test(test_a_budget),
 	    cmocka_unit_test(test_a_condition_survives_a_full_disk),
 	    cmocka_unit_test(test_nobody_to_tell),
+	    cmocka_unit_test(test_check_reads_messages),
+	    cmocka_unit_test(test_a_clock_set_back),
 	    cmocka_unit_test(test_mistakes),
 	    cmocka_unit_test(test_what_a_reload_changes),
 	};
