@@ -140,7 +140,8 @@ def test_an_organisation_has_its_own_people():
 
 def check_signature(asked):
     stamp, mac = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", asked.headers["x-leadd-signature"]).groups()
-    assert abs(int(stamp) - time.time()) < 60
+    arrived = time.time() - (time.monotonic() - asked.at)
+    assert -2 < arrived - int(stamp) < 30
     # as sent: the receiver signs bytes, not what it makes of them
     return hmac.compare_digest(mac, hmac.new(SECRET.encode(), f"{stamp}.".encode() + asked.raw, hashlib.sha256).hexdigest())
 
@@ -166,7 +167,7 @@ class Hook(Stub):
 
 
 def test_webhooks_are_signed_and_repeated_under_one_id():
-    fails = [503, 503]
+    fails = [503]
 
     def answer(asked):
         return (fails.pop(), {}, {}) if fails else (204, {}, {})
@@ -176,7 +177,7 @@ def test_webhooks_are_signed_and_repeated_under_one_id():
         n.wait_end(run)
         wait(lambda: len(hook.asked) >= 1 and n.get("/v1/status")["outbox"]["last_failure"], "first refusal")
         assert "HTTP 503" in n.get("/v1/status")["outbox"]["last_failure"]
-        wait(lambda: len(hook.asked) == 3, "third try", 130)
+        wait(lambda: len(hook.asked) == 2, "second try", 60)
         wait(lambda: n.get("/v1/status")["outbox"]["waiting"] == 0, "empty outbox")
         assert len({a.headers["x-leadd-id"] for a in hook.asked}) == 1
         assert len({a.raw for a in hook.asked}) == 1
