@@ -4,7 +4,8 @@
  * A program is compiled once, behind a prelude that mends builtins of 1.6, and
  * run with a fresh input each time; we take its first result and give jq's
  * memory back. While it runs, a timer of its own sends a signal after 20 ms of
- * work and every 5 ms from then on, whose handler asks jq to halt. It is armed
+ * work and every 5 ms from then on, whose handler asks jq to halt: of work, not of
+ * time, so that a busy machine changes no lead's fate. It is armed
  * after jq_start, which clears the request, and repeats, since a request that
  * comes at a bad moment is lost. The signal carries the program in its value,
  * so that the handler needs no static; the only thing the process shares is
@@ -302,7 +303,7 @@ static int run(struct program *p, jv input, jv *ret, struct lead_error *err)
 	struct itimerspec budget = {.it_value.tv_nsec = BUDGET_NS, .it_interval.tv_nsec = AGAIN_NS};
 	timer_t timer;
 
-	if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) {
+	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0) {
 		jv_free(input);
 		return lead_fail(err, LEAD_EBUG, "cannot create a timer: %s", strerror(errno));
 	}
