@@ -228,6 +228,7 @@ enum color color_of_state(const char *state);
 /* --- the commands, one file per group --- */
 int cmd_status(struct ctl *c, const struct args *a);
 int cmd_notify_test(struct ctl *c, const struct args *a);
+int cmd_metrics(struct ctl *c, const struct args *a);
 int cmd_doctor(struct ctl *c, const struct args *a);
 int cmd_reload(struct ctl *c, const struct args *a);
 int cmd_backup(struct ctl *c, const struct args *a);

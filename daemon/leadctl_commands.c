@@ -148,6 +148,8 @@ static const struct option help_options[] = {
 
 const struct command commands[] = {
     {"status", "", NULL, cmd_status, "the daemon, its runs and services at a glance", NULL},
+    {"metrics", "", NULL, cmd_metrics, "what a monitoring system reads, in the Prometheus text format",
+	NULL},
     {"plan", "FILE", plan_options, cmd_plan,
 	"what a run over these leads would take, cost and bring",
 	"Plays the night with the daemon's own scheduler, from its windows, quotas and other runs "

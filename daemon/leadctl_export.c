@@ -1,5 +1,5 @@
 /*
- * daemon/leadctl_export.c: results and rejects into files. A file is written beside its place
+ * daemon/leadctl_export.c: results and rejects into files, metrics as they come. A file is written beside its place
  * and gets its name only when the daemon has said that it is whole.
  */
 #include "daemon/leadctl.h"
@@ -145,4 +145,13 @@ int cmd_run_rejects(struct ctl *c, const struct args *a)
 	}
 	snprintf(path, sizeof(path), "/v1/runs/%" PRIu64 "/rejects", run);
 	return receive_anywhere(c, a, path);
+}
+
+int cmd_metrics(struct ctl *c, const struct args *a)
+{
+	struct sink s = {.fd = STDOUT_FILENO};
+
+	(void)a;
+	ctl_catch_interrupt();
+	return receive(c, "/v1/metrics", &s, "standard output");
 }

@@ -22,7 +22,7 @@
 struct times {
 	uint64_t buckets[TIMES_BUCKETS];
 	uint64_t n;
-	int64_t max_us;
+	int64_t max_us, sum_us;
 };
 void times_add(struct times *t, int64_t us);
 double times_quantile_ms(const struct times *t, double q);

@@ -28,6 +28,7 @@ void times_add(struct times *t, int64_t us)
 	}
 	t->buckets[i]++;
 	t->n++;
+	t->sum_us += us > 0 ? us : 0;
 	t->max_us = us > t->max_us ? us : t->max_us;
 }
 

@@ -342,6 +342,7 @@ static void get_openapi(void *app, struct http_request *r)
 
 const struct route routes[] = {
     {"GET", "/v1/status", HTTP_READ, get_status, "the daemon and its totals", 0, "", NULL},
+    {"GET", "/v1/metrics", HTTP_READ, get_metrics, "the same and more for a monitoring system", 0, "", NULL},
     {"POST", "/v1/uploads", HTTP_OPERATE, upload_open, "begin an upload", 0, "", "name size"},
     {"PUT", "/v1/uploads/{upload}", HTTP_OPERATE, upload_part, "the next part of an upload", PART_BYTES, "offset", NULL},
     {"GET", "/v1/uploads/{upload}", HTTP_READ, upload_show, "how much of an upload is on disk", 0, "", NULL},

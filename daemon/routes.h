@@ -22,6 +22,9 @@ bool list_limit(struct http_request *r, uint64_t *ret);
 /* {run}/{lead} of the path; false when it was answered already. */
 bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 
+/* metrics.c */
+void get_metrics(void *app, struct http_request *r);
+
 /* routes_run.c */
 void get_runs(void *app, struct http_request *r);
 void get_run(void *app, struct http_request *r);

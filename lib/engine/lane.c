@@ -299,6 +299,19 @@ struct lane *lane_by_name(struct engine *e, const char *name)
 	return NULL;
 }
 
+uint64_t lane_waiting(struct engine *e, const struct lane *l)
+{
+	struct run *r, *next;
+	uint64_t n = 0;
+
+	HASH_ITER(hh, e->runs, r, next) {
+		for (size_t s = 0; s < r->n_slots; s++) {
+			n += r->slots[s].lane == l ? r->slots[s].queued : 0;
+		}
+	}
+	return n;
+}
+
 struct lane *lane_by_number(struct engine *e, uint16_t number)
 {
 	for (size_t i = 0; i < e->n_lanes; i++) {

@@ -163,6 +163,12 @@ static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct s
 	}
 }
 
+const char *run_org_name(const char *organisation, char out[RUN_TEXT])
+{
+	(void)snprintf(out, RUN_TEXT, "@%s", organisation);
+	return out;
+}
+
 static void bind_numbers(struct engine *e, struct run *r)
 {
 	if (names_number(e->names, NAME_OWNER, r->row.campaign, &r->campaign_no, NULL) != 0) {
@@ -171,9 +177,7 @@ static void bind_numbers(struct engine *e, struct run *r)
 	if (r->campaign != NULL) {
 		char org[RUN_TEXT];
 
-		/* campaigns and organisations share the kind: a prefix keeps them apart */
-		(void)snprintf(org, sizeof(org), "@%s", r->campaign->organisation);
-		if (names_number(e->names, NAME_OWNER, org, &r->org_no, NULL) != 0) {
+		if (names_number(e->names, NAME_OWNER, run_org_name(r->campaign->organisation, org), &r->org_no, NULL) != 0) {
 			r->org_no = 0;
 		}
 	}

@@ -44,6 +44,8 @@ struct json_object *show_status(struct engine *e, struct txn *t, struct now now)
 
 /* {"waiting","given_up","last_failure"}: messages to people and programs. */
 struct json_object *outbox_show(struct txn *t);
+/* The engine's part of /v1/metrics, in the Prometheus text format: prometheus.h. */
+void show_metrics(struct engine *e, struct txn *t, struct now now, struct buf *out);
 
 struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number, struct now now);
 struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struct now now);

@@ -87,19 +87,6 @@ static struct json_object *show_keys(struct lane *l, struct now now)
 	return list;
 }
 
-static uint64_t waiting_in(struct engine *e, const struct lane *l)
-{
-	struct run *r, *next;
-	uint64_t n = 0;
-
-	HASH_ITER(hh, e->runs, r, next) {
-		for (size_t s = 0; s < r->n_slots; s++) {
-			n += r->slots[s].lane == l ? r->slots[s].queued : 0;
-		}
-	}
-	return n;
-}
-
 /* The binding condition of the fullest place in this service's queues. */
 static void put_binding(struct engine *e, struct json_object *o, struct lane *l, struct now now)
 {
@@ -160,7 +147,7 @@ static struct json_object *service_object(struct engine *e, struct lane *l, stru
 	put_int(o, "concurrency", l->def->concurrency);
 	json_object_object_add(o, "keys", show_keys(l, now));
 	json_object_object_add(o, "limits", show_limits(l, now));
-	put_int(o, "waiting", (int64_t)waiting_in(e, l));
+	put_int(o, "waiting", (int64_t)lane_waiting(e, l));
 	put_stat(o, l);
 	put_word(o, "currency", e->config->currency);
 	put_binding(e, o, l, now);
@@ -230,7 +217,7 @@ struct json_object *show_status(struct engine *e, struct txn *t, struct now now)
 		put_word(s, "service", l->name);
 		put_word(s, "state", lane_state(l));
 		put_int(s, "in_flight", l->in_flight);
-		put_int(s, "waiting", (int64_t)waiting_in(e, l));
+		put_int(s, "waiting", (int64_t)lane_waiting(e, l));
 		json_object_array_add(services, s);
 	}
 	put_int(o, "generation", (int64_t)e->config->generation);

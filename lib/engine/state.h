@@ -292,6 +292,7 @@ int lanes_bind(struct engine *e, struct config *c, struct lead_error *err) MUST_
 struct lane *lane_new(struct engine *e, const char *name);
 struct lane *lane_by_name(struct engine *e, const char *name);
 struct lane *lane_by_number(struct engine *e, uint16_t number);
+uint64_t lane_waiting(struct engine *e, const struct lane *l); /* items queued for a call there */
 void lanes_write(struct engine *e);
 void lane_free(struct lane *l);
 /* When that key may be used: never while its credential is missing. */
@@ -304,6 +305,8 @@ struct run *run_add(struct engine *e, struct run_row *row);
 void run_bind(struct engine *e, struct run *r);
 /* Has every item looked at, in slices: see run_requeue. */
 void run_move(struct engine *e, struct run *r);
+/* An organisation's name as names.h knows it: campaigns share the kind, a prefix keeps them apart. Returns `out`. */
+const char *run_org_name(const char *organisation, char out[RUN_TEXT]);
 void run_free(struct engine *e, struct run *r);
 void runs_write(struct engine *e);
 void run_touch(struct run *r);

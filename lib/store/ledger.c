@@ -221,6 +221,17 @@ bool park_read(struct txn *t, uint16_t service, uint16_t key, struct park_row *r
 	return !u.bad;
 }
 
+/* Three quarters of its bucket's end for each. */
+static int64_t stat_latency_guess(const struct stat_row *s)
+{
+	int64_t us = 0;
+
+	for (int i = 0; i < STAT_BUCKETS; i++) {
+		us += (int64_t)s->latency[i] * (INT64_C(750) << i);
+	}
+	return us;
+}
+
 bool stat_read(struct txn *t, uint16_t service, struct stat_row *ret)
 {
 	struct slice value;
@@ -238,6 +249,7 @@ bool stat_read(struct txn *t, uint16_t service, struct stat_row *ret)
 		ret->latency[i] = unpack_var(&u);
 	}
 	ret->settled_micro = unpack_i64(&u);
+	ret->latency_us = u.at < u.end ? unpack_i64(&u) : stat_latency_guess(ret);
 	return !u.bad;
 }
 
@@ -252,6 +264,7 @@ void stat_write(struct txn *t, uint16_t service, const struct stat_row *s)
 		pack_var(b, s->latency[i]);
 	}
 	pack_i64(b, s->settled_micro);
+	pack_i64(b, s->latency_us);
 	txn_put(t, TABLE_STAT, key_u16(key_of(), service), b->data, b->len);
 }
 
@@ -264,6 +277,7 @@ void stat_count_latency(struct stat_row *s, int64_t us)
 		bucket++;
 	}
 	s->latency[bucket]++;
+	s->latency_us += us > 0 ? us : 0;
 }
 
 uint64_t stat_quantile_ms(const struct stat_row *s, double q)

@@ -84,6 +84,7 @@ struct stat_row {
 	uint64_t outcomes[STAT_CLASSES];
 	uint64_t latency[STAT_BUCKETS];
 	int64_t settled_micro;
+	int64_t latency_us;    /* of all calls counted in `latency`; an estimate for those that an older leadd counted */
 };
 bool stat_read(struct txn *t, uint16_t service, struct stat_row *ret);
 void stat_write(struct txn *t, uint16_t service, const struct stat_row *s);

@@ -89,15 +89,24 @@ void names_free(struct names *n)
 	free(n);
 }
 
+uint16_t names_find(const struct names *n, enum name_kind kind, const char *name)
+{
+	for (size_t i = 0; i < n->kinds[kind].n; i++) {
+		if (n->kinds[kind].text[i] != NULL && strcmp(n->kinds[kind].text[i], name) == 0) {
+			return (uint16_t)(i + 1);
+		}
+	}
+	return 0;
+}
+
 int names_number(struct names *n, enum name_kind kind, const char *name, uint16_t *ret, struct lead_error *err)
 {
 	size_t count = n->kinds[kind].n;
+	uint16_t known = names_find(n, kind, name);
 
-	for (size_t i = 0; i < count; i++) {
-		if (n->kinds[kind].text[i] != NULL && strcmp(n->kinds[kind].text[i], name) == 0) {
-			*ret = (uint16_t)(i + 1);
-			return 0;
-		}
+	if (known != 0) {
+		*ret = known;
+		return 0;
 	}
 	if (count >= UINT16_MAX) {
 		return lead_fail(err, LEAD_EINPUT, "too many different names: '%s' is one too many", name);

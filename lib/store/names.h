@@ -17,6 +17,8 @@ int names_load(struct store *s, struct names **ret, struct lead_error *err) MUST
 void names_free(struct names *n);
 /* The number of a name, a new one when it is not known; 0 never. 65,535 names a kind at most, then LEAD_EINPUT. */
 int names_number(struct names *n, enum name_kind kind, const char *name, uint16_t *ret, struct lead_error *err) MUST_CHECK;
+/* 0 when the name is not known. */
+uint16_t names_find(const struct names *n, enum name_kind kind, const char *name);
 /* Writes the names that no transaction kept yet; names_kept: this one did. */
 void names_write(const struct names *n, struct txn *t);
 void names_kept(struct names *n);
