@@ -8,7 +8,7 @@
 #define WRONG_STATE 2
 #define IDEM_LIFE_US US_PER_DAY
 
-static void answer(struct engine *e, struct command *c)
+void command_answer(struct engine *e, struct command *c)
 {
 	c->next = e->answered;
 	e->answered = c;
@@ -18,7 +18,7 @@ void command_refuse(struct engine *e, struct command *c, int rc, const char *why
 {
 	c->rc = rc;
 	(void)lead_fail(&c->err, rc < 0 ? (enum lead_err)rc : LEAD_EINPUT, "%s", why);
-	answer(e, c);
+	command_answer(e, c);
 }
 
 /* --- runs --- */
@@ -36,7 +36,7 @@ static bool start_is_known(struct engine *e, struct command *c)
 		if (row.body_hash != c->idem_body) {
 			command_refuse(e, c, WRONG_STATE, "this Idempotency-Key was used with another body");
 		} else {
-			answer(e, c);
+			command_answer(e, c);
 		}
 		return true;
 	}
@@ -83,7 +83,7 @@ static void run_start(struct engine *e, struct command *c)
 	run_write(e->txn, &r->row); /* now: the next start in this turn counts from it */
 	run_touch(r);
 	c->count = r->id;
-	answer(e, c);
+	command_answer(e, c);
 }
 
 static void run_set_state(struct engine *e, struct command *c, struct run *r)
@@ -92,7 +92,7 @@ static void run_set_state(struct engine *e, struct command *c, struct run *r)
 
 	if (ended || (c->kind == COMMAND_PAUSE && r->row.state == RUN_PAUSED)) {
 		if (!ended) {
-			answer(e, c);
+			command_answer(e, c);
 			return;
 		}
 		command_refuse(e, c, WRONG_STATE, "the run has ended");
@@ -110,7 +110,7 @@ static void run_set_state(struct engine *e, struct command *c, struct run *r)
 	}
 	run_touch(r);
 	run_check_end(e, r);
-	answer(e, c);
+	command_answer(e, c);
 }
 
 static void run_retry(struct engine *e, struct command *c, struct run *r)
@@ -151,6 +151,7 @@ static void run_written(struct engine *e, struct command *c, struct run *r)
 		notify_run(e, r, c->summary);
 	}
 	answer(e, c);
+	command_answer(e, c);
 }
 
 static void run_command(struct engine *e, struct command *c)
@@ -212,7 +213,7 @@ static void service_command(struct engine *e, struct command *c)
 		break;
 	}
 	l->park_dirty = true;
-	answer(e, c);
+	command_answer(e, c);
 }
 
 static void reload(struct engine *e, struct command *c)
@@ -248,7 +249,7 @@ static void reload(struct engine *e, struct command *c)
 	}
 	accounts_reserve_open(e, 1);
 	config_unref(old);
-	answer(e, c);
+	command_answer(e, c);
 }
 
 void command_apply(struct engine *e, struct command *c)
@@ -259,7 +260,7 @@ void command_apply(struct engine *e, struct command *c)
 		break;
 	case COMMAND_UPLOAD:
 		upload_write(e->txn, &c->upload);
-		answer(e, c);
+		command_answer(e, c);
 		break;
 	case COMMAND_RELOAD:
 		reload(e, c);
@@ -273,6 +274,9 @@ void command_apply(struct engine *e, struct command *c)
 	case COMMAND_SERVICE_RESET:
 	case COMMAND_SERVICE_LIMIT:
 		service_command(e, c);
+		break;
+	case COMMAND_SUPPRESS:
+		command_suppress(e, c);
 		break;
 	default:
 		run_command(e, c);
@@ -308,7 +312,7 @@ static bool next_slice(struct engine *e, uint32_t run, uint32_t cursor, struct s
 /* The stage no longer counts it among its ends. */
 static void uncount(struct stage_count *c, enum item_outcome o)
 {
-	uint64_t *n = o == ITEM_FAILED ? &c->failed : o == ITEM_REJECTED ? &c->rejected : NULL;
+	uint64_t *n = o == ITEM_FAILED ? &c->failed : o == ITEM_REJECTED || o == ITEM_SUPPRESSED ? &c->rejected : NULL;
 
 	if (n != NULL && *n > 0) {
 		--*n;
@@ -384,7 +388,7 @@ void tasks_step(struct engine *e)
 	a = malloc(sizeof(*a));
 	if (a != NULL && task_slice(e, t, a)) {
 		e->tasks = t->next;
-		answer(e, t->command);
+		command_answer(e, t->command);
 		free(t);
 	}
 	free(a);

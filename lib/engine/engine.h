@@ -13,6 +13,7 @@
  * grant.c (one call is made), settle.c (what an answer does to ledger, item and queue), stage.c (where an item goes next),
  * load.c (start and restart), command.c (what people ask for), notify.c and
  * outbox.c (what people and programs are told), show.c and why.c (what they get to see), replay.h and plan.h (other
+ * suppress.c (whom nobody may write to), load.c (start and restart), command.c (what people ask for), show.c and why.c (what they get to see), replay.h and plan.h (other
  * shells: a run again, and a night before it is paid for).
  */
 #pragma once
@@ -85,6 +86,24 @@ enum command_kind {
 	COMMAND_SERVICE_PAUSE, COMMAND_SERVICE_RESUME, COMMAND_SERVICE_RESET, /* service */
 	COMMAND_SERVICE_LIMIT, /* service, limit, window */
 	COMMAND_RELOAD,      /* config */
+	COMMAND_SUPPRESS,    /* batch */
+};
+
+/* Entries to put on an organisation's suppression list, or to take off it. */
+#define SUPPRESS_BATCH 1000
+enum suppress_result { SUPPRESS_DONE, SUPPRESS_KNOWN, SUPPRESS_BAD }; /* KNOWN: it was there (or, to take off, was not) */
+struct suppress_batch {
+	char org[RUN_TEXT];
+	char source[48], reason[48]; /* of new entries: a file's name, a word */
+	bool remove;
+	size_t n;
+	struct {
+		const char *text;
+		size_t len;
+		uint64_t line;               /* the caller's own */
+		enum suppress_result result; /* from here on: filled in */
+		const char *why;             /* BAD: lives for ever */
+	} list[SUPPRESS_BATCH];
 };
 
 enum sent {
@@ -110,6 +129,7 @@ struct command {
 	uint64_t message;           /* SENT */
 	enum sent sent;
 	char said[200];             /* SENT: the receiver's word, or what went wrong */
+	struct suppress_batch *batch; /* SUPPRESS: the caller's, until `done` */
 	/* results */
 	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
 	struct lead_error err;

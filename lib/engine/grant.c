@@ -1,7 +1,8 @@
 /*
  * One call is made: the item's record is read, the stage's parameters and the request are rendered, the call is written
  * as reserved, and it counts in every window from here on. It starts after the commit (release in turn.c).
- * An item whose inputs are missing goes no further and costs nothing (P6).
+ * An item whose inputs are missing goes no further and costs nothing (P6). Nor does one whose address is on the suppression list
+ * now: this is the last moment before anything leaves.
  */
 #include "lib/engine/state.h"
 
@@ -179,16 +180,41 @@ static int occupy(struct engine *e, struct call *c)
 	return 0;
 }
 
+/*
+ * NULL, or why the call must not be made: the lead's address is on the organisation's list, as it came or as it was found out; of
+ * a push every address that goes out. What reads back a push that was made is no business of the list.
+ */
+static const char *suppressed(struct engine *e, const struct run *r, const struct stage *st, const struct item *i, const struct view *view,
+    const struct params *p)
+{
+	bool push = st->kind == STAGE_PUSH;
+	struct value email;
+	const char *reason;
+
+	if ((i->pushed && !push) || i->phase == PHASE_LOOKUP || !suppress_has(e, r)) {
+		return NULL;
+	}
+	email = view->source.field(view->source.ctx, "email", 5);
+	reason = suppress_reason(e, r, &email);
+	email = view->has_row ? record_field(&view->row, FIELD_EMAIL) : (struct value){0};
+	reason = reason == NULL ? suppress_reason(e, r, &email) : reason;
+	for (size_t k = 0; push && reason == NULL && k < p->n; k++) {
+		reason = suppress_reason(e, r, &p->list[k].value);
+	}
+	return reason;
+}
+
 /* Read, render, decide; nothing is written before all of it worked. */
-static int prepare(struct engine *e, struct run *r, struct slot *s, struct item *i, struct call *c, char *reason, size_t size)
+static int prepare(struct engine *e, struct run *r, struct slot *s, struct item *i, struct call *c, char *reason, size_t size, bool *ret_suppressed)
 {
 	const struct stage *st = run_stage(r, s->stage);
 	const struct step *step = &st->steps[i->step < st->n_steps ? i->step : 0]; /* a look-up takes the parameters of the step in doubt */
 	struct lead_error err;
 	struct params params;
 	struct view view;
-	const char *missing;
+	const char *missing, *listed;
 
+	*ret_suppressed = false;
 	view_open(e, e->txn, r, i->number, &view);
 	if (e->blind) {
 		missing = foretell_missing(e, r, s, step, &view);
@@ -197,6 +223,12 @@ static int prepare(struct engine *e, struct run *r, struct slot *s, struct item 
 	}
 	if (params_eval(e, step, &view, &params, &err) != 0) {
 		(void)snprintf(reason, size, "bad-expression");
+		return LEAD_EINPUT;
+	}
+	listed = suppressed(e, r, st, i, &view, &params);
+	if (listed != NULL) {
+		(void)snprintf(reason, size, "%s", listed);
+		*ret_suppressed = true;
 		return LEAD_EINPUT;
 	}
 	missing = missing_input(st, s->call, &view, &params);
@@ -211,15 +243,17 @@ static int prepare(struct engine *e, struct run *r, struct slot *s, struct item 
 	return 0;
 }
 
-static void refuse_item(struct engine *e, struct run *r, struct item *i, const char *reason)
+/* listed: it is suppressed. What was pushed before stays delivered; it is only not pushed again. */
+static void refuse_item(struct engine *e, struct run *r, struct item *i, bool listed, const char *reason)
 {
+	enum item_outcome o = !listed ? ITEM_REJECTED : i->pushed ? ITEM_DELIVERED : ITEM_SUPPRESSED;
 	struct fact f = {.kind = FACT_GATE, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
 
 	(void)snprintf(f.reason, sizeof(f.reason), "%s", reason);
 	run_count(r, i->stage)->waiting--;
-	run_count(r, i->stage)->rejected++;
+	run_count(r, i->stage)->rejected += o != ITEM_DELIVERED;
 	fact_add(e->txn, i, &f);
-	item_finish(e, r, i, ITEM_REJECTED, reason);
+	item_finish(e, r, i, o, reason);
 	run_check_end(e, r);
 }
 
@@ -229,6 +263,7 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 	char reason[ITEM_REASON] = "";
 	struct item i;
 	struct call *c;
+	bool listed;
 
 	if (number == 0 || !item_read(e->txn, r->id, number, &i)) {
 		s->queued = 0; /* the store is right: nothing waits here */
@@ -239,11 +274,11 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 		s->blocked = true;
 		return 0;
 	}
-	if (prepare(e, r, s, &i, c, reason, sizeof(reason)) != 0) {
+	if (prepare(e, r, s, &i, c, reason, sizeof(reason), &listed) != 0) {
 		c->lane = NULL;
 		engine_call_free(e, c);
 		run_unqueue(e, r, &i);
-		refuse_item(e, r, &i, reason);
+		refuse_item(e, r, &i, listed, reason);
 		return 0;
 	}
 	fill_row(e, c, &i);

@@ -3,7 +3,7 @@
  * cursor (rows taken) is committed with it. After a restart the file is read from its beginning and the rows
  * already taken are skipped: parsing is cheap, writing is not.
  *
- *   sniff the whole file (unless told) -> from the start: header -> rows: record, free gates, identity, queue
+ *   sniff the whole file (unless told) -> from the start: header -> rows: record, suppressed?, free gates, identity, queue
  */
 #include "lib/engine/state.h"
 
@@ -86,21 +86,32 @@ static uint32_t claim(struct engine *e, struct run *r, const struct record *row,
 	return first;
 }
 
+static const char *row_suppressed(struct engine *e, struct run *r, const struct record *row)
+{
+	struct value email = record_field(row, FIELD_EMAIL);
+
+	return suppress_has(e, r) ? suppress_reason(e, r, &email) : NULL;
+}
+
 /* row: as it is stored. */
 static void take_row(struct engine *e, struct run *r, uint32_t number, const void *row, size_t len)
 {
 	struct item i = {.run = r->id, .number = number, .stage = 0};
 	struct view view = {0};
 	const struct gate *g = NULL;
-	const char *reason, *kind = "";
+	const char *suppressed, *reason, *kind = "";
 	uint32_t of;
 
 	r->row.outcomes[ITEM_OPEN]++;
 	view_open(e, e->txn, r, 0, &view);
 	view.has_row = record_open(&view.row, &r->columns, row, len);
+	suppressed = row_suppressed(e, r, &view.row);
 	reason = r->pipeline != NULL ? pipeline_gates(r->pipeline, AFTER_INTAKE, &view.source, &e->config->lists, &e->arena, &g) : NULL;
 	item_row_write(e->txn, r->id, number, row, len);
-	if (reason != NULL && g->policy == GATE_HOLD) {
+	if (suppressed != NULL) {
+		i.stage = STAGE_INTAKE;
+		reject_row(e, r, &i, ITEM_SUPPRESSED, suppressed, 0);
+	} else if (reason != NULL && g->policy == GATE_HOLD) {
 		item_hold(e, r, &i, reason);
 	} else if (reason != NULL) {
 		i.stage = STAGE_INTAKE;

@@ -115,4 +115,5 @@ void plan_watch_import(struct night *n)
 	n->tale->rows = r->row.rows;
 	n->tale->duplicates = r->row.outcomes[ITEM_DUPLICATE];
 	n->tale->refused = r->row.outcomes[ITEM_REJECTED] > behind ? r->row.outcomes[ITEM_REJECTED] - behind : 0;
+	n->tale->refused += r->row.outcomes[ITEM_SUPPRESSED];
 }

@@ -5,7 +5,7 @@
  *   wasted  money of leads that did not: rejected, suppressed, duplicate, failed, parked
  *   open    money of leads that are not at an end
  *   saved   calls that certainly would have been made else, at their list price: the first paid call of each lead that a
- *           free check or its twin in the list kept from it, and each repeat that a look-up of a call in doubt made needless
+ *           free check, its twin in the list or the suppression list kept from it, and each repeat that a look-up of a call in doubt made needless
  */
 #include "lib/engine/reckon_parts.h"
 
@@ -96,10 +96,11 @@ static void see_saved(struct reckoning *x, const struct run *r, const struct ite
 	const struct service_call *call = first_paid(r);
 	struct sum *s;
 
-	if (call == NULL || i->stage != STAGE_INTAKE || (i->outcome != ITEM_REJECTED && i->outcome != ITEM_DUPLICATE)) {
+	if (call == NULL || i->stage != STAGE_INTAKE || (i->outcome != ITEM_REJECTED && i->outcome != ITEM_DUPLICATE && i->outcome != ITEM_SUPPRESSED)) {
 		return;
 	}
-	s = sum_of(x, &x->sums[SUM_SAVED], i->outcome == ITEM_DUPLICATE ? "twice in the list" : "free checks", i->reason);
+	s = sum_of(x, &x->sums[SUM_SAVED],
+	    i->outcome == ITEM_DUPLICATE ? "twice in the list" : i->outcome == ITEM_SUPPRESSED ? "suppression list" : "free checks", i->reason);
 	s->leads++;
 	s->calls++;
 	s->micro += call->price_micro;

@@ -51,6 +51,13 @@ struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint
 struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struct now now);
 struct json_object *why_service(struct engine *e, struct txn *t, const char *name, struct now now);
 
+/* An organisation's suppression list: how many entries, by where they came from. */
+struct json_object *show_suppressions(struct engine *e, struct txn *t, const char *org);
+/* Is that entry on it (an address: itself or its domain)? NULL with *ret_why when the text is no entry. */
+struct json_object *show_suppressed(struct engine *e, struct txn *t, const char *org, const char *entry, const char **ret_why);
+/* Is it in the configuration, by itself or as a campaign's? */
+bool show_org_known(struct engine *e, const char *org, const char **ret_nearest);
+
 /* Where a run stands, for files and streams: borrowed until the next turn. NULL: no such run. */
 const struct run_row *show_run_row(struct engine *e, uint32_t run);
 

@@ -412,6 +412,13 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 void grants_drop(struct engine *e);
 void engine_call_free(struct engine *e, struct call *c);
 
+/* suppress.c */
+/* Does the run's organisation have anybody on its list? */
+bool suppress_has(struct engine *e, const struct run *r);
+/* NULL, or why nobody may write there for that run: suppressed-address, suppressed-domain. What is no address is not on any list. */
+const char *suppress_reason(struct engine *e, const struct run *r, const struct value *email);
+void command_suppress(struct engine *e, struct command *c);
+
 /* settle.c */
 void settle(struct engine *e, struct outcome *o);
 
@@ -436,6 +443,8 @@ void item_reason(struct item *i, const char *format, ...) PRINTF(2, 3);
 
 /* command.c */
 void command_apply(struct engine *e, struct command *c);
+/* It was carried out: to be told after the commit. */
+void command_answer(struct engine *e, struct command *c);
 void command_refuse(struct engine *e, struct command *c, int rc, const char *why);
 void tasks_step(struct engine *e);
 void runs_sweep(struct engine *e);

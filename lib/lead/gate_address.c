@@ -19,8 +19,8 @@
 
 /* RFC 5321 section 4.5.3.1: octets. A path of 256 holds `<` and `>`. */
 #define LOCAL_MAX 64
-#define DOMAIN_MAX 253
-#define ADDRESS_MAX 254
+#define DOMAIN_MAX GATE_DOMAIN_MAX
+#define ADDRESS_MAX GATE_ADDRESS_MAX
 #define LABEL_MAX 63
 
 static bool is_alnum(char c)
@@ -160,6 +160,11 @@ static bool top_level_known(const char *domain, const struct gate_lists *l)
 {
 	return l->psl == NULL || psl_is_public_suffix2(l->psl, strrchr(domain, '.') + 1,
 				     PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE) != 0;
+}
+
+bool gate_domain(const char *text, size_t len, const struct gate_lists *l, char ret[GATE_DOMAIN_MAX + 1])
+{
+	return domain_ascii(text, len, ret) && top_level_known(ret, l);
 }
 
 const char *gate_address(const struct value *email, const struct gate_lists *l, struct arena *a,

@@ -48,6 +48,10 @@ void gate_lists_free(struct gate_lists *l); /* what it holds; all zero is fine *
  */
 const char *gate_address(const struct value *email, const struct gate_lists *l, struct arena *a,
     struct value *ret_normal);
+#define GATE_DOMAIN_MAX 253
+#define GATE_ADDRESS_MAX 254 /* of a normal form */
+/* A domain alone, by the same rules: its ASCII form, lower case. False when it is none. */
+bool gate_domain(const char *text, size_t len, const struct gate_lists *l, char ret[GATE_DOMAIN_MAX + 1]);
 /* Reasons: role-address, no-reply, disposable-domain, portal-domain (registrable domain and every
  * parent of the address's domain). */
 const char *gate_role(const struct value *normal, const struct gate_lists *l);

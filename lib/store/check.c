@@ -11,6 +11,7 @@
 #include "lib/store/ledger.h"
 #include "lib/store/outbox.h"
 #include "lib/store/runs.h"
+#include "lib/store/suppress.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,6 +40,12 @@ struct tally {
 	struct { uint64_t waiting, retrying, held; } stages[RUN_STAGES];
 };
 
+/* Entries of a suppression list that its source counts and that were not met yet. */
+struct listed {
+	uint16_t org;
+	struct suppress_source s;
+};
+
 struct checking {
 	struct txn *t;
 	check_fn f;
@@ -50,6 +57,8 @@ struct checking {
 	size_t n_sums;
 	struct tally *tallies;
 	size_t n_tallies;
+	struct listed *listed;
+	size_t n_listed;
 	uint64_t waiting, retrying; /* items that should stand in `ready` (not open) and `later` */
 	bool failed;
 };
@@ -407,6 +416,53 @@ static bool on_outbox(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+/* Of each organisation the sources come first. */
+static bool on_suppress(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct listed l = {.org = key.len >= 2 ? key_get_u16(key.data) : 0}, *more;
+	enum suppress_class class;
+	struct suppress_row row;
+
+	if (!suppress_decode(key, value, &class, &row, &l.s)) {
+		tell(c, "an entry of the suppression list of organisation %u cannot be read", l.org);
+		return true;
+	}
+	if (class == SUPPRESS_SOURCES) {
+		more = grow(c, c->listed, c->n_listed, sizeof(*more));
+		if (more == NULL) {
+			return false;
+		}
+		c->listed = more;
+		c->listed[c->n_listed++] = l;
+		return true;
+	}
+	c->counts.suppressions++;
+	for (size_t i = c->n_listed; i > 0 && c->listed[i - 1].org == l.org; i--) {
+		if (strcmp(c->listed[i - 1].s.source, row.source) == 0) {
+			c->listed[i - 1].s.entries[row.given]--;
+			return true;
+		}
+	}
+	tell(c, "an entry of the suppression list of organisation %u is of a source that is not counted", l.org);
+	return true;
+}
+
+static void check_suppressions(struct checking *c)
+{
+	txn_walk(c->t, TABLE_SUPPRESS, key_of(), key_of(), on_suppress, c);
+	for (size_t i = 0; i < c->n_listed; i++) {
+		for (int k = 0; k < SUPPRESS_GIVEN; k++) {
+			int64_t off = (int64_t)c->listed[i].s.entries[k];
+
+			if (off != 0) {
+				tell(c, "the suppression list of organisation %u counts %lld entries %s than there are", c->listed[i].org,
+				    (long long)(off > 0 ? off : -off), off > 0 ? "more" : "fewer");
+			}
+		}
+	}
+}
+
 static void check_sums(struct checking *c)
 {
 	for (size_t i = 0; i < c->n_sums; i++) {
@@ -442,6 +498,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	txn_walk(c.t, TABLE_RUN, key_of(), key_of(), on_run, &c);
 	txn_walk(c.t, TABLE_OUTBOX, key_of(), key_of(), on_outbox, &c);
 	check_sums(&c);
+	check_suppressions(&c);
 	if (txn_count(c.t, TABLE_READY) != c.waiting) {
 		tell(&c, "the queue holds %llu entries, %llu leads wait in it", (unsigned long long)txn_count(c.t, TABLE_READY),
 		    (unsigned long long)c.waiting);
@@ -458,6 +515,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	free(c.charges);
 	free(c.sums);
 	free(c.tallies);
+	free(c.listed);
 	*ret = c.counts;
 	return rc;
 }

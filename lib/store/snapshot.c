@@ -168,6 +168,7 @@ static void take(struct copy *c)
 	copy_table(c, TABLE_PARK, SIZE_MAX, key_of());
 	copy_table(c, TABLE_STAT, SIZE_MAX, key_of());
 	copy_table(c, TABLE_UPLOAD, SIZE_MAX, key_of());
+	copy_table(c, TABLE_SUPPRESS, SIZE_MAX, key_of());
 	copy_runs_table(c, TABLE_RUN);
 	copy_runs_table(c, TABLE_LEAD);
 	copy_runs_table(c, TABLE_STATE);

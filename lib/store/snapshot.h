@@ -14,7 +14,7 @@ struct snapshot_options {
 };
 
 /*
- * Settings, names, balances, parked keys, statistics, and the runs that have not ended with their rows, states and queues; of the
+ * Settings, names, balances, parked keys, statistics, suppression lists, and the runs that have not ended with their rows, states and queues; of the
  * others the last one's row, so that numbers go on. Facts are left out. A call that is open stays in its windows, and its item waits for it
  * again: whoever works on the copy will not hear its answer. 0, or LEAD_ENOMEM, LEAD_EFULL, LEAD_EIO, LEAD_ESTORE.
  */

@@ -42,6 +42,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_IDEM] = "idem",
     [TABLE_BODY] = "body",
     [TABLE_OUTBOX] = "outbox",
+    [TABLE_SUPPRESS] = "suppress",
 };
 
 #define LAZY_COMMITS 1000

@@ -38,6 +38,7 @@ enum store_table {
 	TABLE_IDEM,     /* keyed hash of an Idempotency-Key -> first answer (runs.h) */
 	TABLE_BODY,     /* call id -> its answer (body.h) */
 	TABLE_OUTBOX,   /* message id; condition told (outbox.h) */
+	TABLE_SUPPRESS, /* organisation, class, keyed hash -> where the entry came from (suppress.h) */
 	TABLE_N
 };
 

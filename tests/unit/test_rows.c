@@ -8,6 +8,7 @@
 #include "lib/store/pack.h"
 #include "lib/store/queue.h"
 #include "lib/store/runs.h"
+#include "lib/store/suppress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -611,6 +612,49 @@ static void test_stat_older(void **state)
 	assert_int_equal(got.latency_us, 2 * 750 + 6000 + 1500);
 }
 
+/* --- suppression lists --- */
+
+static bool on_source(void *arg, const struct suppress_source *s)
+{
+	struct suppress_source *to = arg;
+
+	*to = *s;
+	return true;
+}
+
+static void test_suppress(void **state)
+{
+	struct suppress_row row = {.given = 2, .wall_us = 50, .source = "a.csv", .reason = "opt-out"}, got;
+	struct suppress_source s = {0};
+
+	(void)state;
+	assert_false(suppress_any(t, 3));
+	assert_false(suppress_read(t, 3, SUPPRESS_DOMAINS, 77, &got));
+	assert_true(suppress_add(t, 3, SUPPRESS_DOMAINS, 77, &row));
+	row.wall_us = 60;
+	assert_false(suppress_add(t, 3, SUPPRESS_DOMAINS, 77, &row));
+	row.given = 0;
+	assert_true(suppress_add(t, 3, SUPPRESS_PEOPLE, 77, &row));
+	assert_true(suppress_read(t, 3, SUPPRESS_DOMAINS, 77, &got));
+	assert_int_equal(got.wall_us, 50);
+	assert_string_equal(got.source, "a.csv");
+	assert_string_equal(got.reason, "opt-out");
+	assert_true(suppress_any(t, 3));
+	assert_false(suppress_any(t, 2));
+	assert_false(suppress_any(t, 4));
+	suppress_sources(t, 3, on_source, &s);
+	assert_string_equal(s.source, "a.csv");
+	assert_int_equal(s.entries[0], 1);
+	assert_int_equal(s.entries[2], 1);
+	assert_int_equal(s.first_us, 50);
+	assert_int_equal(s.last_us, 60);
+	assert_false(suppress_remove(t, 3, SUPPRESS_PEOPLE, 78));
+	assert_true(suppress_remove(t, 3, SUPPRESS_PEOPLE, 77));
+	assert_true(suppress_remove(t, 3, SUPPRESS_DOMAINS, 77));
+	assert_false(suppress_any(t, 3));
+	assert_int_equal(txn_count(t, TABLE_SUPPRESS), 0);
+}
+
 /* --- runs --- */
 
 static bool decode_run(struct slice key, struct slice value)
@@ -820,6 +864,7 @@ int main(void)
 	    TEST(test_park),
 	    TEST(test_stat),
 	    TEST(test_stat_older),
+	    TEST(test_suppress),
 	    TEST(test_run),
 	    TEST(test_upload_and_idem),
 	    TEST(test_names),
