@@ -89,7 +89,7 @@ extern const char *const outcome_names[];    /* NULL-terminated */
 
 /* --- the command line (leadctl_args.c) --- */
 
-#define ARGS_POSITIONS 4
+#define ARGS_POSITIONS 256
 #define ARGS_GIVEN 64
 
 struct args {
@@ -262,6 +262,11 @@ int cmd_receipt_run(struct ctl *c, const struct args *a);
 int cmd_waste_run(struct ctl *c, const struct args *a);
 int cmd_limits_audit(struct ctl *c, const struct args *a);
 int cmd_replay_run(struct ctl *c, const struct args *a);
+int cmd_suppress_add(struct ctl *c, const struct args *a);
+int cmd_suppress_import(struct ctl *c, const struct args *a);
+int cmd_suppress_remove(struct ctl *c, const struct args *a);
+int cmd_suppress_check(struct ctl *c, const struct args *a);
+int cmd_suppress_list(struct ctl *c, const struct args *a);
 
 /* Shared between groups. */
 typedef void (*row_fn)(struct ctl *c, struct table *t, struct json_object *item);

@@ -141,6 +141,13 @@ static const struct option reload_options[] = {
     {NULL},
 };
 
+static const struct option suppress_options[] = {
+    {"source", OPTION_TEXT, "TEXT",
+	"where the entries come from, for `suppress list` (default: operator, or the file's name)"},
+    {"reason", OPTION_TEXT, "WORD", "why, such as opt-out"},
+    {NULL},
+};
+
 static const struct option help_options[] = {
     {"scdoc", OPTION_FILE, "FILE", "print the man page's source, with the commands put into FILE"},
     {NULL},
@@ -229,6 +236,24 @@ const struct command commands[] = {
 	"has no answer: its lead counts as missing. Limits and waits take no time here, budgets "
 	"begin anew. CONFIG goes to the daemon with the services, pipelines and lists it names, "
 	"without credentials."},
+    {"suppress add", "ORG ENTRY...", suppress_options, cmd_suppress_add,
+	"never write to somebody in the name of an organisation",
+	"ENTRY is an address, a domain with all its subdomains, or the SHA-256 of a lower-case "
+	"address. Kept are keyed hashes: nobody can read the list. It holds for rows that come in "
+	"and for leads under way: the last look is taken as a push is granted. Exits with 1 when "
+	"an entry is none; the others count all the same."},
+    {"suppress import", "ORG FILE", suppress_options, cmd_suppress_import,
+	"add a list: CSV, or one entry a line",
+	"Of a CSV the column of addresses counts, else that of SHA-256 sums, else that of domains. "
+	"Rejected lines are told with their numbers, and the exit status is 1; all others count. "
+	"A list that was cut off can be sent again: what is there already is only counted as "
+	"known."},
+    {"suppress remove", "ORG ENTRY...", NULL, cmd_suppress_remove,
+	"take entries off the list", NULL},
+    {"suppress check", "ORG ADDRESS", NULL, cmd_suppress_check,
+	"is somebody on the list, by address or domain, and since when", NULL},
+    {"suppress list", "ORG", NULL, cmd_suppress_list,
+	"how many entries the list has, by where they come from", NULL},
     {"doctor", "", NULL, cmd_doctor, "check services, keys, store and clock",
 	"Exits with 7 when a check fails."},
     {"notify test", "", NULL, cmd_notify_test, "send a test message over mail and webhook",

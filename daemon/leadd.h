@@ -59,6 +59,7 @@ struct leadd {
 	struct doctor *doctors;
 	struct workbook *workbooks;
 	struct book_export *book_exports;
+	struct suppress_import *imports;
 	bool replaying; /* one at a time */
 	bool planning;               /* plans.c: one at a time */
 	struct sending *sendings;    /* notify.c */
@@ -140,6 +141,9 @@ void notify_send(struct leadd *l, const struct outbox_row *m);
 void notify_done(struct leadd *l, uint64_t id, const struct http_answer *answer, const char *body);
 void notify_stop(struct leadd *l);
 void post_notify_test(void *app, struct http_request *r); /* POST /v1/notify/test */
+/* suppress.c: a list of entries from an upload, in slices; the answer is a stream of lines. Texts are copied. */
+void suppress_import(struct leadd *l, struct http_request *r, const char *upload, const struct suppress_batch *like);
+void suppress_stop(struct leadd *l);
 
 /* doctor.c */
 void doctor_open(void *app, struct http_request *r);  /* POST /v1/doctor */

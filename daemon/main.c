@@ -151,6 +151,7 @@ static void close_all(struct leadd *l)
 	if (l->fetch != NULL) {
 		loop_stop(l);
 	}
+	suppress_stop(l);
 	engine_free(l->engine);
 	http_free(l->http);
 	store_close(l->store);

@@ -1,6 +1,6 @@
 /*
  * The API: one table at the end, and behind each line a short handler. Runs and leads are in routes_run.c, what
- * administers the daemon in routes_admin.c; here are status, ledger, services and why.
+ * administers the daemon in routes_admin.c, suppression lists in routes_suppress.c; here are status, ledger, services and why.
  */
 #include "daemon/routes.h"
 #include "lib/base/ids.h"
@@ -339,6 +339,7 @@ static void get_openapi(void *app, struct http_request *r)
 }
 
 #define PART_BYTES ((1 << 20) + 4096)
+#define LIST_BYTES (512 << 10) /* a thousand addresses */
 
 const struct route routes[] = {
     {"GET", "/v1/status", HTTP_READ, get_status, "the daemon and its totals", 0, "", NULL},
@@ -374,6 +375,13 @@ const struct route routes[] = {
     {"GET", "/v1/why/lead/{run}/{lead}", HTTP_READ, get_why_lead, "why a lead waits", 0, "", NULL},
     {"GET", "/v1/why/run/{run}", HTTP_READ, get_why_run, "what a run waits for", 0, "", NULL},
     {"GET", "/v1/why/service/{service}", HTTP_READ, get_why_service, "what waits for a service", 0, "", NULL},
+    {"GET", "/v1/organisations/{organisation}/suppressions", HTTP_READ, get_suppressions, "how many entries its suppression list has", 0, "", NULL},
+    {"POST", "/v1/organisations/{organisation}/suppressions", HTTP_OPERATE, post_suppressions, "add entries", LIST_BYTES, "", "entries source reason"},
+    {"POST", "/v1/organisations/{organisation}/suppressions/remove", HTTP_OPERATE, post_suppressions_remove, "take entries off", LIST_BYTES, "",
+	"entries"},
+    {"POST", "/v1/organisations/{organisation}/suppressions/check", HTTP_READ, post_suppressions_check, "is somebody on it", 0, "", "entry"},
+    {"POST", "/v1/organisations/{organisation}/suppressions/import", HTTP_OPERATE, post_suppressions_import, "add an uploaded list", 0, "",
+	"upload source reason"},
     {"GET", "/v1/limits/audit", HTTP_READ, audit_open, "the largest count in each window, from the ledger", 0, "since_ms", NULL},
     {"POST", "/v1/notify/test", HTTP_OPERATE, post_notify_test, "a test message over every way of notify", 0, "", ""},
     {"POST", "/v1/doctor", HTTP_OPERATE, doctor_open, "pre-flight check", 0, "", ""},

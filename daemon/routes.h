@@ -41,6 +41,13 @@ void get_lead(void *app, struct http_request *r);
 /* A run as a body describes it; the names in `c`. LEAD_EINPUT. */
 int run_body(const struct config *c, struct json_object *body, struct run_row *ret, struct lead_error *err) MUST_CHECK;
 
+/* routes_suppress.c */
+void get_suppressions(void *app, struct http_request *r);
+void post_suppressions(void *app, struct http_request *r);
+void post_suppressions_remove(void *app, struct http_request *r);
+void post_suppressions_check(void *app, struct http_request *r);
+void post_suppressions_import(void *app, struct http_request *r);
+
 /* plans.c */
 void post_plan(void *app, struct http_request *r);
 

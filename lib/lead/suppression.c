@@ -119,3 +119,62 @@ size_t suppress_ids(const struct value *normal, const struct gate_lists *l, cons
 	ret[1] = (struct suppress_id){SUPPRESS_DOMAIN, hash_marked(key, MARK_DOMAIN, own, strlen(own))};
 	return 2;
 }
+
+/* The kind of the first line's cell, SUPPRESS_KINDS when it is no entry. */
+static enum suppress_kind kind_of(const struct csv_field *cell, const struct gate_lists *l, struct arena *a)
+{
+	static const uint8_t key[16] = {0}; /* the hash is not looked at */
+	struct suppress_id id;
+
+	return suppress_entry(cell->text, cell->len, l, key, a, &id) == NULL ? id.kind : SUPPRESS_KINDS;
+}
+
+/* By letters and digits alone, so that `E-mail Address` is `emailaddress`. */
+static bool header_is(const struct csv_field *cell, const char *const words[])
+{
+	char name[24];
+	size_t n = 0;
+
+	for (size_t i = 0; i < cell->len && n + 1 < sizeof(name); i++) {
+		char c = cell->text[i];
+
+		c = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+			name[n++] = c;
+		}
+	}
+	name[n] = '\0';
+	for (size_t i = 0; words[i] != NULL; i++) {
+		if (strcmp(words[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int suppress_column(const struct csv_field *cells, size_t n, const struct gate_lists *l, struct arena *a, bool *ret_header)
+{
+	static const char *const words[SUPPRESS_KINDS][7] = {
+	    [SUPPRESS_ADDRESS] = {"email", "emailaddress", "mail", "address", "emails", "entry", NULL},
+	    [SUPPRESS_HASH] = {"sha256", "hash", "emailsha256", "sha256email", "emailhash", "hashedemail", NULL},
+	    [SUPPRESS_DOMAIN] = {"domain", "domains", "emaildomain", "companydomain", NULL},
+	};
+
+	*ret_header = false;
+	for (enum suppress_kind k = SUPPRESS_ADDRESS; k < SUPPRESS_KINDS; k++) {
+		for (size_t i = 0; i < n; i++) {
+			if (kind_of(&cells[i], l, a) == k) {
+				return (int)i;
+			}
+		}
+	}
+	for (enum suppress_kind k = SUPPRESS_ADDRESS; k < SUPPRESS_KINDS; k++) {
+		for (size_t i = 0; i < n; i++) {
+			if (header_is(&cells[i], words[k])) {
+				*ret_header = true;
+				return (int)i;
+			}
+		}
+	}
+	return n == 1 ? 0 : -1;
+}

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "lib/lead/gates.h"
+#include "lib/table/csv.h"
 
 /* How an entry was given. Hash and address are one and the same to look up. */
 enum suppress_kind { SUPPRESS_ADDRESS, SUPPRESS_HASH, SUPPRESS_DOMAIN, SUPPRESS_KINDS };
@@ -26,3 +27,9 @@ const char *suppress_entry(const char *text, size_t len, const struct gate_lists
     struct suppress_id *ret);
 /* What to look up for an address in its normal form (gate_address): itself, and its domain. How many: 0 for a blank one. */
 size_t suppress_ids(const struct value *normal, const struct gate_lists *l, const uint8_t key[16], struct suppress_id ret[2]);
+/*
+ * Which column of a list holds its entries, by the first line. A line of entries tells it itself (an address before a sum before a
+ * domain, since a domain beside an address is not meant); a header by a name such as email, sha256 or domain, in that order.
+ * -1: nobody can say.
+ */
+int suppress_column(const struct csv_field *cells, size_t n, const struct gate_lists *l, struct arena *a, bool *ret_header);

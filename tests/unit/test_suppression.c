@@ -133,6 +133,45 @@ static void test_blank(void **state)
 	assert_int_equal(suppress_ids(&text, &lists, key, ids), 0);
 }
 
+static int column(const char *line, bool *header)
+{
+	struct csv_field cells[8];
+	struct arena a = {0};
+	size_t n = 0;
+	int found;
+
+	for (const char *p = line, *end;; p = end + 1) {
+		end = strchrnul(p, ',');
+		cells[n++] = (struct csv_field){.text = p, .len = (size_t)(end - p)};
+		if (*end == '\0') {
+			break;
+		}
+	}
+	found = suppress_column(cells, n, &lists, &a, header);
+	arena_free(&a);
+	return found;
+}
+
+/* The domain beside an address says where somebody works: it is not what is to be suppressed. */
+static void test_column(void **state)
+{
+	bool header = true;
+
+	(void)state;
+	assert_int_equal(column("Acme Inc.,acme.com,ann@acme.com", &header), 2);
+	assert_false(header);
+	assert_int_equal(column("Acme,acme.com", &header), 1);
+	assert_int_equal(column("Domain,Name,E-Mail Address", &header), 2);
+	assert_true(header);
+	assert_int_equal(column("Company,Domain", &header), 1);
+	assert_int_equal(column("id,email_sha256", &header), 1);
+	assert_int_equal(column("Company,City", &header), -1);
+	assert_int_equal(column("ann@acme", &header), 0);
+	assert_false(header);
+	assert_int_equal(column("email", &header), 0);
+	assert_true(header);
+}
+
 /* Without a public suffix list: the last two labels. */
 static void test_no_suffixes(void **state)
 {
@@ -156,6 +195,7 @@ int main(void)
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_keyed),
 	    cmocka_unit_test(test_blank),
+	    cmocka_unit_test(test_column),
 	    cmocka_unit_test(test_no_suffixes),
 	};
 
