@@ -60,6 +60,7 @@ struct leadd {
 	struct workbook *workbooks;
 	struct book_export *book_exports;
 	struct suppress_import *imports;
+	struct tidy *tidy;
 	bool replaying; /* one at a time */
 	bool planning;               /* plans.c: one at a time */
 	struct sending *sendings;    /* notify.c */
@@ -106,6 +107,11 @@ bool sync_dir(const char *path) MUST_CHECK;
 void results_write(struct leadd *l, uint32_t run);
 void results_export(struct leadd *l, struct http_request *r, uint32_t run, int format, uint32_t outcomes);
 void results_stop(struct leadd *l);
+
+/* tidy.c: result folders older than `results: keep`. At once and every day; tidy_look: at once again. */
+void tidy_start(struct leadd *l);
+void tidy_look(struct leadd *l);
+void tidy_stop(struct leadd *l);
 
 /* reckon.c */
 void receipt_open(void *app, struct http_request *r); /* GET /v1/runs/{run}/receipt */

@@ -314,6 +314,7 @@ void loop_reloaded(struct leadd *l)
 	if (store_grow(l->store, engine_config(l->engine)->map_bytes, &err) != 0) {
 		log_line(LOG_ERR_, "%s", err.text);
 	}
+	tidy_look(l);
 }
 
 static void on_reloaded(struct leadd *l, struct http_request *r, struct command *c)

@@ -135,6 +135,7 @@ static int open_all(struct leadd *l, struct config *c, struct lead_error *err)
 	rc = rc == 0 ? upload_dir(l, err) : rc;
 	if (rc == 0) {
 		replay_clear(l);
+		tidy_start(l);
 	}
 	rc = rc == 0 ? loop_start(l, err) : rc;
 	return rc == 0 ? open_control(l, err) : rc;
@@ -152,6 +153,7 @@ static void close_all(struct leadd *l)
 		loop_stop(l);
 	}
 	suppress_stop(l);
+	tidy_stop(l);
 	engine_free(l->engine);
 	http_free(l->http);
 	store_close(l->store);

@@ -1,5 +1,6 @@
 /*
- * The files of a run's end: runs/<id>/ with contacts.csv, rejects.csv, metrics.json, summary.txt, run.log. Written in slices
+ * The files of a run's end: runs/<id>/ with contacts.csv, rejects.csv, metrics.json, summary.txt, run.log (and run.log.1, its
+ * older piece, when it became too long). Written in slices
  * of a few milliseconds into a folder beside it, synced, renamed, and only then reported to the engine: a crash on the way
  * means it is done again. Exports over the API are the same rows, sent as fast as the client takes them.
  */
@@ -134,6 +135,20 @@ static int rows_slice(struct result *x, const char *name, enum export_format for
 	return close_file(x) ? 1 : -1;
 }
 
+/* The next slice would make the file too long: it becomes the older piece, in place of the one before. */
+static bool rotate_log(struct result *x, size_t more)
+{
+	char path[4096], older[4096];
+	long len = ftell(x->file);
+
+	if (len <= 0 || (size_t)len + more <= engine_config(x->l->engine)->run_log_bytes) {
+		return len >= 0;
+	}
+	(void)snprintf(path, sizeof(path), "%s/run.log", x->tmp);
+	(void)snprintf(older, sizeof(older), "%s/run.log.1", x->tmp);
+	return close_file(x) && rename(path, older) == 0 && open_file(x, "run.log");
+}
+
 static int log_slice(struct result *x)
 {
 	struct buf b = {0};
@@ -147,7 +162,7 @@ static int log_slice(struct result *x)
 		}
 	}
 	more = run_log_next(x->log, SLICE_ROWS * 4, &b, &err);
-	ok = write_buf(x, &b);
+	ok = rotate_log(x, b.len) && write_buf(x, &b);
 	buf_free(&b);
 	if (!ok || more) {
 		return ok ? 0 : -1;
@@ -187,7 +202,7 @@ static int whole_file(struct result *x, const char *name, bool json)
 
 static void remove_old(const char *dir)
 {
-	static const char *const names[] = {"contacts.csv", "rejects.csv", "metrics.json", "summary.txt", "run.log"};
+	static const char *const names[] = {"contacts.csv", "rejects.csv", "metrics.json", "summary.txt", "run.log", "run.log.1"};
 	char path[4096];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

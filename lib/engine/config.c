@@ -77,6 +77,20 @@ static void read_answers(struct reading *r, const struct yaml_node *root)
 	}
 }
 
+static void read_results(struct reading *r, const struct yaml_node *root)
+{
+	static const char *const keys[] = {"keep", "log", NULL};
+	const struct yaml_node *node = yaml_get(root, "results");
+	int64_t mib = 64;
+
+	r->c->results_keep_us = 30 * US_PER_DAY;
+	if (node != NULL && yaml_only_keys(r->c->yaml, node, keys, "results", r->p)) {
+		(void)yaml_read_duration(r->c->yaml, node, "keep", US_PER_S, 3660 * US_PER_DAY, &r->c->results_keep_us, r->p);
+		(void)yaml_read_int(r->c->yaml, node, "log", 1, 4096, &mib, r->p);
+	}
+	r->c->run_log_bytes = (size_t)mib << 20;
+}
+
 static void read_settings(struct reading *r, const struct yaml_node *root)
 {
 	struct config *c = r->c;
@@ -112,6 +126,7 @@ static void read_settings(struct reading *r, const struct yaml_node *root)
 	c->ca_file = resolve(r, c->ca_file);
 	read_store(r, root);
 	read_answers(r, root);
+	read_results(r, root);
 }
 
 /* --- files of a kind: first folder wins, systemd style --- */
@@ -416,6 +431,8 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 	static const char *const keys[] = {"state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
 	    "turn_wait", "drain", "answers", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services", "organisations",
 	    "campaigns", "notify", NULL};
+	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services", "organisations",
+	    "campaigns", NULL};
 	struct reading r = {.p = p, .o = *o};
 	const char *lists = "lists";
 	struct lead_error err;

@@ -68,6 +68,8 @@ struct config {
 	int64_t turn_wait_us;       /* longest wait for a turn, 5 to 20 ms */
 	int64_t drain_us;           /* SIGTERM: how long calls in flight may end */
 	int64_t keep_us;            /* answers are kept so long, for replay; 0: none is */
+	int64_t results_keep_us;    /* the results folder of an ended run is kept so long */
+	size_t run_log_bytes;       /* run.log grows to that, and one older piece is kept beside it */
 	size_t map_bytes;
 	uint32_t max_in_flight;
 	struct service **services;

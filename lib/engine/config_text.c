@@ -225,6 +225,20 @@ static void diff_settings(const struct config *from, const struct config *to, st
 	}
 }
 
+static void diff_results(const struct config *from, const struct config *to, struct buf *out)
+{
+	char a[32], b[32];
+
+	if (from->results_keep_us != to->results_keep_us) {
+		duration_write(from->results_keep_us, a);
+		duration_write(to->results_keep_us, b);
+		buf_printf(out, "results: keep %s -> %s\n", a, b);
+	}
+	if (from->run_log_bytes != to->run_log_bytes) {
+		buf_printf(out, "results: log %zu -> %zu MiB\n", from->run_log_bytes >> 20, to->run_log_bytes >> 20);
+	}
+}
+
 static void diff_answers(const struct config *from, const struct config *to, struct buf *out)
 {
 	char a[32], b[32];
@@ -240,6 +254,7 @@ void config_diff(const struct config *from, const struct config *to, struct buf 
 {
 	diff_settings(from, to, out);
 	diff_answers(from, to, out);
+	diff_results(from, to, out);
 	diff_secrets(from, to, out);
 	diff_services(from, to, out);
 	diff_pipelines(from, to, out);

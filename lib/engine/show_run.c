@@ -133,7 +133,7 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_waiting_for(e, o, r, now);
 	put_forecast(e, o, r, now);
 	(void)snprintf(results, sizeof(results), "runs/%u", row->id);
-	put_text(o, "results", row->written ? results : NULL);
+	put_text(o, "results", row->written && now.wall_us - row->ended_us < e->config->results_keep_us ? results : NULL);
 	for (uint8_t s = 0; s < row->n_stages; s++) {
 		const struct stage *st = r != NULL ? run_stage(r, s) : NULL;
 

@@ -91,6 +91,7 @@ for function, section, place in [
         ('config_load_with', 'SETTINGS', [()]),
         ('read_store', 'STORE', [('store',)]),
         ('read_answers', 'ANSWERS', [('answers',)]),
+        ('read_results', 'RESULTS', [('results',)]),
         ('read_services', 'SERVICES', [('services', '*')]),
         ('read_orgs', 'ORGANISATIONS', [('organisations', '*')]),
         ('read_campaigns', 'CAMPAIGNS', [('campaigns', '*')]),

@@ -1,0 +1,63 @@
+"""The folders of ended runs: removed when they are old, and only then; run.log never grows without end."""
+
+import os
+
+from flow_kit import FlowNight, Stub, one_stage, people, service, wait
+
+
+def demo(**more):
+    return {"pipelines": {"ask": one_stage("ask", "stub.ask")}, "campaigns": {"demo": {"pipeline": "ask"}}, "with_sim": False,
+            "factor": 1, **more}
+
+
+def folders(night):
+    return sorted(os.listdir(night.folder / "state" / "runs"))
+
+
+def test_old_results():
+    """Old folders go at a start and at a reload; young ones, those of runs at work and what is no run's stay; the leads do too."""
+    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, settings={"results": {"keep": "30d"}}, **demo()) as night:
+        first = night.start_run(people(3))
+        night.wait_end(first, 30)
+        assert night.leadctl("service", "pause", "stub")[1] == 0
+        at_work = night.start_run(people(4, 10))
+        (night.folder / "state" / "runs" / "notes").mkdir()
+        (night.folder / "state" / "runs" / str(at_work)).mkdir()
+        (night.folder / "state" / "runs" / "77").mkdir()
+        night.stop()
+        night.start()
+        assert night.get(f"/v1/runs/{first}")["results"] == f"runs/{first}"
+        assert folders(night) == sorted(["1", "2", "77", "notes"])
+        night.change("leadd.yaml", '"30d"', '"1s"')
+        wait(lambda: not night.reload()["changes"] and folders(night) == ["2", "77", "notes"])
+        assert night.get(f"/v1/runs/{first}")["results"] is None
+        assert [lead["outcome"] for lead in night.export(first)] == ["ready"] * 3
+        assert night.leadctl("store", "check")[1] == 0
+        assert "results of 1 runs were old" in night.log()
+        assert night.leadctl("service", "resume", "stub")[1] == 0
+        night.wait_for(at_work, lambda r: r["state"] == "done", 30)
+        wait(lambda: night.reload() and folders(night) == ["77", "notes"])
+
+
+def test_reload_tells():
+    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, settings={"results": {"keep": "30d"}}, **demo()) as night:
+        night.change("leadd.yaml", '"keep": "30d"', '"keep": "7d", "log": 2')
+        changes = night.reload()["changes"]
+        assert any(c.startswith("results: keep ") for c in changes) and any(c.startswith("results: log 64 -> 2") for c in changes), changes
+
+
+def test_log_rotates():
+    """40,000 refused rows are more than 2 MiB of run.log: its end is kept, with one older piece, each within the limit."""
+    n = 40000
+    data = ("email\n" + "".join(f"nobody number {i}\n" for i in range(n))).encode()
+    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, settings={"results": {"log": 1}}, **demo()) as night:
+        run = night.start_run(data)
+        night.wait_end(run, 120)
+        folder = night.folder / "state" / "runs" / str(run)
+        log, older = (folder / "run.log").read_text(), (folder / "run.log.1").read_text()
+        assert 0 < len(log) <= 1 << 20 and 1 << 19 < len(older) <= 1 << 20
+        lines = (older + log).splitlines()
+        assert lines[-1] == f"intake run={run} lead={n} row={n + 1} rejected email-malformed"
+        assert len(set(lines)) == len(lines), "a line is there twice"
+        print(f"run.log {len(log)} bytes, run.log.1 {len(older)} bytes; {len(lines)} of {n} lines")
+        assert sorted(os.listdir(folder)) == ["contacts.csv", "metrics.json", "rejects.csv", "run.log", "run.log.1", "summary.txt"]
