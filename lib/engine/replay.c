@@ -7,6 +7,7 @@
 #include "lib/engine/replay_state.h"
 
 #include "lib/store/pack.h"
+#include "lib/store/suppress.h"
 
 #include <json-c/json.h>
 
@@ -156,6 +157,60 @@ static int write_run(struct replay *x, struct run_row *row, struct slice hash_ke
 	return txn_commit(t, err);
 }
 
+struct listing {
+	struct txn *out;
+	int64_t until_us;
+};
+
+static bool on_listed(void *arg, struct slice key, struct slice value)
+{
+	struct listing *l = arg;
+	struct suppress_source source;
+	enum suppress_class class;
+	struct suppress_row row;
+	struct key k = key_of();
+
+	if (suppress_decode(key, value, &class, &row, &source) && class != SUPPRESS_SOURCES && row.wall_us <= l->until_us) {
+		memcpy(k.bytes, key.data, key.len);
+		k.len = key.len;
+		txn_append(l->out, TABLE_SUPPRESS, k, value.data, value.len);
+	}
+	return true;
+}
+
+/* The organisation's suppression list as the run had it at its end: what was added later would be no news about the configuration. */
+static int copy_list(struct replay *x, const char *campaign, int64_t ended_us, struct lead_error *err)
+{
+	const struct campaign *m = config_campaign(x->o->config, campaign);
+	struct listing l = {.until_us = ended_us};
+	struct names *names = NULL;
+	struct txn *t = NULL;
+	char org[RUN_TEXT];
+	uint16_t number;
+	int rc = names_load(x->o->live, &names, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	number = m != NULL ? names_find(names, NAME_OWNER, run_org_name(m->organisation, org)) : 0;
+	rc = number != 0 ? txn_begin(x->o->live, false, &t, err) : 0;
+	rc = number != 0 && rc == 0 ? txn_begin(x->o->scratch, true, &l.out, err) : rc;
+	if (number != 0 && rc == 0) {
+		struct key prefix = key_u16(key_of(), number);
+		struct buf *b = txn_buf(l.out);
+
+		/* under the same number as there */
+		pack_u32(b, number);
+		pack_text(b, org);
+		txn_put(l.out, TABLE_NAME, key_u32(key_u8(key_of(), NAME_OWNER), number), b->data, b->len);
+		txn_walk(t, TABLE_SUPPRESS, prefix, prefix, on_listed, &l);
+		rc = txn_commit(l.out, err);
+	}
+	txn_abort(t);
+	names_free(names);
+	return rc;
+}
+
 /* Looks the run up and puts it into the scratch store. */
 static int copy_run(struct replay *x, struct lead_error *err)
 {
@@ -189,7 +244,8 @@ static int copy_run(struct replay *x, struct lead_error *err)
 		(void)lead_fail(err, LEAD_EINPUT,
 		    "no answer of run %u is kept any more, or ever was: see 'answers: keep' in leadd.yaml", x->o->run);
 	} else {
-		rc = write_run(x, &row, (struct slice){key, sizeof(key)}, err);
+		rc = copy_list(x, row.campaign, row.ended_us, err);
+		rc = rc == 0 ? write_run(x, &row, (struct slice){key, sizeof(key)}, err) : rc;
 	}
 	run_row_fini(&row);
 	return rc;

@@ -42,13 +42,18 @@
 static struct rig rig;
 static char scratch_dir[64];
 
-static void begin(const char *csv)
+static void begin_rig(void)
 {
 	rig_begin(&rig);
 	rig_write(&rig, "services/one.yaml", ONE);
 	rig_write(&rig, "pipelines/p.yaml", PIPELINE);
 	rig_write(&rig, "leadd.yaml", "campaigns: {c: {pipeline: p}}\n");
 	rig_open(&rig);
+}
+
+static void begin(const char *csv)
+{
+	begin_rig();
 	assert_int_equal(rig_run(&rig, "c", csv), 1);
 }
 
@@ -275,6 +280,37 @@ static void test_rows(void **state)
 	end();
 }
 
+static void suppress(const char *entry)
+{
+	static struct suppress_batch batch;
+
+	memset(&batch, 0, sizeof(batch));
+	(void)snprintf(batch.org, sizeof(batch.org), "default");
+	batch.n = 1;
+	batch.list[0].text = entry;
+	batch.list[0].len = strlen(entry);
+	assert_int_equal(
+	    rig_command(&rig, &(struct command){.kind = COMMAND_SUPPRESS, .batch = &batch}).rc, 0);
+}
+
+/* The suppression list of that night: who came onto it later was written to then. */
+static void test_suppressed(void **state)
+{
+	struct json_object *o;
+
+	begin_rig();
+	suppress("ann@works.com");
+	assert_int_equal(rig_run(&rig, "c", "email\nann@works.com\nbob@works.com\n"), 1);
+	told(200, "{\"text\":\"long enough\"}");
+	told(200, "{\"mark\":5}");
+	assert_string_equal(rig_state(&rig, 1, 1), "suppressed suppressed-address");
+	assert_string_equal(rig_state(&rig, 1, 2), "ready");
+	suppress("bob@works.com");
+	o = played(2, 0, 0);
+	json_object_put(o);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +320,7 @@ int main(void)
 	    cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_rows),
+	    cmocka_unit_test(test_suppressed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
