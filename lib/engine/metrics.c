@@ -6,6 +6,8 @@
  */
 #include "lib/engine/show.h"
 #include "lib/engine/state.h"
+#include "lib/lead/suppression.h"
+#include "lib/store/suppress.h"
 #include "lib/table/prometheus.h"
 
 #define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -348,6 +350,59 @@ static void put_runs(struct engine *e, struct buf *out)
 	}
 }
 
+/* --- suppression lists --- */
+
+static bool on_source(void *arg, const struct suppress_source *s)
+{
+	uint64_t *entries = arg;
+
+	for (int i = 0; i < SUPPRESS_GIVEN; i++) {
+		entries[i] += s->entries[i];
+	}
+	return true;
+}
+
+static void put_list(struct engine *e, struct txn *t, const char *org, const char *name, struct buf *out)
+{
+	uint64_t entries[SUPPRESS_GIVEN] = {0};
+	char text[RUN_TEXT];
+	uint16_t number = names_find(e->names, NAME_OWNER, run_org_name(org, text));
+
+	if (number != 0) {
+		suppress_sources(t, number, on_source, entries);
+	}
+	for (int i = 0; i < SUPPRESS_GIVEN; i++) {
+		prometheus_sample(out, name, LABELS("organisation", org, "given", suppress_word((enum suppress_kind)i)), (double)entries[i]);
+	}
+}
+
+/* Organisations stand by themselves in the configuration, or are only named by campaigns. */
+static void put_lists(struct engine *e, struct txn *t, struct buf *out)
+{
+	static const char name[] = "leadd_suppression_entries";
+	const struct config *c = e->config;
+
+	prometheus_family(out, name, PROMETHEUS_GAUGE, "Entries of suppression lists, by how they were given.");
+	for (size_t i = 0; i < c->n_orgs; i++) {
+		put_list(e, t, c->orgs[i].name, name, out);
+	}
+	for (size_t i = 0; i < c->n_campaigns; i++) {
+		bool told = false;
+
+		for (size_t k = 0; k < c->n_orgs; k++) {
+			told = told || strcmp(c->orgs[k].name, c->campaigns[i].organisation) == 0;
+		}
+		for (size_t k = 0; k < i; k++) {
+			told = told || strcmp(c->campaigns[k].organisation, c->campaigns[i].organisation) == 0;
+		}
+		if (!told) {
+			put_list(e, t, c->campaigns[i].organisation, name, out);
+		}
+	}
+}
+
+/* --- stages --- */
+
 static struct stage_count stage_sum(struct engine *e, const struct pipeline *p, size_t stage)
 {
 	struct stage_count sum = {0};
@@ -406,6 +461,7 @@ void show_metrics(struct engine *e, struct txn *t, struct now now, struct buf *o
 	put_services(e, now, out);
 	put_budgets(e, t, now, out);
 	put_runs(e, out);
+	put_lists(e, t, out);
 	prometheus_family(out, "leadd_stage_leads", PROMETHEUS_GAUGE, "Leads of all runs at a stage, and what the stage made of those it had.");
 	put_stages(e, false, "leadd_stage_leads", out);
 	prometheus_family(out, "leadd_stage_calls_total", PROMETHEUS_COUNTER, "Calls that a stage was granted, over all runs kept.");

@@ -60,6 +60,8 @@ def test_intake():
         assert "suppression list" in text, text
         text, _ = night.leadctl("metrics")
         assert 'leadd_leads{outcome="suppressed"} 5' in text
+        assert 'leadd_suppression_entries{organisation="default",given="hash"} 3' in text
+        assert 'leadd_suppression_entries{organisation="default",given="domain"} 1' in text
         stored(night)
 
 
@@ -81,6 +83,18 @@ def test_added_meanwhile():
         pushed = {p["email"].lower() for p in night.report()["pushed"]["leads"]}
         assert pushed == {a.lower() for a in who[6:]}
         stored(night)
+
+
+def test_plan():
+    """A plan knows the list: those on it cost nothing."""
+    data = people(20)
+    with Night(scenario={"services": good_world()}) as night:
+        file = night.folder / "people.csv"
+        file.write_bytes(data)
+        suppress(night, "add", "default", *addresses(data)[:7])
+        text, rc = night.leadctl("plan", str(file), "--campaign", "demo", "--json")
+        leads = json.loads(text)["leads"]
+        assert rc == 0 and leads["rows"] == 20 and leads["refused"] == leads["outcomes"]["suppressed"] == 7, text
 
 
 def test_import():
