@@ -150,7 +150,6 @@ static void run_written(struct engine *e, struct command *c, struct run *r)
 	if (r->row.written) {
 		notify_run(e, r, c->summary);
 	}
-	answer(e, c);
 	command_answer(e, c);
 }
 
@@ -267,7 +266,7 @@ void command_apply(struct engine *e, struct command *c)
 		break;
 	case COMMAND_SENT:
 		outbox_settle(e, c);
-		answer(e, c);
+		command_answer(e, c);
 		break;
 	case COMMAND_SERVICE_PAUSE:
 	case COMMAND_SERVICE_RESUME:

@@ -429,10 +429,8 @@ int config_load(const char *file, uint64_t generation, struct problems *p, struc
 int config_load_with(const char *file, uint64_t generation, const struct config_options *o, struct problems *p, struct config **ret)
 {
 	static const char *const keys[] = {"state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
-	    "turn_wait", "drain", "answers", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services", "organisations",
-	    "campaigns", "notify", NULL};
-	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services", "organisations",
-	    "campaigns", NULL};
+	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services",
+	    "organisations", "campaigns", "notify", NULL};
 	struct reading r = {.p = p, .o = *o};
 	const char *lists = "lists";
 	struct lead_error err;
