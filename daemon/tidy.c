@@ -117,7 +117,9 @@ void tidy_look(struct leadd *l)
 {
 	struct timeval now = {0};
 
-	event_add(l->tidy->next_step, &now);
+	if (l->tidy != NULL) { /* else leadd is at its end: a reload that did not commit is answered after tidy_stop */
+		event_add(l->tidy->next_step, &now);
+	}
 }
 
 void tidy_start(struct leadd *l)
