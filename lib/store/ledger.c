@@ -277,7 +277,9 @@ void stat_count_latency(struct stat_row *s, int64_t us)
 		bucket++;
 	}
 	s->latency[bucket]++;
-	s->latency_us += us > 0 ? us : 0;
+	if (us > 0 && __builtin_add_overflow(s->latency_us, us, &s->latency_us)) {
+		s->latency_us = INT64_MAX;
+	}
 }
 
 uint64_t stat_quantile_ms(const struct stat_row *s, double q)
