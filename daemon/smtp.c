@@ -17,6 +17,7 @@
 #define SOCKETS 8
 
 struct smtp {
+	bool over; /* the server has said what becomes of the mail */
 	char *from, *user, *password;
 	struct curl_slist to; /* one */
 	bool starttls;
@@ -96,22 +97,24 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
 	return len;
 }
 
-/* Kept is the last line, without its end. */
+/* Kept is the last line about the mail, without its end: not what comes after it, such as the answer to QUIT. */
 static size_t on_line(char *line, size_t size, size_t len, void *arg)
 {
 	struct transfer *t = arg;
 	size_t text = len;
-	bool last;
 
 	(void)size;
+	if (t->smtp->over) {
+		return len;
+	}
 	while (text > 0 && (line[text - 1] == '\r' || line[text - 1] == '\n')) {
 		text--;
 	}
 	buf_reset(&t->incoming.body);
 	buf_add(&t->incoming.body, line, text);
 	/* of the whole: the text has its answer, or a command of the mail was refused */
-	last = text >= 3 && (text == 3 || line[3] == ' ') && (t->smtp->given == t->body_len || line[0] >= '4');
-	if (last && t->smtp->fd >= 0) {
+	t->smtp->over = text >= 3 && (text == 3 || line[3] == ' ') && (t->smtp->given == t->body_len || line[0] >= '4');
+	if (t->smtp->over && t->smtp->fd >= 0) {
 		(void)shutdown(t->smtp->fd, SHUT_RD);
 	}
 	return len;
