@@ -17,7 +17,8 @@
 #define SOCKETS 8
 
 struct smtp {
-	bool over; /* the server has said what becomes of the mail */
+	bool over; /* the server has said what becomes of the mail: */
+	int code;
 	char *from, *user, *password;
 	struct curl_slist to; /* one */
 	bool starttls;
@@ -114,6 +115,7 @@ static size_t on_line(char *line, size_t size, size_t len, void *arg)
 	buf_add(&t->incoming.body, line, text);
 	/* of the whole: the text has its answer, or a command of the mail was refused */
 	t->smtp->over = text >= 3 && (text == 3 || line[3] == ' ') && (t->smtp->given == t->body_len || line[0] >= '4');
+	t->smtp->code = t->smtp->over ? atoi(line) : 0;
 	if (t->smtp->over && t->smtp->fd >= 0) {
 		(void)shutdown(t->smtp->fd, SHUT_RD);
 	}
@@ -147,11 +149,13 @@ CURLcode smtp_options(struct transfer *t, CURL *easy)
 	return rc;
 }
 
-bool smtp_verdict(CURL *easy, CURLcode result, struct http_answer *ret)
+bool smtp_verdict(const struct smtp *s, CURL *easy, CURLcode result, struct http_answer *ret)
 {
-	long code = 0;
+	long code = s->code;
 
-	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &code);
+	if (code == 0) { /* else libcurl's may be that of the answer to QUIT */
+		curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &code);
+	}
 	ret->status = (int)code;
 	if (result == CURLE_OK || code >= 400) {
 		ret->transport = TRANSPORT_ANSWERED;

@@ -19,4 +19,4 @@ CURLcode smtp_options(struct transfer *t, CURL *easy);
 void smtp_socket(struct smtp *s, int fd);
 void smtp_begin(struct smtp *s, int local_port);
 /* The server's own word, where it gave one; false when there is none and the transport decides. */
-bool smtp_verdict(CURL *easy, CURLcode result, struct http_answer *ret);
+bool smtp_verdict(const struct smtp *s, CURL *easy, CURLcode result, struct http_answer *ret);

@@ -307,7 +307,7 @@ void transfer_verdict(
 {
 	long status = 0;
 
-	if (t->smtp != NULL && smtp_verdict(easy, result, ret)) {
+	if (t->smtp != NULL && smtp_verdict(t->smtp, easy, result, ret)) {
 		return;
 	}
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
