@@ -77,6 +77,9 @@ static void check_credentials(struct config *c, struct json_object *items)
 	if (c->notify.webhook.secret != NULL) {
 		check_credential(c, c->notify.webhook.secret, items);
 	}
+	for (size_t i = 0; i < c->n_tokens; i++) {
+		check_credential(c, c->tokens[i].secret, items);
+	}
 }
 
 static void check_disk(struct config *c, struct json_object *items)

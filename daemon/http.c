@@ -218,7 +218,10 @@ static const char *method_name(struct evhttp_request *ev)
 	}
 }
 
-static bool may(struct http *h, const struct http_conn *c, enum http_right needed)
+/* --- who is it, and what may they do --- */
+
+/* Of a user at the Unix socket; 0: nothing. */
+static uint32_t user_rights(struct http *h, const struct http_conn *c)
 {
 	bool allowed = c->in_group || c->peer.uid == 0 || c->peer.uid == geteuid();
 	enum http_right right =
@@ -228,7 +231,63 @@ static bool may(struct http *h, const struct http_conn *c, enum http_right neede
 		allowed = true;
 		right = h->o.right_of(h->o.app, c->peer.uid, c->peer.gid, &allowed);
 	}
-	return allowed && right >= needed;
+	if (!allowed) {
+		return 0;
+	}
+	return ((2u << right) - 1) | 1u << HTTP_PUBLIC | (right >= HTTP_OPERATE ? 1u << HTTP_APPROVE | 1u << HTTP_INTAKE : 0);
+}
+
+/* RFC 6750: the token of `Authorization: Bearer TOKEN`. NULL: there is none. */
+static const char *bearer(struct http_request *r)
+{
+	const char *text = http_header(r, "Authorization");
+
+	if (text == NULL || strncasecmp(text, "Bearer ", 7) != 0) {
+		return NULL;
+	}
+	text += 7;
+	return text + strspn(text, " ");
+}
+
+/* False: a token is there, and wrong. */
+static bool token_rights(struct http_request *r)
+{
+	const char *token = bearer(r);
+
+	r->rights = 0;
+	if (token != NULL && (r->h->o.token == NULL || !r->h->o.token(r->h->o.app, token, strlen(token), &r->rights))) {
+		return false;
+	}
+	r->rights |= 1u << HTTP_PUBLIC;
+	return true;
+}
+
+bool http_may(struct http_request *r, enum http_right right)
+{
+	return (r->rights >> right & 1) != 0;
+}
+
+/* Public routes look at their own proof: a token there is no matter. */
+static bool identify(struct http_request *r, struct http_fault *ret)
+{
+	if (!r->c->tcp) {
+		r->rights = user_rights(r->h, r->c);
+	} else if (!token_rights(r) && r->route->right != HTTP_PUBLIC) {
+		r->challenge = "Bearer realm=\"leadd\", error=\"invalid_token\"";
+		*ret = (struct http_fault){401, "bad-token", "there is no such token"};
+		return false;
+	} else if (r->route->right != HTTP_PUBLIC && bearer(r) == NULL) {
+		r->challenge = "Bearer realm=\"leadd\"";
+		*ret = (struct http_fault){401, "no-token", "a token is needed here: Authorization: Bearer ..."};
+		return false;
+	} else {
+		r->rights |= 1u << HTTP_PUBLIC;
+	}
+	if (!http_may(r, r->route->right)) {
+		*ret = (struct http_fault){403, "forbidden", r->c->tcp ? "this token may not do that" : "this user may not do that"};
+		return false;
+	}
+	return true;
 }
 
 static bool admit(struct http_request *r, const char *method, struct http_fault *ret)
@@ -242,8 +301,7 @@ static bool admit(struct http_request *r, const char *method, struct http_fault 
 	if (!http_request_parse(r, ret) || !http_route_find(r, method, ret)) {
 		return false;
 	}
-	if (!may(r->h, r->c, r->route->right)) {
-		*ret = (struct http_fault){403, "forbidden", "this user may not do that"};
+	if (!identify(r, ret)) {
 		return false;
 	}
 	for (size_t i = 0; r->route->query != NULL && i < r->n_query; i++) {
@@ -288,11 +346,28 @@ static void on_request(struct evhttp_request *ev, void *arg)
 
 /* --- the server --- */
 
+struct evhttp *http_ev_new(struct http *h)
+{
+	struct evhttp *ev = evhttp_new(h->base);
+	struct timeval timeout = {.tv_sec = h->o.request_ms / 1000, .tv_usec = h->o.request_ms % 1000 * 1000};
+
+	if (ev == NULL) {
+		return NULL;
+	}
+	evhttp_set_max_headers_size(ev, HTTP_HEADER_BYTES);
+	evhttp_set_max_body_size(ev, (ev_ssize_t)h->max_body);
+	evhttp_set_allowed_methods(ev, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD |
+					   EVHTTP_REQ_OPTIONS);
+	evhttp_set_default_content_type(ev, NULL);
+	evhttp_set_timeout_tv(ev, &timeout);
+	evhttp_set_gencb(ev, on_request, h);
+	return ev;
+}
+
 int http_new(struct event_base *base, const struct http_options *o, struct http **ret,
     struct lead_error *err)
 {
 	struct http *h = calloc(1, sizeof(*h));
-	struct timeval timeout;
 
 	if (h == NULL) {
 		return lead_fail(err, LEAD_ENOMEM, "out of memory");
@@ -311,22 +386,12 @@ int http_new(struct event_base *base, const struct http_options *o, struct http 
 	for (const struct route *route = o->routes; route->method != NULL; route++) {
 		h->max_body = route->max_body > h->max_body ? route->max_body : h->max_body;
 	}
-	h->ev = evhttp_new(base);
+	h->ev = http_ev_new(h);
 	h->chunk = evbuffer_new();
 	if (h->ev == NULL || h->chunk == NULL || http_conn_init(h) != 0) {
 		http_free(h);
 		return lead_fail(err, LEAD_ENOMEM, "out of memory");
 	}
-	evhttp_set_max_headers_size(h->ev, HTTP_HEADER_BYTES);
-	evhttp_set_max_body_size(h->ev, (ev_ssize_t)h->max_body);
-	evhttp_set_allowed_methods(
-	    h->ev, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD |
-		       EVHTTP_REQ_OPTIONS);
-	evhttp_set_default_content_type(h->ev, NULL);
-	timeout.tv_sec = h->o.request_ms / 1000;
-	timeout.tv_usec = h->o.request_ms % 1000 * 1000;
-	evhttp_set_timeout_tv(h->ev, &timeout);
-	evhttp_set_gencb(h->ev, on_request, h);
 	*ret = h;
 	return 0;
 }
@@ -341,6 +406,9 @@ void http_free(struct http *h)
 	if (h->ev != NULL) {
 		http_close_listeners(h);
 		evhttp_free(h->ev); /* closes every connection: open streams hear of it */
+		if (h->ev_tcp != NULL) {
+			evhttp_free(h->ev_tcp);
+		}
 	}
 	while ((r = TAILQ_FIRST(&h->requests)) != NULL) {
 		http_request_free(r);

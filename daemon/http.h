@@ -1,5 +1,5 @@
 /*
- * daemon/http.h: the control server: evhttp, hardened, with one route table.
+ * daemon/http.h: the control server: evhttp, hardened, with one route table, on a Unix socket and on TCP addresses.
  *
  * Every limit that evhttp lacks is here: connections, header bytes, body bytes, a deadline
  * to a whole request, a deadline for deferred replies, slow readers, EMFILE (see the
@@ -14,12 +14,24 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct endpoint;
 struct event_base;
 struct json_object;
 struct http;
 struct http_request; /* lives until one of the reply functions that end it, or until its closed callback has returned */
 
-enum http_right { HTTP_READ, HTTP_OPERATE, HTTP_ADMIN };
+/*
+ * What a route asks of its caller. On the Unix socket the user counts: each right includes those before it, APPROVE and INTAKE
+ * are everybody's who may OPERATE. On TCP the bearer token counts: a bit per right.
+ */
+enum http_right {
+	HTTP_READ,
+	HTTP_OPERATE,
+	HTTP_ADMIN,
+	HTTP_APPROVE,
+	HTTP_INTAKE,
+	HTTP_PUBLIC /* the request brings a proof of its own, which the handler checks: a signature, a token in its path */
+};
 
 struct route {
 	const char *method;  /* GET POST PUT DELETE */
@@ -37,7 +49,9 @@ struct http_options {
 	void *app;
 	/* What this peer may do on the Unix socket; NULL: its own uid and root all, others in the socket's group OPERATE. */
 	enum http_right (*right_of)(void *app, uid_t uid, gid_t gid, bool *ret_allowed);
-	unsigned max_connections;   /* default 256 */
+	/* TCP: is there such a token (compared in constant time), and what may it do: bit per enum http_right. NULL: there is none. */
+	bool (*token)(void *app, const char *token, size_t len, uint32_t *ret_rights);
+	unsigned max_connections;   /* default 256; TCP gets all but an eighth, so that the operator gets in */
 	int64_t request_ms;         /* first byte to whole request; default 10 s */
 	int64_t reply_ms;           /* longest deferred reply; default 120 s, then 504. Also: longest standstill of a stream's reader */
 	int64_t heartbeat_ms;       /* silence on an event stream before a comment is sent; default 15 s */
@@ -47,6 +61,8 @@ int http_new(struct event_base *base, const struct http_options *o, struct http 
 /* Binds (mode 0660 by umask, stale socket removed only when nobody answers on it) or adopts a passed fd (made non-blocking, checked). */
 int http_listen_unix(struct http *h, const char *path, struct lead_error *err) MUST_CHECK;
 int http_listen_fd(struct http *h, int fd, struct lead_error *err) MUST_CHECK;
+/* Binds to a TCP address; port 0: one that is free. ret_port: which. */
+int http_listen_tcp(struct http *h, const struct endpoint *at, uint16_t *ret_port, struct lead_error *err) MUST_CHECK;
 /* Stops accepting; open requests go on. */
 void http_close_listeners(struct http *h);
 /*
@@ -62,7 +78,9 @@ const char *http_header(struct http_request *r, const char *name);
 const void *http_body(struct http_request *r, size_t *ret_len);
 /* The body as a JSON object (empty body: an empty object) of known members. On failure a 400 problem was already sent and NULL comes back. */
 struct json_object *http_body_json(struct http_request *r);
-uid_t http_peer_uid(struct http_request *r);
+uid_t http_peer_uid(struct http_request *r); /* (uid_t)-1 on TCP */
+/* May the caller do more than the route asked for? */
+bool http_may(struct http_request *r, enum http_right right);
 /* Digits only, within [min, max]; on failure a 400 or 404 problem was already sent and false comes back. Absent: *ret stays. */
 bool http_param_uint(struct http_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret);
 bool http_query_uint(struct http_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret);

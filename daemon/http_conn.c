@@ -75,6 +75,7 @@ static void on_close(struct evhttp_connection *ev, void *arg)
 	}
 	TAILQ_REMOVE(&h->conns, c, link);
 	h->n_conns--;
+	h->n_tcp -= c->tcp;
 	free(c);
 	if (r != NULL) {
 		r->c = NULL;
@@ -126,7 +127,7 @@ static void adopt(struct http_conn *c)
 	evhttp_connection_set_closecb(c->ev, on_close, c);
 	c->peer.uid = (uid_t)-1;
 	c->peer.gid = (gid_t)-1;
-	if (getsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_PEERCRED, &c->peer, &len) == 0) {
+	if (!c->tcp && getsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_PEERCRED, &c->peer, &len) == 0) {
 		c->in_group = peer_in_group(bufferevent_getfd(c->bev), h->group, c->peer.gid);
 	}
 	/* evhttp keeps reading while it answers; it needs a whole body at once, so this much. */
@@ -251,9 +252,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static struct bufferevent *on_accept(struct event_base *base, void *arg)
+static struct bufferevent *accepted(struct event_base *base, struct http *h, bool tcp)
 {
-	struct http *h = arg;
 	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
 	struct http_conn *c = calloc(1, sizeof(*c));
 
@@ -262,6 +262,8 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 	}
 	c->h = h;
 	c->bev = bev;
+	c->tcp = tcp;
+	h->n_tcp += tcp;
 	http_conn_enter(c, HTTP_READING);
 	TAILQ_INSERT_TAIL(&h->conns, c, link);
 	h->n_conns++;
@@ -271,6 +273,21 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 	return bev;
 }
 
+static struct bufferevent *on_accept(struct event_base *base, void *arg)
+{
+	return accepted(base, arg, false);
+}
+
+static struct bufferevent *on_accept_tcp(struct event_base *base, void *arg)
+{
+	return accepted(base, arg, true);
+}
+
+void http_conn_serve(struct http *h, struct evhttp *ev, bool tcp)
+{
+	evhttp_set_bevcb(ev, tcp ? on_accept_tcp : on_accept, h);
+}
+
 int http_conn_init(struct http *h)
 {
 	h->soon = event_new(h->base, -1, 0, on_soon, h);
@@ -278,7 +295,7 @@ int http_conn_init(struct http *h)
 	if (h->soon == NULL || h->sweep == NULL) {
 		return LEAD_ENOMEM;
 	}
-	evhttp_set_bevcb(h->ev, on_accept, h);
+	http_conn_serve(h, h->ev, false);
 	return 0;
 }
 

@@ -47,6 +47,7 @@ struct http_conn {
 	int64_t
 	    since_us; /* boot clock: when the phase began, or (streaming) when a byte last left */
 	struct ucred peer;
+	bool tcp;      /* no user is known there: a token is asked for */
 	bool in_group; /* the peer belongs to the group of the socket */
 	bool doomed;   /* to be cut at the next occasion outside the application's calls */
 };
@@ -56,6 +57,7 @@ struct http_listener {
 	struct http *h;
 	struct evhttp_bound_socket *bound;
 	struct evconnlistener *lev;
+	bool tcp;
 	char *path; /* ours to remove; NULL for a passed one */
 	dev_t dev;
 	ino_t ino;
@@ -78,7 +80,9 @@ struct http_request {
 	struct evbuffer *body; /* NULL when empty */
 	struct json_object *json;
 	uid_t uid;
+	uint32_t rights;   /* bit per enum http_right */
 	const char *allow; /* goes out as the Allow header */
+	const char *challenge; /* as WWW-Authenticate */
 	bool close;        /* the connection ends after this reply */
 	bool streaming, sse;
 	struct http_stream_events on;
@@ -87,13 +91,13 @@ struct http_request {
 
 struct http {
 	struct event_base *base;
-	struct evhttp *ev;
+	struct evhttp *ev, *ev_tcp; /* ev_tcp: NULL without a TCP address; its own, so that a connection is known by where it came in */
 	struct http_options o;
 	size_t max_body; /* the largest of the routes */
 	gid_t group;     /* of the control socket's file; (gid_t)-1 for none */
 	TAILQ_HEAD(, http_conn) conns;
 	TAILQ_HEAD(, http_request) requests;
-	unsigned n_conns, n_sse;
+	unsigned n_conns, n_tcp, n_sse;
 	struct event *soon, *sweep;
 	struct evbuffer *chunk; /* scratch */
 	int spare_fd;           /* given up for one more connection when descriptors run out */
@@ -104,6 +108,7 @@ int64_t http_now_us(void);
 
 /* http_conn.c */
 int http_conn_init(struct http *h);
+void http_conn_serve(struct http *h, struct evhttp *ev, bool tcp); /* its connections are ours */
 void http_conn_enter(struct http_conn *c, enum http_phase phase);
 void http_conn_free_all(struct http *h);
 /* Runs on_soon outside the present call: cuts doomed connections, tells streams of their end. */
@@ -128,6 +133,7 @@ bool http_name_known(struct http_request *r, const char *names, const char *what
 bool http_route_find(struct http_request *r, const char *method, struct http_fault *ret);
 
 /* http.c */
+struct evhttp *http_ev_new(struct http *h); /* with our limits; NULL: no memory */
 const char *http_title(int status);
 /* Sends a reply but leaves r alone. */
 void http_answer(

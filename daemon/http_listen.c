@@ -7,8 +7,11 @@
  */
 #include "daemon/http_internal.h"
 
+#include "lib/base/endpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -19,6 +22,7 @@
 #include <event2/listener.h>
 
 #define BACKLOG 64
+#define BACKLOG_TCP 512 /* a burst of webhooks, each on a connection of its own */
 
 /* libevent hands its error callback evhttp's pointer instead of ours, so ours is looked up here. */
 static struct http_listeners listeners = LIST_HEAD_INITIALIZER(listeners);
@@ -35,7 +39,9 @@ void http_listen_update(struct http *h)
 		if (l->h != h) {
 			continue;
 		}
-		if (h->n_conns < h->o.max_connections && !h->starved) {
+		bool room = h->n_conns < h->o.max_connections && (!l->tcp || h->n_tcp < h->o.max_connections - h->o.max_connections / 8);
+
+		if (room && !h->starved) {
 			(void)evconnlistener_enable(l->lev);
 		} else {
 			(void)evconnlistener_disable(l->lev);
@@ -71,7 +77,7 @@ static void on_error(struct evconnlistener *lev, void *arg)
 }
 
 /* Takes fd when it succeeds. */
-static int add(struct http *h, int fd, struct http_listener **ret, struct lead_error *err)
+static int add(struct http *h, int fd, bool tcp, struct http_listener **ret, struct lead_error *err)
 {
 	struct http_listener *l = calloc(1, sizeof(*l));
 
@@ -79,13 +85,14 @@ static int add(struct http *h, int fd, struct http_listener **ret, struct lead_e
 		return lead_fail(err, LEAD_ENOMEM, "out of memory");
 	}
 	l->h = h;
+	l->tcp = tcp;
 	l->lev = evconnlistener_new(
 	    h->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	if (l->lev == NULL) {
 		free(l);
 		return lead_fail(err, LEAD_ENOMEM, "out of memory");
 	}
-	l->bound = evhttp_bind_listener(h->ev, l->lev);
+	l->bound = evhttp_bind_listener(tcp ? h->ev_tcp : h->ev, l->lev);
 	if (l->bound == NULL) {
 		abort(); /* out of memory */
 	}
@@ -177,7 +184,7 @@ int http_listen_unix(struct http *h, const char *path, struct lead_error *err)
 	if (fd < 0) {
 		return fd;
 	}
-	rc = add(h, fd, &l, err);
+	rc = add(h, fd, false, &l, err);
 	if (rc != 0) {
 		(void)close(fd);
 		return rc;
@@ -219,10 +226,80 @@ int http_listen_fd(struct http *h, int fd, struct lead_error *err)
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
 		return lead_fail(err, LEAD_EINPUT, "passed descriptor %d: %s", fd, strerror(errno));
 	}
-	rc = add(h, fd, &l, err);
+	rc = add(h, fd, false, &l, err);
 	if (rc == 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
 	    address.sun_path[0] != '\0' && stat(address.sun_path, &st) == 0) {
 		h->group = st.st_gid;
+	}
+	return rc;
+}
+
+/* As the kernel wants it. */
+static socklen_t socket_address(const struct endpoint *at, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	if (at->v6) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(at->port);
+		memcpy(&v6->sin6_addr, at->address, 16);
+		return sizeof(*v6);
+	}
+	v4->sin_family = AF_INET;
+	v4->sin_port = htons(at->port);
+	memcpy(&v4->sin_addr, at->address, 4);
+	return sizeof(*v4);
+}
+
+/* A listening socket; the port it got. Below 0 with errno. */
+static int bind_tcp(const struct endpoint *at, uint16_t *ret_port)
+{
+	struct sockaddr_storage address;
+	socklen_t len = socket_address(at, &address);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, failed;
+
+	if (fd < 0) {
+		return -1;
+	}
+	/* what is left of a daemon before us must not keep the port; [::]:80 shall not take 0.0.0.0:80 with it */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (at->v6) {
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	}
+	if (bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, BACKLOG_TCP) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+		failed = errno;
+		(void)close(fd);
+		errno = failed;
+		return -1;
+	}
+	*ret_port = ntohs(at->v6 ? ((struct sockaddr_in6 *)&address)->sin6_port : ((struct sockaddr_in *)&address)->sin_port);
+	return fd;
+}
+
+int http_listen_tcp(struct http *h, const struct endpoint *at, uint16_t *ret_port, struct lead_error *err)
+{
+	struct http_listener *l;
+	char text[ENDPOINT_TEXT];
+	int fd, rc;
+
+	if (h->ev_tcp == NULL) {
+		h->ev_tcp = http_ev_new(h);
+		if (h->ev_tcp == NULL) {
+			return lead_fail(err, LEAD_ENOMEM, "out of memory");
+		}
+		http_conn_serve(h, h->ev_tcp, true);
+	}
+	fd = bind_tcp(at, ret_port);
+	if (fd < 0) {
+		endpoint_write(at, text);
+		return lead_fail(err, listen_error(), "cannot listen on %s: %s", text, strerror(errno));
+	}
+	rc = add(h, fd, true, &l, err);
+	if (rc != 0) {
+		(void)close(fd);
 	}
 	return rc;
 }
@@ -238,7 +315,7 @@ void http_close_listeners(struct http *h)
 			continue;
 		}
 		LIST_REMOVE(l, link);
-		evhttp_del_accept_socket(h->ev, l->bound);
+		evhttp_del_accept_socket(l->tcp ? h->ev_tcp : h->ev, l->bound);
 		/* A newer daemon may have put its own there already. */
 		if (l->path != NULL && stat(l->path, &st) == 0 && st.st_dev == l->dev &&
 		    st.st_ino == l->ino) {

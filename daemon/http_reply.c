@@ -22,7 +22,7 @@ const char *http_title(int status)
 		int status;
 		const char *title;
 	} titles[] = {{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"},
-	    {400, "Bad Request"}, {403, "Forbidden"}, {404, "Not Found"},
+	    {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
 	    {405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Content Too Large"},
 	    {415, "Unsupported Media Type"}, {422, "Unprocessable Content"},
 	    {429, "Too Many Requests"}, {500, "Internal Server Error"}, {502, "Bad Gateway"},
@@ -61,6 +61,9 @@ void http_answer(struct http_request *r, int status, const char *type, const voi
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
 	if (r->allow != NULL) {
 		evhttp_add_header(headers, "Allow", r->allow);
+	}
+	if (r->challenge != NULL) {
+		evhttp_add_header(headers, "WWW-Authenticate", r->challenge);
 	}
 	if (r->close || status == 504) {
 		evhttp_add_header(headers, "Connection", "close");

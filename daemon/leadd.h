@@ -17,6 +17,8 @@
 
 #include <event2/event.h>
 
+struct json_object;
+
 /* How long something took: counts per bucket, each a quarter longer than the one before, from 50 us up. */
 #define TIMES_BUCKETS 64
 struct times {
@@ -35,6 +37,8 @@ struct leadd {
 	struct fetch *fetch;
 	struct http *http;
 	int64_t started_wall_us;
+	struct endpoint *listening;  /* access.c: with the ports they got */
+	size_t n_listening;
 
 	/* loop.c */
 	struct event *turn;          /* the next turn */
@@ -82,6 +86,11 @@ struct command *command_new(enum command_kind kind);
 void command_send(struct leadd *l, struct command *c, struct http_request *r, void (*reply)(struct leadd *l, struct http_request *r, struct command *c));
 /* The usual problem for a refused command. */
 void command_problem(struct http_request *r, const struct command *c);
+
+/* access.c: the API on TCP. */
+bool access_token(void *app, const char *token, size_t len, uint32_t *ret_rights); /* http_options.token */
+int access_listen(struct leadd *l, struct lead_error *err) MUST_CHECK;
+void access_put(const struct leadd *l, struct json_object *o);                     /* `listen` of the status */
 
 /* routes.c */
 extern const struct route routes[];

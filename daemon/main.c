@@ -112,7 +112,7 @@ static int open_engine(struct leadd *l, struct config *c, struct lead_error *err
 /* The socket systemd passes, else our own at the configured path. */
 static int open_control(struct leadd *l, struct lead_error *err)
 {
-	struct http_options o = {.routes = routes, .app = l};
+	struct http_options o = {.routes = routes, .app = l, .token = access_token};
 	int rc = http_new(l->base, &o, &l->http, err);
 	int n = sd_listen_fds(1);
 
@@ -125,7 +125,8 @@ static int open_control(struct leadd *l, struct lead_error *err)
 			return rc;
 		}
 	}
-	return n > 0 ? 0 : http_listen_unix(l->http, engine_config(l->engine)->socket, err);
+	rc = n > 0 ? 0 : http_listen_unix(l->http, engine_config(l->engine)->socket, err);
+	return rc == 0 ? access_listen(l, err) : rc;
 }
 
 static int open_all(struct leadd *l, struct config *c, struct lead_error *err)
@@ -156,6 +157,7 @@ static void close_all(struct leadd *l)
 	tidy_stop(l);
 	engine_free(l->engine);
 	http_free(l->http);
+	free(l->listening);
 	store_close(l->store);
 	if (l->base != NULL) {
 		event_base_free(l->base);

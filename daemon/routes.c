@@ -130,6 +130,7 @@ static void get_status(void *app, struct http_request *r)
 	json_object_object_add(o, "started", json_object_new_string(at));
 	time_write_utc(now.wall_us, at);
 	json_object_object_add(o, "now", json_object_new_string(at));
+	access_put(l, o);
 	put_store(l, o);
 	put_times(o, "commit_ms", &l->commit_times, false);
 	put_times(o, "turn_ms", &l->turn_times, true);

@@ -2,6 +2,7 @@
  * Reads leadd.yaml and everything it names, in this order: settings, lists, services,
  * pipelines (they name services), organisations, campaigns (they name pipelines), credentials.
  */
+#include "lib/engine/config_access.h"
 #include "lib/engine/config_notify.h"
 
 #include "lib/base/json.h"
@@ -399,7 +400,7 @@ static void read_secrets(struct reading *r)
 {
 	struct config *c = r->c;
 	const char *notify[] = {c->notify.mail.secret, c->notify.webhook.secret};
-	size_t n = 0;
+	size_t n = c->n_tokens;
 
 	for (size_t i = 0; i < c->n_services; i++) {
 		n += c->services[i]->n_keys;
@@ -411,6 +412,9 @@ static void read_secrets(struct reading *r)
 				(r->o.no_secrets ? pretend_secret : read_secret)(r, c->services[i]->keys[k].secret);
 			}
 		}
+	}
+	for (size_t i = 0; c->secrets != NULL && i < c->n_tokens; i++) {
+		(r->o.no_secrets ? pretend_secret : read_secret)(r, c->tokens[i].secret);
 	}
 	for (size_t i = 0; c->secrets != NULL && i < sizeof(notify) / sizeof(notify[0]); i++) {
 		if (notify[i] != NULL) {
@@ -430,7 +434,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 {
 	static const char *const keys[] = {"state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
 	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services",
-	    "organisations", "campaigns", "notify", NULL};
+	    "organisations", "campaigns", "notify", "listen", "listen_anywhere", "tokens", NULL};
 	struct reading r = {.p = p, .o = *o};
 	const char *lists = "lists";
 	struct lead_error err;
@@ -469,6 +473,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 		read_orgs(&r, root);
 		read_campaigns(&r, root);
 		notify_read(r.c, root, p);
+		access_read(r.c, root, p);
 		read_secrets(&r);
 	}
 	if (p->count > before) {

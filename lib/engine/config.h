@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/base/endpoint.h"
 #include "lib/engine/pipeline.h"
 
 struct budget {
@@ -56,6 +57,22 @@ struct notify {
 	uint32_t on;                /* bit per enum notice */
 };
 
+/* What a bearer token may do at a TCP address, bit per right; in the order of their words. */
+enum token_right {
+	TOKEN_READ,
+	TOKEN_OPERATE,  /* includes reading and intake */
+	TOKEN_ADMIN,    /* includes operating */
+	TOKEN_APPROVE,  /* release what waits for approval: never included */
+	TOKEN_INTAKE,   /* events in, and what became of them */
+	TOKEN_RIGHTS
+};
+const char *token_right_word(enum token_right right);
+
+struct token {
+	const char *name, *secret; /* secret: name of the credential */
+	uint32_t rights;
+};
+
 struct config {
 	unsigned refs;
 	uint64_t generation;
@@ -87,6 +104,10 @@ struct config {
 	} *orgs;
 	size_t n_orgs;
 	struct notify notify;
+	struct endpoint *listen;    /* TCP; only a start changes it */
+	size_t n_listen;
+	struct token *tokens;
+	size_t n_tokens;
 	struct gate_lists lists;
 	struct secret *secrets;
 	size_t n_secrets;

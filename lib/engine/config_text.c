@@ -1,4 +1,5 @@
 /* Configuration in words: what a reload changes, and the order in which a pipeline does things. */
+#include "lib/engine/config_access.h"
 #include "lib/engine/config_notify.h"
 
 #include "lib/base/money.h"
@@ -255,6 +256,7 @@ void config_diff(const struct config *from, const struct config *to, struct buf 
 	diff_settings(from, to, out);
 	diff_answers(from, to, out);
 	diff_results(from, to, out);
+	access_diff(from, to, out);
 	diff_secrets(from, to, out);
 	diff_services(from, to, out);
 	diff_pipelines(from, to, out);

@@ -108,6 +108,11 @@ for function, section, place in [('notify_read', 'NOTIFY', ('notify',)), ('read_
          (f'{function}()', notify.pop(function, set())), (f'section {section} of the page', page.get(section, set())), ('the sample', at(*place)))
 check('no other maps are read in config_notify.c', [f'{function}() reads keys that this test does not know' for function in sorted(notify)])
 
+access, _ = keys_of_code('lib/engine/config_access.c')
+same('tokens of leadd.yaml', ('read_tokens()', access.pop('read_tokens', set())), ('section TOKENS of the page', page.get('TOKENS', set())),
+     ('the sample', at('tokens', '*')))
+check('no other maps are read in config_access.c', [f'{function}() reads keys that this test does not know' for function in sorted(access)])
+
 code, words = keys_of_code('lib/engine/pipeline.c')
 for function, section in [('read_pipeline', 'The file'), ('read_stage', 'Stages'), ('read_steps', 'Chain steps'),
                           ('read_gate', 'Gates'), ('read_missing', 'Missing')]:
