@@ -142,22 +142,29 @@ int account_add(struct account *a, const struct account_line *line, uint64_t *re
 	s->billed_calls += line->billed;
 	s->billed_micro += line->billed ? line->price_micro : 0;
 	judge(a, (uint32_t)a->n);
-	*ret_token = ++a->n;
+	a->n++;
+	*ret_token = *ret_token != 0 ? *ret_token + (UINT64_C(1) << 32) : a->n;
 	return 0;
+}
+
+/* A token: the first line + 1, and above bit 32 how many more lines follow it. */
+static void set_delivered(struct account *a, uint64_t token, int64_t delivered_us)
+{
+	uint64_t first = token & UINT32_MAX, more = token >> 32;
+
+	for (uint64_t i = first; first > 0 && i <= first + more && i <= a->n; i++) {
+		a->lines[i - 1].delivered_us = delivered_us;
+	}
 }
 
 void account_delivered(struct account *a, uint64_t token, int64_t wall_us)
 {
-	if (token > 0 && token <= a->n) {
-		a->lines[token - 1].delivered_us = wall_us > 0 ? wall_us : 1;
-	}
+	set_delivered(a, token, wall_us > 0 ? wall_us : 1);
 }
 
 void account_doubted(struct account *a, uint64_t token)
 {
-	if (token > 0 && token <= a->n) {
-		a->lines[token - 1].delivered_us = 0;
-	}
+	set_delivered(a, token, 0);
 }
 
 void account_forget(struct account *a, uint64_t meaning)

@@ -62,7 +62,7 @@ void account_free(struct account *a);
 /* How often this meaning got as far as this before; counts the present one. 0 or LEAD_ENOMEM. */
 int account_attempt(struct account *a, uint64_t meaning, uint32_t *ret_attempt) MUST_CHECK;
 /* Writes the line (prev and delivered_us are set here) and judges whether it is a repeat. ret: its
- * token. */
+ * token; when it held one already, the token of the lines of one answer so far, it is widened. */
 int account_add(struct account *a, const struct account_line *line, uint64_t *ret_token) MUST_CHECK;
 void account_delivered(struct account *a, uint64_t token, int64_t wall_us);
 void account_doubted(struct account *a, uint64_t token);

@@ -67,9 +67,11 @@ int allow_count(struct world *w, struct ask *q, struct key_slot *slot, struct ov
 		if (arrivals_add(a, q->now, weight) != 0) {
 			return LEAD_ENOMEM;
 		}
+		q->windows[i] = (struct ask_window){
+		    .known = true, .max = a->max, .used = a->weight, .length_us = a->length_us};
+		arrivals_shown(a, q->now, &q->windows[i].left, &q->windows[i].reset_us);
 		if (!shown->known) {
-			*shown = (struct ask_window){.known = true, .max = a->max};
-			arrivals_shown(a, q->now, &shown->left, &shown->reset_us);
+			*shown = q->windows[i];
 		}
 		if (a->weight > a->max) {
 			wait = arrivals_wait(a, q->now, weight);
@@ -79,11 +81,6 @@ int allow_count(struct world *w, struct ask *q, struct key_slot *slot, struct ov
 		}
 	}
 	return 0;
-}
-
-bool allow_is_free(enum world_endpoint ep)
-{
-	return ep == EP_GETCREDITS || ep == EP_MODELS;
 }
 
 bool allow_quota(struct ask *q, struct key_slot *slot, const struct scenario_key *declared)
@@ -101,5 +98,5 @@ bool allow_quota(struct ask *q, struct key_slot *slot, const struct scenario_key
 	if (q->key_left == 0 && slot->spent_us == 0) {
 		slot->spent_us = q->now.boot_us > 0 ? q->now.boot_us : 1;
 	}
-	return q->key_left > 0 || allow_is_free(q->endpoint);
+	return q->key_left > 0 || endpoint_is_free(q->endpoint);
 }

@@ -338,4 +338,9 @@ static void refuse(
 	}
 }
 
-const struct model model_instantly = {"instantly.ai", route, ask_bearer, read, answer, refuse};
+const struct model model_instantly = {.host = "instantly.ai",
+    .route = route,
+    .credential = ask_bearer,
+    .read = read,
+    .answer = answer,
+    .refuse = refuse};

@@ -64,8 +64,6 @@ struct over {
 int allow_count(struct world *w, struct ask *q, struct key_slot *slot, struct over *ret);
 /* Whether the key still pays; a quota that ran out comes back after its time. */
 bool allow_quota(struct ask *q, struct key_slot *slot, const struct scenario_key *declared);
-/* Calls that tell about the account and take nothing from it. */
-bool allow_is_free(enum world_endpoint ep);
 
 /* What goes wrong with this call, if anything: scripts in their order, then chance. Counts the hit.
  */

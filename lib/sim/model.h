@@ -45,11 +45,21 @@ struct ask {
 	int64_t price_micro;
 	bool ledger; /* costs money or leaves something behind: an account line is wanted */
 	bool lost;   /* the push is to be lost */
+	/* of a call that does several things: one account line each; of the arena */
+	struct ask_item {
+		uint64_t meaning;
+		enum account_outcome outcome;
+		enum account_again again;
+		int64_t price_micro;
+	} * items;
+	size_t n_items; /* 0: the call is one thing */
 	struct ask_window {
 		bool known;
-		uint64_t max, left;
-		int64_t reset_us; /* until it is whole again */
-	} requests, tokens;       /* the key's first window of each kind, for headers */
+		uint64_t max, left, used; /* used: the weight in it, this call's with it */
+		int64_t reset_us;         /* until it is whole again */
+		int64_t length_us;        /* 0: calendar day */
+	} requests, tokens,               /* the key's first window of each kind, for headers */
+	    windows[SCENARIO_LIMITS];     /* all that the call counts in, as in the scenario */
 	const struct chat_paths *paths;
 	struct prose_lead lead; /* whom the prompt is about; answered chats only */
 	struct arena *a;
@@ -71,7 +81,8 @@ enum refusal {
 };
 
 struct model {
-	const char *host; /* end of the host name it answers to */
+	const char *host; /* end of the host name it answers to; with no other field set, every
+			     call is a 501 */
 	/* EP_N when there is no such call. path: without the service's prefix. */
 	enum world_endpoint (*route)(const char *method, const char *path);
 	const char *(*credential)(struct ask *q);
@@ -81,9 +92,12 @@ struct model {
 	int (*answer)(struct ask *q, struct world_plan *p);
 	void (*refuse)(
 	    struct ask *q, enum refusal why, bool tokens, int64_t wait_us, struct world_plan *p);
+	bool bills_all;  /* what is done is on the bill whatever its price; else with a price */
+	bool tells_wait; /* says when to come back when its limit is passed */
 };
 
-extern const struct model model_zerobounce, model_perplexity, model_openai, model_instantly;
+extern const struct model model_zerobounce, model_perplexity, model_openai, model_instantly,
+    model_apollo, model_apify, model_hubspot, model_supabase, model_n8n, model_close;
 
 /* --- common tools (model.c) --- */
 void plan_header(struct world_plan *p, const char *name, const char *value);

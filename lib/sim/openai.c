@@ -290,4 +290,11 @@ static void refuse(
 	}
 }
 
-const struct model model_openai = {"openai.com", route, ask_bearer, read, answer, refuse};
+const struct model model_openai = {.host = "openai.com",
+    .route = route,
+    .credential = ask_bearer,
+    .read = read,
+    .answer = answer,
+    .refuse = refuse,
+    .bills_all = true,
+    .tells_wait = true};

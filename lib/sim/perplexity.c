@@ -205,4 +205,10 @@ static void refuse(
 	    forms[why].text, forms[why].type, forms[why].status);
 }
 
-const struct model model_perplexity = {"perplexity.ai", route, ask_bearer, read, answer, refuse};
+const struct model model_perplexity = {.host = "perplexity.ai",
+    .route = route,
+    .credential = ask_bearer,
+    .read = read,
+    .answer = answer,
+    .refuse = refuse,
+    .bills_all = true};

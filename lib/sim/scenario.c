@@ -1,6 +1,7 @@
 /* lib/sim/scenario.c: the words of scenarios, and the everyday world. */
 #include "lib/sim/scenario_read.h"
 
+#include <assert.h>
 #include <string.h>
 
 const char *const verdict_words[VERDICT_N + 1] = {
@@ -12,15 +13,31 @@ const char *const quota_words[QUOTA_ANY + 2] = {"insufficient_quota", "none",
     "organization_usage_limit_exceeded", "any", NULL};
 const char *const endpoint_words[EP_N + 1] = {"validate", "getcredits", "research", "copy",
     "models", "create-lead", "list-leads", "get-lead", "delete-lead", "list-campaigns",
-    "create-campaign", "get-campaign", "activate-campaign", NULL};
-const char *const scenario_service_words[WORLD_SERVICES + 1] = {
-    "zerobounce", "perplexity", "openai", "instantly", NULL};
+    "create-campaign", "get-campaign", "activate-campaign", "add-leads", "update-lead",
+    "delete-leads",
+    /* Apollo */
+    "search-people", "match-person", "match-people", "enrich-organization", "webhook-result",
+    "credit-usage",
+    /* Apify */
+    "start-run", "get-run", "list-runs", "dataset-items", "run-sync",
+    /* HubSpot */
+    "search-objects", "read-objects", "upsert-objects", "create-crm-list", "find-crm-list",
+    "search-crm-lists", "add-members", "list-members",
+    /* Supabase */
+    "select-rows", "insert-rows", "update-rows", "delete-rows",
+    /* n8n */
+    "run-webhook",
+    /* Close */
+    "close-lead", "close-contact", "close-events", NULL};
+static_assert(EP_N <= 64, "endpoints are bits of a uint64_t");
+const char *const scenario_service_words[WORLD_SERVICES + 1] = {"zerobounce", "perplexity",
+    "openai", "instantly", "apollo", "apify", "hubspot", "supabase", "n8n", "close", NULL};
 const char *const scenario_fault_words[FAULT_N + 1] = {"none", "throttle", "throttle-bare",
     "slow-down", "quota", "billing", "auth", "error-500", "error-html", "overload", "reset-before",
     "reset-after", "drip", "truncate", "garbage", "error-200", "huge", "hang", "lost-push", "slow",
     NULL};
 
-#define BIT(i) (UINT32_C(1) << (i))
+#define BIT(i) (UINT64_C(1) << (i))
 #define ALL_KINDS (BIT(FAULT_N) - 2)
 /* Those that stop a key until a person or a reset frees it: no part of random noise unless named.
  */
@@ -38,29 +55,44 @@ const char *world_fault_word(enum world_fault f)
 
 enum world_service endpoint_service(enum world_endpoint ep)
 {
-	if (ep <= EP_GETCREDITS) {
-		return WORLD_ZEROBOUNCE;
+	static const struct {
+		enum world_endpoint first;
+		enum world_service service;
+	} from[] = {{EP_VALIDATE, WORLD_ZEROBOUNCE}, {EP_RESEARCH, WORLD_PERPLEXITY},
+	    {EP_COPY, WORLD_OPENAI}, {EP_CREATE_LEAD, WORLD_INSTANTLY},
+	    {EP_SEARCH_PEOPLE, WORLD_APOLLO}, {EP_START_RUN, WORLD_APIFY},
+	    {EP_SEARCH_OBJECTS, WORLD_HUBSPOT}, {EP_SELECT_ROWS, WORLD_SUPABASE},
+	    {EP_RUN_WEBHOOK, WORLD_N8N}, {EP_CLOSE_LEAD, WORLD_CLOSE}, {EP_N, WORLD_SERVICES}};
+	size_t i = 0;
+
+	while (ep < EP_N && from[i + 1].first <= ep) {
+		i++;
 	}
-	if (ep == EP_RESEARCH) {
-		return WORLD_PERPLEXITY;
-	}
-	if (ep <= EP_MODELS) {
-		return WORLD_OPENAI;
-	}
-	return ep < EP_N ? WORLD_INSTANTLY : WORLD_SERVICES;
+	return ep < EP_N ? from[i].service : WORLD_SERVICES;
 }
 
-uint32_t scenario_counted(enum world_service s)
+bool endpoint_matters(enum world_endpoint ep)
 {
-	uint32_t mask = 0;
+	return (BIT(ep) & (BIT(EP_VALIDATE) | BIT(EP_RESEARCH) | BIT(EP_COPY) |
+			      BIT(EP_CREATE_LEAD) | BIT(EP_ADD_LEADS) | BIT(EP_MATCH_PERSON) |
+			      BIT(EP_MATCH_PEOPLE) | BIT(EP_ENRICH_ORGANIZATION) |
+			      BIT(EP_START_RUN) | BIT(EP_RUN_SYNC) | BIT(EP_UPSERT_OBJECTS) |
+			      BIT(EP_CREATE_CRM_LIST) | BIT(EP_ADD_MEMBERS) | BIT(EP_INSERT_ROWS) |
+			      BIT(EP_UPDATE_ROWS) | BIT(EP_DELETE_ROWS) | BIT(EP_RUN_WEBHOOK))) !=
+	       0;
+}
 
-	if (s != WORLD_INSTANTLY) {
-		return BIT(s == WORLD_ZEROBOUNCE   ? EP_VALIDATE
-			   : s == WORLD_PERPLEXITY ? EP_RESEARCH
-						   : EP_COPY);
-	}
+bool endpoint_is_free(enum world_endpoint ep)
+{
+	return ep == EP_GETCREDITS || ep == EP_MODELS || ep == EP_CREDIT_USAGE;
+}
+
+uint64_t scenario_counted(enum world_service s)
+{
+	uint64_t mask = 0;
+
 	for (enum world_endpoint ep = 0; ep < EP_N; ep++) {
-		mask |= endpoint_service(ep) == s ? BIT(ep) : 0;
+		mask |= endpoint_service(ep) == s && !endpoint_is_free(ep) ? BIT(ep) : 0;
 	}
 	return mask;
 }

@@ -26,7 +26,7 @@ struct scenario_limit {
 	int64_t length_us;  /* sliding; 0: calendar day, UTC */
 	bool per_service;   /* all keys together; else each key of its own */
 	bool tokens;        /* counts tokens instead of requests (OpenAI) */
-	uint32_t endpoints; /* bit per enum world_endpoint */
+	uint64_t endpoints; /* bit per enum world_endpoint */
 };
 
 /* A fault that begins with call number `from` and lasts `calls` hits, `for_us` after the first hit,
@@ -37,7 +37,7 @@ struct scenario_script {
 	uint64_t calls;     /* 0: no bound */
 	int64_t for_us;     /* 0: no bound */
 	uint32_t share_ppm; /* of the calls in its reach */
-	uint32_t endpoints; /* bit per enum world_endpoint */
+	uint64_t endpoints; /* bit per enum world_endpoint */
 };
 
 struct scenario_service {
@@ -49,7 +49,7 @@ struct scenario_service {
 	size_t n_scripts;
 	uint64_t expected;     /* calls of a whole run: what `from: 30%` is a share of */
 	uint32_t random_ppm;   /* share of calls that fail at random */
-	uint32_t random_kinds; /* bit per enum world_fault */
+	uint64_t random_kinds; /* bit per enum world_fault */
 	int64_t min_us, median_us, p95_us; /* latency */
 };
 
@@ -108,7 +108,10 @@ struct scenario {
 	size_t n_campaigns;
 };
 
-/* Which calls of a provider the world knows. The words are in scenario.c. */
+/*
+ * Which calls of a provider the world knows; the words are in scenario.c. Draws depend on the
+ * numbers: what is new comes last. At most 64.
+ */
 enum world_endpoint {
 	EP_VALIDATE,
 	EP_GETCREDITS,
@@ -123,10 +126,50 @@ enum world_endpoint {
 	EP_CREATE_CAMPAIGN,
 	EP_GET_CAMPAIGN,
 	EP_ACTIVATE_CAMPAIGN,
+	EP_ADD_LEADS,
+	EP_UPDATE_LEAD,
+	EP_DELETE_LEADS,
+	/* Apollo */
+	EP_SEARCH_PEOPLE,
+	EP_MATCH_PERSON,
+	EP_MATCH_PEOPLE,
+	EP_ENRICH_ORGANIZATION,
+	EP_WEBHOOK_RESULT,
+	EP_CREDIT_USAGE,
+	/* Apify */
+	EP_START_RUN,
+	EP_GET_RUN,
+	EP_LIST_RUNS,
+	EP_DATASET_ITEMS,
+	EP_RUN_SYNC,
+	/* HubSpot */
+	EP_SEARCH_OBJECTS,
+	EP_READ_OBJECTS,
+	EP_UPSERT_OBJECTS,
+	EP_CREATE_CRM_LIST,
+	EP_FIND_CRM_LIST,
+	EP_SEARCH_CRM_LISTS,
+	EP_ADD_MEMBERS,
+	EP_LIST_MEMBERS,
+	/* Supabase */
+	EP_SELECT_ROWS,
+	EP_INSERT_ROWS,
+	EP_UPDATE_ROWS,
+	EP_DELETE_ROWS,
+	/* n8n */
+	EP_RUN_WEBHOOK,
+	/* Close */
+	EP_CLOSE_LEAD,
+	EP_CLOSE_CONTACT,
+	EP_CLOSE_EVENTS,
 	EP_N, /* as a result: no such path */
 };
 extern const char *const endpoint_words[EP_N + 1];
 enum world_service endpoint_service(enum world_endpoint ep);
+/* Costs money or leaves something behind: a wrong request, too, gets its line in the account. */
+bool endpoint_matters(enum world_endpoint ep);
+/* Tells about the account and takes nothing from it; counts in no limit that names no endpoints. */
+bool endpoint_is_free(enum world_endpoint ep);
 
 /* The everyday world: documented limits, plausible latencies, no faults. */
 void scenario_default(struct scenario *ret);

@@ -66,7 +66,7 @@ static void read_limits(struct scenario_reader *r, const struct yaml_node *list,
 	static const char *const keys[] = {"limit", "per", "unit", "endpoints", NULL};
 	static const char *const scopes[] = {"key", "service", NULL}, *const units[] = {"requests",
 									  "tokens", NULL};
-	const uint32_t usual = scenario_counted(id);
+	const uint64_t usual = scenario_counted(id);
 
 	if (list->kind != YAML_LIST || list->n > SCENARIO_LIMITS) {
 		problems_add(
@@ -170,66 +170,13 @@ static void read_latency(
 	}
 }
 
-static void read_campaigns(
-    struct scenario_reader *r, const struct yaml_node *map, struct scenario *s)
-{
-	const char **list;
-	size_t n = yaml_read_strings(r->y, map, "campaigns", &list, r->p);
-
-	if (n > SCENARIO_CAMPAIGNS) {
-		problems_add(r->p, r->y, yaml_get(map, "campaigns"), "campaigns: at most %d",
-		    SCENARIO_CAMPAIGNS);
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		scenario_take_text(r, yaml_get(map, "campaigns"), list[i], "campaigns",
-		    s->campaigns[i], sizeof(s->campaigns[i]));
-	}
-	s->n_campaigns = n > 0 ? n : s->n_campaigns;
-}
-
-/* What only one provider has. */
-static void read_own(struct scenario_reader *r, const struct yaml_node *map, enum world_service id,
-    struct scenario *s)
-{
-	static const char *const duplicates[] = {"conflict", "existing", NULL};
-	int word;
-
-	switch (id) {
-	case WORLD_ZEROBOUNCE:
-		(void)yaml_read_money(r->y, map, "price", &s->validate_micro, r->p);
-		scenario_read_shares(r, map, "verdicts", verdict_words, s->verdict_ppm);
-		break;
-	case WORLD_PERPLEXITY:
-		scenario_read_share(r, map, "no_facts", &s->no_facts_ppm);
-		break;
-	case WORLD_OPENAI:
-		scenario_read_shares(r, map, "copy", copy_words, s->copy_ppm);
-		(void)yaml_read_word(r->y, map, "quota_code", quota_words, &s->quota_code, r->p);
-		break;
-	default:
-		if (yaml_read_word(r->y, map, "duplicate", duplicates, &word, r->p)) {
-			s->duplicate_conflict = word == 0;
-		}
-		read_campaigns(r, map, s);
-		break;
-	}
-}
-
 static void read_service(struct scenario_reader *r, const struct yaml_node *map,
     enum world_service id, struct scenario *all)
 {
-#define COMMON "expected", "latency", "random", "script", "keys", "limits"
-	static const char *const known[WORLD_SERVICES][12] = {
-	    [WORLD_ZEROBOUNCE] = {COMMON, "price", "verdicts", NULL},
-	    [WORLD_PERPLEXITY] = {COMMON, "no_facts", NULL},
-	    [WORLD_OPENAI] = {COMMON, "copy", "quota_code", NULL},
-	    [WORLD_INSTANTLY] = {COMMON, "duplicate", "campaigns", NULL},
-	};
 	struct scenario_service *s = &all->services[id];
 	const struct yaml_node *n;
 
-	if (!yaml_only_keys(r->y, map, known[id], scenario_service_words[id], r->p)) {
+	if (!yaml_only_keys(r->y, map, scenario_own_keys(id), scenario_service_words[id], r->p)) {
 		return;
 	}
 	if (r->running && (n = yaml_get(map, "keys") != NULL ? yaml_get(map, "keys")
@@ -253,7 +200,7 @@ static void read_service(struct scenario_reader *r, const struct yaml_node *map,
 	if ((n = yaml_get(map, "limits")) != NULL) {
 		read_limits(r, n, id, s);
 	}
-	read_own(r, map, id, all);
+	scenario_read_own(r, map, id, all);
 }
 
 static void read_faults(struct scenario_reader *r, const struct yaml_node *n, struct scenario *s)

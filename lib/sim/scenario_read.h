@@ -14,7 +14,7 @@ extern const char *const scenario_fault_words[FAULT_N + 1];
 
 /* The endpoints that a limit of this service counts when it names none: what the provider counts.
  */
-uint32_t scenario_counted(enum world_service s);
+uint64_t scenario_counted(enum world_service s);
 
 /* `5%`, `0.5%` in parts per million. */
 bool scenario_share(const struct yaml_node *n, uint32_t *ret_ppm);
@@ -30,7 +30,11 @@ void scenario_read_size(struct scenario_reader *r, const struct yaml_node *map, 
     int64_t max, size_t *ret);
 /* Words of a list as bits: words[i] is bit i; those below first are not allowed. */
 void scenario_read_mask(struct scenario_reader *r, const struct yaml_node *map, const char *key,
-    const char *const words[], size_t first, uint32_t *ret);
+    const char *const words[], size_t first, uint64_t *ret);
+/* What only this service has: the keys of its map, ended by NULL, and the reader for them. */
+const char *const *scenario_own_keys(enum world_service id);
+void scenario_read_own(struct scenario_reader *r, const struct yaml_node *map,
+    enum world_service id, struct scenario *s);
 /* A copy into a fixed array. */
 void scenario_take_text(struct scenario_reader *r, const struct yaml_node *n, const char *text,
     const char *what, char *out, size_t size);

@@ -82,11 +82,11 @@ void scenario_take_text(struct scenario_reader *r, const struct yaml_node *n, co
 }
 
 void scenario_read_mask(struct scenario_reader *r, const struct yaml_node *map, const char *key,
-    const char *const words[], size_t first, uint32_t *ret)
+    const char *const words[], size_t first, uint64_t *ret)
 {
 	const char **list;
 	size_t n = yaml_read_strings(r->y, map, key, &list, r->p), i;
-	uint32_t mask = 0;
+	uint64_t mask = 0;
 
 	for (size_t k = 0; k < n; k++) {
 		for (i = first; words[i] != NULL && strcmp(words[i], list[k]) != 0; i++) {
@@ -98,7 +98,7 @@ void scenario_read_mask(struct scenario_reader *r, const struct yaml_node *map, 
 			    near != NULL ? near : "", near != NULL ? "'?" : "");
 			continue;
 		}
-		mask |= UINT32_C(1) << i;
+		mask |= UINT64_C(1) << i;
 	}
 	if (n > 0) {
 		*ret = mask;

@@ -15,8 +15,9 @@
 
 #include <json-c/json.h>
 
-static const struct model *const models[WORLD_SERVICES] = {
-    &model_zerobounce, &model_perplexity, &model_openai, &model_instantly};
+static const struct model *const models[WORLD_SERVICES] = {&model_zerobounce, &model_perplexity,
+    &model_openai, &model_instantly, &model_apollo, &model_apify, &model_hubspot, &model_supabase,
+    &model_n8n, &model_close};
 
 const struct model *model_of(enum world_service s)
 {
@@ -135,17 +136,18 @@ static enum world_service service_of(const struct world_request *r, const char *
 	return WORLD_SERVICES;
 }
 
-/* The line for what was done. */
-static int write_line(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p)
+static int write_line(struct world *w, struct ask *q, const struct ask_item *item,
+    enum world_fault f, struct world_plan *p)
 {
-	struct account_line line = {.meaning = q->meaning,
+	struct account_line line = {.meaning = item->meaning,
 	    .at_us = q->now.wall_us,
-	    .price_micro = q->price_micro,
+	    .price_micro = item->price_micro,
 	    .service = (uint8_t)q->service,
 	    .endpoint = (uint8_t)q->endpoint,
-	    .outcome = (uint8_t)q->outcome,
-	    .again = (uint8_t)q->again,
-	    .billed = q->service != WORLD_INSTANTLY && q->outcome != ACCOUNT_PERMANENT,
+	    .outcome = (uint8_t)item->outcome,
+	    .again = (uint8_t)item->again,
+	    .billed = (models[q->service]->bills_all || item->price_micro > 0) &&
+		      item->outcome != ACCOUNT_PERMANENT,
 	    .whole = f == FAULT_NONE || f == FAULT_DRIP || f == FAULT_SLOW || f == FAULT_LOST_PUSH};
 	const char *call = ask_header(q, "X-Request-Id");
 
@@ -157,6 +159,18 @@ static int write_line(struct world *w, struct ask *q, enum world_fault f, struct
 	return account_add(w->account, &line, &p->token);
 }
 
+/* A line for each thing that was done. */
+static int write_lines(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p)
+{
+	const struct ask_item whole = {q->meaning, q->outcome, q->again, q->price_micro};
+	int rc = q->n_items == 0 ? write_line(w, q, &whole, f, p) : 0;
+
+	for (size_t i = 0; i < q->n_items && rc == 0; i++) {
+		rc = write_line(w, q, &q->items[i], f, p);
+	}
+	return rc;
+}
+
 /* The request is carried out. */
 static int perform(struct world *w, struct ask *q, enum world_fault f, struct world_plan *p)
 {
@@ -166,17 +180,19 @@ static int perform(struct world *w, struct ask *q, enum world_fault f, struct wo
 
 	q->lost = f == FAULT_LOST_PUSH;
 	if (q->bad != NULL) {
-		q->ledger = q->endpoint == EP_VALIDATE || q->endpoint == EP_RESEARCH ||
-			    q->endpoint == EP_COPY || q->endpoint == EP_CREATE_LEAD;
+		q->ledger = endpoint_matters(q->endpoint);
+		q->n_items = 0;
 		q->outcome = ACCOUNT_PERMANENT;
 		models[q->service]->refuse(q, REFUSAL_BAD, false, 0, p);
 	} else {
 		rc = models[q->service]->answer(q, p);
-		q->outcome = rc == 0 && p->status >= 400 && p->status != 409 ? ACCOUNT_PERMANENT
-									     : q->outcome;
+		q->outcome =
+		    rc == 0 && p->status >= 400 && p->status != 409 && q->outcome == ACCOUNT_OK
+			? ACCOUNT_PERMANENT
+			: q->outcome;
 	}
 	if (rc == 0 && q->ledger) {
-		rc = write_line(w, q, f, p);
+		rc = write_lines(w, q, f, p);
 	}
 	if (rc != 0) {
 		return rc;
@@ -206,6 +222,12 @@ static int take(struct world *w, struct ask *q, struct world_plan *p)
 	int rc;
 
 	st->calls++;
+	if (models[q->service]->route == NULL) {
+		plan_json(p, 501);
+		buf_add_text(q->body, "{\"error\":\"nobody plays this service\"}");
+		st->answered[ANSWERED_PERMANENT]++;
+		return 0;
+	}
 	q->endpoint = models[q->service]->route(q->r->method, q->path);
 	if (q->endpoint == EP_N) {
 		refuse(w, q, REFUSAL_PATH, &over, ANSWERED_PERMANENT, p);
@@ -225,8 +247,7 @@ static int take(struct world *w, struct ask *q, struct world_plan *p)
 		return 0;
 	}
 	if (over.any) {
-		/* only OpenAI says when to come back */
-		over.wait_us = q->service == WORLD_OPENAI ? over.wait_us : 0;
+		over.wait_us = models[q->service]->tells_wait ? over.wait_us : 0;
 		refuse(w, q, REFUSAL_THROTTLE, &over, ANSWERED_THROTTLE, p);
 		return 0;
 	}
@@ -242,7 +263,7 @@ static int take(struct world *w, struct ask *q, struct world_plan *p)
 	p->fault = fault_choose(w, q);
 	st->faults[p->fault]++;
 	if (fault_is_done(p->fault)) {
-		slot->used += !allow_is_free(q->endpoint);
+		slot->used += !endpoint_is_free(q->endpoint);
 		return perform(w, q, p->fault, p);
 	}
 	st->answered[fault_answered(p->fault)]++;
@@ -284,8 +305,8 @@ void world_handle(
 	ret->service = q.service;
 	if (q.service == WORLD_SERVICES) {
 		plan_json(ret, 404);
-		buf_add_text(&w->body, "{\"error\":\"no such service: the path begins with "
-				       "/zerobounce, /perplexity, /openai or /instantly\"}");
+		buf_add_text(&w->body, "{\"error\":\"no such service: the path begins with its "
+				       "name, such as /zerobounce\"}");
 	} else if (take(w, &q, ret) != 0 || w->body.failed) {
 		*ret = (struct world_plan){
 		    .arrival_us = now.boot_us, .service = q.service, .status = 500};

@@ -1,11 +1,11 @@
 /*
- * lib/sim/world.h: the outside world on one screen: four provider models behind one function.
+ * lib/sim/world.h: the outside world on one screen: the provider models behind one function.
  *
- * ZeroBounce, Perplexity, OpenAI and Instantly as their documents describe them (bodies,
- * headers, errors), with the faults a scenario asks for, their own limits, their own
- * bills and an account of what a client asked twice. No socket and no clock: time comes
- * in, a plan of the answer goes out, and the caller carries it out (leadsim on real
- * connections, a simulator on a virtual clock) and says what became of it.
+ * ZeroBounce, Perplexity, OpenAI, Instantly, Apollo, Apify, HubSpot, Supabase, n8n and Close as
+ * their documents describe them (bodies, headers, errors), with the faults a scenario asks for,
+ * their own limits, their own bills and an account of what a client asked twice. No socket and no
+ * clock: time comes in, a plan of the answer goes out, and the caller carries it out (leadsim on
+ * real connections, a simulator on a virtual clock) and says what became of it.
  *
  *   world_handle -> plan -> carried out to the last byte -> world_delivered
  *                      '-> cut, reset, never read: nothing to say (the answer is in doubt)
@@ -37,6 +37,12 @@ enum world_service {
 	WORLD_PERPLEXITY,
 	WORLD_OPENAI,
 	WORLD_INSTANTLY,
+	WORLD_APOLLO,
+	WORLD_APIFY,
+	WORLD_HUBSPOT,
+	WORLD_SUPABASE,
+	WORLD_N8N,
+	WORLD_CLOSE,
 	WORLD_SERVICES, /* how many; as a result: none of them */
 };
 
@@ -92,7 +98,7 @@ enum world_end {
 	WORLD_HANG,   /* no byte; the connection stays open until the client gives up */
 };
 
-#define WORLD_HEADERS 12
+#define WORLD_HEADERS 20
 
 /* Everything is borrowed from the world until its next function is called. */
 struct world_plan {

@@ -146,4 +146,10 @@ static void refuse(
 	buf_add_char(q->body, '}');
 }
 
-const struct model model_zerobounce = {"zerobounce.net", route, credential, read, answer, refuse};
+const struct model model_zerobounce = {.host = "zerobounce.net",
+    .route = route,
+    .credential = credential,
+    .read = read,
+    .answer = answer,
+    .refuse = refuse,
+    .bills_all = true};
