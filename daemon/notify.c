@@ -5,11 +5,11 @@
 #include "daemon/leadd.h"
 #include "lib/base/ids.h"
 #include "lib/base/mail.h"
+#include "lib/base/signature.h"
 #include "lib/base/text.h"
 #include "lib/store/outbox.h"
 
 #include <json-c/json.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,29 +168,12 @@ static int send_mail(struct leadd *l, uint64_t id, const struct outbox_row *m, s
 	return rc;
 }
 
-/* t=SECONDS,v1=HMAC-SHA256 of `SECONDS.body` in hex: a receiver refuses what is old or not ours. */
-static void sign(const struct secret *secret, const struct outbox_row *m, int64_t wall_us, char out[120])
-{
-	crypto_auth_hmacsha256_state h;
-	unsigned char mac[crypto_auth_hmacsha256_BYTES];
-	char hex[2 * sizeof(mac) + 1], at[24];
-
-	(void)snprintf(at, sizeof(at), "%lld", (long long)(wall_us / US_PER_S));
-	crypto_auth_hmacsha256_init(&h, (const unsigned char *)secret->text, secret->len);
-	crypto_auth_hmacsha256_update(&h, (const unsigned char *)at, strlen(at));
-	crypto_auth_hmacsha256_update(&h, (const unsigned char *)".", 1);
-	crypto_auth_hmacsha256_update(&h, m->body.data, m->body.len);
-	crypto_auth_hmacsha256_final(&h, mac);
-	sodium_bin2hex(hex, sizeof(hex), mac, sizeof(mac));
-	(void)snprintf(out, 120, "t=%s,v1=%s", at, hex);
-}
-
 static int send_webhook(struct leadd *l, uint64_t id, const struct outbox_row *m, struct lead_error *err)
 {
 	const struct config *c = engine_config(l->engine);
 	const struct notify_webhook *w = &c->notify.webhook;
 	const struct secret *secret = config_secret(c, w->secret);
-	char name[17], signature[120];
+	char name[17], signature[SIGNATURE_TEXT];
 	struct request r = {.method = "POST", .url = w->url, .body = (const char *)m->body.data, .body_len = m->body.len,
 	    .connect_us = CONNECT_US, .total_us = WEBHOOK_US, .max_answer_bytes = ANSWER_BYTES};
 
@@ -201,7 +184,8 @@ static int send_webhook(struct leadd *l, uint64_t id, const struct outbox_row *m
 		return lead_fail(err, LEAD_EREMOTE, "the credential %s is missing", w->secret);
 	}
 	ids_write(m->id, name);
-	sign(secret, m, clock_now().wall_us, signature);
+	/* a receiver refuses what is old or not ours */
+	signature_write(secret->text, secret->len, m->body.data, m->body.len, clock_now().wall_us, signature);
 	r.headers[r.n_headers++] = (struct request_header){"Content-Type", "application/json"};
 	r.headers[r.n_headers++] = (struct request_header){"X-Leadd-Event", notice_word((enum notice)m->event)};
 	r.headers[r.n_headers++] = (struct request_header){"X-Leadd-Id", name};
