@@ -185,6 +185,7 @@ const char *show_number(struct ctl *c, struct json_object *o, const char *key);
 const char *show_percent(struct ctl *c, struct json_object *o, const char *key); /* of 1 */
 const char *show_money(struct ctl *c, struct json_object *o, const char *key, const char *currency);
 const char *show_time(struct ctl *c, struct json_object *o, const char *key); /* local, with zone */
+const char *show_age(struct ctl *c, struct json_object *o, const char *key); /* of a time: how long ago */
 const char *show_ms(struct ctl *c, struct json_object *o, const char *key);
 const char *show_bytes(struct ctl *c, uint64_t bytes);
 /* Any value on one line: texts as they are, everything else as JSON. */

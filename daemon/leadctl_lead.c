@@ -117,6 +117,35 @@ static void print_timeline(struct ctl *c, struct json_object *timeline, const ch
 	table_print(c, &t);
 }
 
+/* Of what stages gave: which call brought it, for how much, and how old it is. */
+static void print_origins(struct ctl *c, struct json_object *origins, const char *currency)
+{
+	json_object_iter i;
+	struct table t;
+
+	table_init(&t, "FIELD FROM SERVICE CALL PRICE> AGE> PROMPT");
+	if (origins == NULL) {
+		return;
+	}
+	json_object_object_foreachC(origins, i)
+	{
+		if (strcmp(get_text(i.val, "kind"), "row") == 0) {
+			continue;
+		}
+		table_cell(c, &t, "%s", i.key);
+		table_cell(c, &t, "%s", get_text(i.val, "stage"));
+		table_cell(c, &t, "%s", show_text(c, i.val, "service"));
+		table_cell(c, &t, "%s", show_text(c, i.val, "call"));
+		table_cell(c, &t, "%s", show_money(c, i.val, "price_micro", currency));
+		table_cell(c, &t, "%s", show_age(c, i.val, "at"));
+		table_cell(c, &t, "%s", show_text(c, i.val, "prompt"));
+	}
+	if (t.n_cells > 0) {
+		putchar('\n');
+	}
+	table_print(c, &t);
+}
+
 static void print_lead(struct ctl *c, struct json_object *lead)
 {
 	const char *currency = get_text(lead, "currency");
@@ -140,6 +169,7 @@ static void print_lead(struct ctl *c, struct json_object *lead)
 		print_field(c, "open call", "%s", get_text(lead, "call"));
 	}
 	print_fields(c, get_object(lead, "fields"));
+	print_origins(c, get_object(lead, "provenance"), currency);
 	print_timeline(c, get_list(lead, "timeline"), currency);
 }
 

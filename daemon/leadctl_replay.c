@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include <json-c/json.h>
@@ -125,6 +126,32 @@ static bool add_kind(
 	return ok;
 }
 
+static bool add_prompt_folder(struct bundle *b, const char *dir)
+{
+	return access(dir, F_OK) != 0 || (add_folder(b, dir, "prompts", ".md") && add_folder(b, dir, "prompts", ".txt"));
+}
+
+/* Where none is named: beside leadd.yaml and beside the folders of pipelines, as the daemon does it. */
+static bool add_prompts(struct bundle *b, struct yaml *y)
+{
+	const char **dirs = NULL;
+	struct problems p;
+	size_t n;
+	bool ok;
+
+	if (y->root != NULL && yaml_get(y->root, "prompts_dir") != NULL) {
+		return add_kind(b, y, "prompts_dir", "prompts", ".md") && add_kind(b, y, "prompts_dir", "prompts", ".txt");
+	}
+	problems_init(&p);
+	n = y->root != NULL ? yaml_read_strings(y, y->root, "pipelines_dir", &dirs, &p) : 0;
+	problems_fini(&p);
+	ok = add_prompt_folder(b, resolve(b, "prompts"));
+	for (size_t i = 0; ok && i < n; i++) {
+		ok = add_prompt_folder(b, arena_printf(&b->c->mem, "%s/../prompts", resolve(b, dirs[i])));
+	}
+	return ok;
+}
+
 static bool gather(struct bundle *b, const char *file)
 {
 	struct lead_error err;
@@ -138,7 +165,7 @@ static bool gather(struct bundle *b, const char *file)
 	}
 	ok = add_file(b, file, "leadd.yaml") &&
 	     add_kind(b, y, "services_dir", "services", ".yaml") &&
-	     add_kind(b, y, "pipelines_dir", "pipelines", ".yaml") &&
+	     add_kind(b, y, "pipelines_dir", "pipelines", ".yaml") && add_prompts(b, y) &&
 	     add_kind(b, y, "lists_dir", "lists", ".txt");
 	yaml_free(y);
 	return ok;

@@ -143,6 +143,29 @@ static void print_outcomes(struct ctl *c, struct json_object *run)
 	buf_free(&text);
 }
 
+/* What each version of a prompt has written. */
+static void print_prompts(struct ctl *c, struct json_object *run)
+{
+	struct json_object *stages = get_list(run, "stages");
+	struct table t;
+
+	table_init(&t, "STAGE PROMPT WRITTEN> PASSED>");
+	for (size_t i = 0; i < list_length(stages); i++) {
+		struct json_object *list = get_list(list_at(stages, i), "prompts");
+
+		for (size_t k = 0; k < list_length(list); k++) {
+			table_cell(c, &t, "%s", get_text(list_at(stages, i), "stage"));
+			table_cell(c, &t, "%s", get_text(list_at(list, k), "prompt"));
+			table_cell(c, &t, "%" PRId64, get_int(list_at(list, k), "written"));
+			table_cell(c, &t, "%" PRId64, get_int(list_at(list, k), "passed"));
+		}
+	}
+	if (t.n_cells > 0) {
+		putchar('\n');
+	}
+	table_print(c, &t);
+}
+
 static void print_stages(struct ctl *c, struct json_object *run)
 {
 	static const char *const counts[] = {"waiting", "in_flight", "retrying", "held", "ok",
@@ -220,6 +243,7 @@ void run_print(struct ctl *c, struct json_object *run)
 		print_field(c, "results", "%s", get_text(run, "results"));
 	}
 	print_stages(c, run);
+	print_prompts(c, run);
 }
 
 int cmd_run_show(struct ctl *c, const struct args *a)

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <json-c/json.h>
 
@@ -166,6 +167,20 @@ const char *show_time(struct ctl *c, struct json_object *o, const char *key)
 		return NOTHING;
 	}
 	time_write_local(wall_us, text);
+	return keep(c, text);
+}
+
+const char *show_age(struct ctl *c, struct json_object *o, const char *key)
+{
+	char text[32];
+	int64_t wall_us;
+	struct timespec now;
+
+	if (!time_parse_rfc3339(get_text(o, key), &wall_us) || clock_gettime(CLOCK_REALTIME, &now) != 0) {
+		return NOTHING;
+	}
+	wall_us = (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000 - wall_us;
+	duration_write(wall_us > 0 ? wall_us / US_PER_S * US_PER_S : 0, text);
 	return keep(c, text);
 }
 

@@ -113,13 +113,13 @@ static int refuse_replay(int rc, const struct lead_error *err)
 
 /* --- the bundle --- */
 
-/* leadd.yaml, or a plain file name below one of the three folders. */
+/* leadd.yaml, or a plain file name below one of the folders. */
 static bool path_ok(const char *path)
 {
-	static const char *const folders[] = {"services/", "pipelines/", "lists/"};
+	static const char *const folders[] = {"services/", "pipelines/", "prompts/", "lists/"};
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		size_t len = strlen(folders[i]);
 
 		if (strncmp(path, folders[i], len) == 0) {
@@ -139,10 +139,10 @@ static bool write_file(const char *path, const char *text, size_t len)
 
 static bool make_folders(const struct job *j)
 {
-	static const char *const folders[] = {"", "/services", "/pipelines", "/lists"};
+	static const char *const folders[] = {"", "/services", "/pipelines", "/prompts", "/lists"};
 	char path[4096];
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		(void)snprintf(path, sizeof(path), "%s%s", j->config_dir, folders[i]);
 		if (mkdir(path, 0700) != 0) {
 			return false;
@@ -163,7 +163,7 @@ static int write_files(const struct job *j, struct json_object *files)
 		char path[4300];
 
 		if (!path_ok(name) || ++n > MAX_FILES || !json_object_is_type(text, json_type_string)) {
-			return refuse_bundle("'files' are texts: leadd.yaml, services/NAME, pipelines/NAME and lists/NAME, 500 at most");
+			return refuse_bundle("'files' are texts: leadd.yaml, services/NAME, pipelines/NAME, prompts/NAME and lists/NAME, 500 at most");
 		}
 		(void)snprintf(path, sizeof(path), "%s/%s", j->config_dir, name);
 		if (!write_file(path, json_object_get_string(text), (size_t)json_object_get_string_len(text))) {

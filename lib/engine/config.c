@@ -1,6 +1,6 @@
 /*
- * Reads leadd.yaml and everything it names, in this order: settings, lists, services,
- * pipelines (they name services), organisations, campaigns (they name pipelines), credentials.
+ * Reads leadd.yaml and everything it names, in this order: settings, lists, services, prompts,
+ * pipelines (they name services and prompts), organisations, campaigns (they name pipelines), credentials.
  */
 #include "lib/engine/config_access.h"
 #include "lib/engine/config_notify.h"
@@ -143,7 +143,21 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void list_dir(struct reading *r, const char *dir, struct files *f)
+static bool ends_with(const char *name, const char *const endings[])
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; endings[i] != NULL; i++) {
+		size_t end = strlen(endings[i]);
+
+		if (len > end && strcmp(name + len - end, endings[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void list_dir(struct reading *r, const char *dir, const char *const endings[], struct files *f)
 {
 	struct dirent *e;
 	DIR *d = opendir(dir);
@@ -157,7 +171,7 @@ static void list_dir(struct reading *r, const char *dir, struct files *f)
 	while ((e = readdir(d)) != NULL && n < MAX_FILES) {
 		size_t len = strlen(e->d_name);
 
-		if (e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0) {
+		if (e->d_name[0] != '.' && ends_with(e->d_name, endings)) {
 			names[n++] = arena_dup(&r->c->arena, e->d_name, len);
 		}
 	}
@@ -176,17 +190,21 @@ static void list_dir(struct reading *r, const char *dir, struct files *f)
 	}
 }
 
-static void list_files(struct reading *r, const struct yaml_node *root, const char *key, const char *fallback, struct files *f)
+static const char *const yaml_endings[] = {".yaml", NULL};
+
+/* fallback: the folder that counts without the key. */
+static void list_files(struct reading *r, const struct yaml_node *root, const char *key, const char *fallback, const char *const endings[],
+    struct files *f)
 {
 	const char **dirs = NULL;
 	size_t n = r->o.bundle ? 0 : yaml_read_strings(r->c->yaml, root, key, &dirs, r->p);
 
 	f->n = 0;
 	for (size_t i = 0; i < n; i++) {
-		list_dir(r, resolve(r, dirs[i]), f);
+		list_dir(r, resolve(r, dirs[i]), endings, f);
 	}
 	if (n == 0 && (r->o.bundle || yaml_get(root, key) == NULL)) {
-		list_dir(r, resolve(r, fallback), f);
+		list_dir(r, resolve(r, fallback), endings, f);
 	}
 }
 
@@ -209,7 +227,7 @@ static void read_services(struct reading *r, const struct yaml_node *root)
 	struct config *c = r->c;
 	struct files f;
 
-	list_files(r, root, "services_dir", "services", &f);
+	list_files(r, root, "services_dir", "services", yaml_endings, &f);
 	c->services = arena_zalloc(&c->arena, (f.n + 1) * sizeof(*c->services));
 	c->service_budgets = arena_zalloc(&c->arena, (f.n + 1) * sizeof(*c->service_budgets));
 	for (size_t i = 0; c->services != NULL && c->service_budgets != NULL && i < f.n; i++) {
@@ -252,17 +270,51 @@ static struct service *find_service(void *arg, const char *name, const char **re
 	return s;
 }
 
+/* Where no folder of prompts is named: the one beside leadd.yaml and those beside the folders of pipelines, as far as they are there. */
+static void list_usual_prompts(struct reading *r, const struct yaml_node *root, const char *const endings[], struct files *f)
+{
+	const char **dirs = NULL, *path = resolve(r, "prompts");
+	size_t n = r->o.bundle ? 0 : yaml_read_strings(r->c->yaml, root, "pipelines_dir", &dirs, r->p), i = 0;
+
+	do {
+		if (path != NULL && access(path, F_OK) == 0) {
+			list_dir(r, path, endings, f);
+		}
+		path = i < n ? arena_printf(&r->c->arena, "%s/../prompts", resolve(r, dirs[i])) : NULL;
+	} while (i++ < n);
+}
+
+static void read_prompts(struct reading *r, const struct yaml_node *root)
+{
+	static const char *const endings[] = {".md", ".txt", NULL};
+	struct files f = {.n = 0};
+
+	r->c->prompts = arena_zalloc(&r->c->arena, sizeof(*r->c->prompts));
+	if (r->c->prompts == NULL) {
+		problems_add(r->p, NULL, NULL, "out of memory");
+		return;
+	}
+	if (!r->o.bundle && yaml_get(root, "prompts_dir") != NULL) {
+		list_files(r, root, "prompts_dir", "prompts", endings, &f);
+	} else {
+		list_usual_prompts(r, root, endings, &f);
+	}
+	for (size_t i = 0; i < f.n; i++) {
+		prompts_load(r->c->prompts, f.path[i], &r->c->arena, r->p);
+	}
+}
+
 static void read_pipelines(struct reading *r, const struct yaml_node *root)
 {
 	struct config *c = r->c;
 	struct files f;
 
-	list_files(r, root, "pipelines_dir", "pipelines", &f);
+	list_files(r, root, "pipelines_dir", "pipelines", yaml_endings, &f);
 	c->pipelines = arena_zalloc(&c->arena, (f.n + 1) * sizeof(*c->pipelines));
 	for (size_t i = 0; c->pipelines != NULL && i < f.n; i++) {
 		struct pipeline *pl = NULL;
 
-		if (pipeline_load(f.path[i], find_service, c, r->p, &pl) == 0 && pl != NULL) {
+		if (pipeline_load(f.path[i], find_service, c, c->prompts, r->p, &pl) == 0 && pl != NULL) {
 			c->pipelines[c->n_pipelines++] = pl;
 		}
 	}
@@ -432,7 +484,7 @@ int config_load(const char *file, uint64_t generation, struct problems *p, struc
 
 int config_load_with(const char *file, uint64_t generation, const struct config_options *o, struct problems *p, struct config **ret)
 {
-	static const char *const keys[] = {"state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
+	static const char *const keys[] = {"prompts_dir", "state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
 	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services",
 	    "organisations", "campaigns", "notify", "listen", "listen_anywhere", "tokens", NULL};
 	struct reading r = {.p = p, .o = *o};
@@ -469,6 +521,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 			problems_add(p, NULL, NULL, "%s", err.text);
 		}
 		read_services(&r, root);
+		read_prompts(&r, root);
 		read_pipelines(&r, root);
 		read_orgs(&r, root);
 		read_campaigns(&r, root);

@@ -92,6 +92,7 @@ struct config {
 	struct service **services;
 	struct budget *service_budgets; /* beside services */
 	size_t n_services;
+	struct prompts *prompts;    /* files of prompts_dir */
 	struct pipeline **pipelines;
 	size_t n_pipelines;
 	struct campaign *campaigns;

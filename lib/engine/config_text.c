@@ -184,6 +184,25 @@ static void diff_pipelines(const struct config *from, const struct config *to, s
 	}
 }
 
+/* By their versions. */
+static void diff_prompts(const struct config *from, const struct config *to, struct buf *out)
+{
+	const char *nearest;
+
+	for (size_t i = 0; i < to->prompts->n; i++) {
+		const struct prompt *new = &to->prompts->list[i], *old = prompts_find(from->prompts, new->name, &nearest);
+
+		if (old == NULL || strcmp(old->version, new->version) != 0) {
+			buf_printf(out, "prompt %s: %s%s%s\n", new->name, old == NULL ? "new, " : old->version, old == NULL ? "" : " -> ", new->version);
+		}
+	}
+	for (size_t i = 0; i < from->prompts->n; i++) {
+		if (prompts_find(to->prompts, from->prompts->list[i].name, &nearest) == NULL) {
+			buf_printf(out, "prompt %s: gone\n", from->prompts->list[i].name);
+		}
+	}
+}
+
 /* Never what they are. */
 static void diff_secrets(const struct config *from, const struct config *to, struct buf *out)
 {
@@ -259,6 +278,7 @@ void config_diff(const struct config *from, const struct config *to, struct buf 
 	access_diff(from, to, out);
 	diff_secrets(from, to, out);
 	diff_services(from, to, out);
+	diff_prompts(from, to, out);
 	diff_pipelines(from, to, out);
 	diff_orgs(from, to, out);
 	diff_campaigns(from, to, out);

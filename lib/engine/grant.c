@@ -115,6 +115,9 @@ static int render(struct engine *e, struct call *c, const struct params *p, cons
 	in.idempotency_key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u",
 	    (unsigned long long)hash_plain(e->hash_key, sizeof(e->hash_key)), i->run, i->number, i->stage, i->step,
 	    (unsigned)i->gate_tries + 16u * i->repairs);
+	if (c->row.prompt != 0 && in.idempotency_key != NULL) { /* another version's text must not get this one's answer */
+		in.idempotency_key = arena_printf(&e->arena, "%s-%u", in.idempotency_key, c->row.prompt);
+	}
 	in.secret = secret != NULL ? secret->text : NULL;
 	in.secret_len = secret != NULL ? secret->len : 0;
 	in.hash_key = e->hash_key;
@@ -236,7 +239,8 @@ static int prepare(struct engine *e, struct run *r, struct slot *s, struct item 
 		(void)snprintf(reason, size, "missing-%.30s", missing);
 		return LEAD_EINPUT;
 	}
-	if (render(e, c, &params, i, &err) != 0) {
+	c->row.prompt = i->prompt;
+	if ((i->phase == PHASE_CALL && credit_number(e, step, &c->row.prompt) != 0) || render(e, c, &params, i, &err) != 0) {
 		(void)snprintf(reason, size, "bad-input");
 		return LEAD_EINPUT;
 	}

@@ -19,6 +19,7 @@ struct reading {
 	struct problems *problems;
 	find_service_fn find;
 	void *arg;
+	const struct prompts *prompts;
 	size_t max_gates;
 };
 
@@ -42,6 +43,29 @@ static void *zalloc(struct reading *r, size_t n, size_t size)
 	return p;
 }
 
+/* A template as it stands there, or `{file: NAME}`: one in a prompt file. NULL when reported. */
+static struct template *read_template(struct reading *r, const struct yaml_node *node, const char **ret_prompt)
+{
+	const struct yaml_node *file = node->kind == YAML_MAP && node->n == 1 ? yaml_get(node, "file") : NULL;
+	const struct prompt *prompt = NULL;
+	const char *nearest = NULL;
+	struct yaml_node text;
+
+	if (file == NULL || file->kind != YAML_STRING) {
+		return template_compile(r->pl->yaml, node, r->problems);
+	}
+	prompt = r->prompts != NULL ? prompts_find(r->prompts, file->text, &nearest) : NULL;
+	if (prompt == NULL) {
+		problems_add(r->problems, r->pl->yaml, file, nearest != NULL ? "there is no prompt file '%s', did you mean '%s'?" : "there is no prompt file '%s'",
+		    file->text, nearest);
+		return NULL;
+	}
+	text = prompt->text;
+	text.key = node->key;
+	*ret_prompt = arena_dup(&r->pl->arena, prompt->version, strlen(prompt->version));
+	return template_compile(&prompt->at, &text, r->problems);
+}
+
 /* A map of templates: `with`, `give`, `expect`. */
 static size_t read_params(struct reading *r, const struct yaml_node *map, const char *key, struct param **ret)
 {
@@ -57,10 +81,11 @@ static size_t read_params(struct reading *r, const struct yaml_node *map, const 
 	}
 	*ret = zalloc(r, node->n, sizeof(**ret));
 	for (const struct yaml_node *c = node->first; *ret != NULL && c != NULL; c = c->next) {
-		struct template *t = template_compile(r->pl->yaml, c, r->problems);
+		const char *prompt = NULL;
+		struct template *t = read_template(r, c, &prompt);
 
 		if (t != NULL) {
-			(*ret)[n++] = (struct param){.name = c->key, .value = t};
+			(*ret)[n++] = (struct param){.name = c->key, .value = t, .prompt = prompt};
 		}
 	}
 	return n;
@@ -92,6 +117,11 @@ static void merge_params(struct reading *r, const struct param *common, size_t n
 	}
 	s->params = all;
 	s->n_params = n;
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].prompt != NULL && (s->prompt == NULL || strstr(s->prompt, all[i].prompt) == NULL)) {
+			s->prompt = s->prompt == NULL ? all[i].prompt : arena_printf(&r->pl->arena, "%s+%s", s->prompt, all[i].prompt);
+		}
+	}
 }
 
 /* `service.call` to its description. */
@@ -232,7 +262,7 @@ static void read_steps(struct reading *r, const struct yaml_node *node, struct s
 		if (call != NULL) {
 			read_call_step(r, c, call, common, n_common, s);
 		} else if (text != NULL) {
-			s->fallback = template_compile(r->pl->yaml, text, r->problems);
+			s->fallback = read_template(r, text, &s->prompt);
 		} else {
 			problems_add(r->problems, r->pl->yaml, c, "a chain step needs 'call' or 'template'");
 		}
@@ -314,6 +344,22 @@ static void read_gate(struct reading *r, const struct yaml_node *node, int stage
 	r->pl->n_gates++;
 }
 
+/* Which version wrote what the stage gives, where one of its texts has a file of its own. */
+static void name_prompt_field(struct reading *r, const struct yaml_node *node, struct stage *st)
+{
+	const char *name = NULL;
+
+	for (size_t s = 0; s < st->n_steps && name == NULL; s++) {
+		name = st->steps[s].prompt != NULL ? arena_printf(&r->pl->arena, "%s" PROMPT_FIELD, st->name) : NULL;
+	}
+	for (size_t i = 0; i < st->n_gives; i++) {
+		if (name != NULL && strcmp(st->gives[i].name, name) == 0) {
+			problems_add(r->problems, r->pl->yaml, node, "'%s' is given by itself: the version of the prompt file", name);
+		}
+	}
+	st->prompt_field = name;
+}
+
 static void read_missing(struct reading *r, const struct yaml_node *node, struct stage *st)
 {
 	static const char *const keys[] = {"wait", "looks", "repair", "repairs", NULL};
@@ -369,6 +415,7 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 	st->n_needs = yaml_read_strings(y, node, "needs", &st->needs, r->problems);
 	st->n_gives = read_params(r, node, "give", &st->gives);
 	st->n_expect = read_params(r, node, "expect", &st->expect);
+	name_prompt_field(r, node, st);
 	(void)yaml_read_int(y, node, "gate_retries", 0, 5, &tries, r->problems);
 	st->gate_tries = (uint32_t)tries;
 	(void)yaml_read_word(y, node, "on_fail", policy_words, &policy, r->problems);
@@ -400,6 +447,9 @@ int pipeline_given_by(const struct pipeline *pl, const char *field, size_t len)
 	for (int s = (int)pl->n_stages - 1; s >= 0; s--) {
 		const struct stage *st = &pl->stages[s];
 
+		if (st->prompt_field != NULL && strlen(st->prompt_field) == len && memcmp(st->prompt_field, field, len) == 0) {
+			return s;
+		}
 		for (size_t i = 0; i < st->n_gives; i++) {
 			if (strlen(st->gives[i].name) == len && memcmp(st->gives[i].name, field, len) == 0) {
 				return s;
@@ -504,9 +554,10 @@ static void read_pipeline(struct reading *r)
 	place_gates(r->pl);
 }
 
-int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, struct problems *p, struct pipeline **ret)
+int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, const struct prompts *prompts,
+    struct problems *p, struct pipeline **ret)
 {
-	struct reading r = {.problems = p, .find = find, .arg = arg};
+	struct reading r = {.problems = p, .find = find, .arg = arg, .prompts = prompts};
 	struct lead_error err;
 	size_t before = p->count;
 	int rc;
@@ -534,7 +585,7 @@ int pipeline_parse(const char *file, const char *text, size_t len, find_service_
 	return 0;
 }
 
-int pipeline_load(const char *file, find_service_fn find, void *arg, struct problems *p, struct pipeline **ret)
+int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct problems *p, struct pipeline **ret)
 {
 	struct buf b = {.max = 1 << 20};
 	FILE *f = fopen(file, "re");
@@ -551,7 +602,7 @@ int pipeline_load(const char *file, find_service_fn find, void *arg, struct prob
 		buf_add(&b, part, n);
 	}
 	fclose(f);
-	rc = pipeline_parse(file, b.data != NULL ? b.data : "", b.len, find, arg, p, ret);
+	rc = pipeline_parse(file, b.data != NULL ? b.data : "", b.len, find, arg, prompts, p, ret);
 	buf_free(&b);
 	return rc;
 }

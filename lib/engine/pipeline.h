@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "lib/engine/prompt.h"
 #include "lib/lead/gates.h"
 #include "lib/service/answer.h"
 #include "lib/service/request.h"
@@ -44,6 +45,7 @@ struct gate {
 struct param {
 	const char *name;
 	struct template *value;
+	const char *prompt;              /* version of the file that it is from; NULL: it stands in the pipeline */
 };
 
 struct step {
@@ -52,6 +54,7 @@ struct step {
 	struct param *params;
 	size_t n_params;
 	struct template *fallback;       /* gives field `text`, and `source: template` */
+	const char *prompt;              /* versions of the prompt files in it, joined by +; NULL: none */
 };
 
 enum stage_kind { STAGE_GATES, STAGE_CALL, STAGE_PUSH, STAGE_CONFIRM };
@@ -66,6 +69,7 @@ struct stage {
 	size_t n_needs;
 	struct param *gives;             /* kept fields: templates over the answer's; none: all as they are */
 	size_t n_gives;
+	const char *prompt_field;        /* kept with the others: the version that wrote them; NULL: no step has a prompt file */
 	uint32_t gate_tries;             /* times the step is repeated when a gate of this stage refuses what it gave */
 	enum stage_policy on_fail;       /* permanent, refusal, attempts used up, at the end of the chain */
 	enum stage_policy on_empty;
@@ -91,11 +95,12 @@ struct pipeline {
 	struct arena arena;
 };
 
-/* find_service resolves `zerobounce.validate`; every mistake goes to problems; *ret NULL then. */
+/* find_service resolves `zerobounce.validate`; every mistake goes to problems; *ret NULL then. prompts: NULL for none. */
 typedef struct service *(*find_service_fn)(void *arg, const char *name, const char **ret_nearest);
-int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, struct problems *p,
+int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, const struct prompts *prompts,
+    struct problems *p, struct pipeline **ret) MUST_CHECK;
+int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct problems *p,
     struct pipeline **ret) MUST_CHECK;
-int pipeline_load(const char *file, find_service_fn find, void *arg, struct problems *p, struct pipeline **ret) MUST_CHECK;
 struct pipeline *pipeline_ref(struct pipeline *p);
 void pipeline_unref(struct pipeline *p);
 /* Index by name, -1 when there is none. */

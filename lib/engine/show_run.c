@@ -35,7 +35,29 @@ static const char *kind_word(const struct run *r, uint8_t stage)
 	return st == NULL ? "gone" : kinds[st->kind];
 }
 
-static struct json_object *show_stage(const struct run *r, const struct run_row *row, uint8_t s)
+/* What each version of the stage's prompt has written, in the order of their first texts; nothing where no prompt has a file. */
+static void put_prompts(struct engine *e, struct json_object *o, const struct run_row *row, uint8_t s)
+{
+	struct json_object *list = NULL;
+
+	for (size_t i = 0; i < row->n_prompts; i++) {
+		const struct prompt_count *n = &row->prompts[i];
+		struct json_object *p = n->stage == s ? json_object_new_object() : NULL;
+
+		if (p != NULL) {
+			put_word(p, "prompt", n->prompt != 0 ? names_text(e->names, NAME_PROMPT, n->prompt) : "others");
+			put_int(p, "written", (int64_t)n->written);
+			put_int(p, "passed", (int64_t)n->passed);
+			list = list != NULL ? list : json_object_new_array();
+			json_object_array_add(list, p);
+		}
+	}
+	if (list != NULL) {
+		json_object_object_add(o, "prompts", list);
+	}
+}
+
+static struct json_object *show_stage(struct engine *e, const struct run *r, const struct run_row *row, uint8_t s)
 {
 	const struct stage_count *c = &row->stages[s].count;
 	struct json_object *o = json_object_new_object();
@@ -43,6 +65,7 @@ static struct json_object *show_stage(const struct run *r, const struct run_row 
 
 	put_word(o, "stage", row->stages[s].name);
 	put_word(o, "kind", kind_word(r, s));
+	put_prompts(e, o, row, s);
 	put_int(o, "waiting", (int64_t)c->waiting - in_flight);
 	put_int(o, "in_flight", in_flight);
 	put_int(o, "retrying", (int64_t)c->retrying);
@@ -138,7 +161,7 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 		const struct stage *st = r != NULL ? run_stage(r, s) : NULL;
 
 		if (st == NULL || st->n_steps > 0) {
-			json_object_array_add(stages, show_stage(r, row, s));
+			json_object_array_add(stages, show_stage(e, r, row, s));
 		}
 	}
 	json_object_object_add(o, "stages", stages);
@@ -303,28 +326,86 @@ struct timeline_arg {
 	struct json_object *list;
 };
 
-static bool on_fact(void *arg, const struct fact *f)
+static const char *fact_kind_word(enum fact_kind kind)
 {
 	static const char *const kinds[] = {"call", "gate", "template", "operator"};
+
+	return kinds[kind & 3];
+}
+
+static bool on_fact(void *arg, const struct fact *f)
+{
 	struct timeline_arg *a = arg;
 	struct json_object *o = json_object_new_object(), *fields = json_object_new_object();
 
 	put_wall(o, "at", f->wall_us);
 	put_word(o, "stage", stage_name(a->r, f->stage));
 	put_int(o, "step", f->step);
-	put_word(o, "kind", kinds[f->kind & 3]);
+	put_word(o, "kind", fact_kind_word(f->kind));
 	put_text(o, "outcome", f->kind == FACT_CALL ? outcome_word((enum outcome_class)f->outcome) : NULL);
 	put_text(o, "reason", f->reason);
 	put_text(o, "service", f->service != 0 ? names_text(a->e->names, NAME_SERVICE, f->service) : NULL);
 	put_call_id(o, "call", f->call);
 	put_int(o, "price_micro", f->price_micro);
 	put_int(o, "ms", f->ms);
+	put_text(o, "prompt", f->prompt != 0 ? names_text(a->e->names, NAME_PROMPT, f->prompt) : NULL);
 	for (size_t i = 0; i < f->n_fields; i++) {
 		put_value(fields, f->fields[i].name, f->fields[i].name_len, &f->fields[i].value);
 	}
 	json_object_object_add(o, "fields", fields);
 	json_object_array_add(a->list, o);
 	return true;
+}
+
+/* --- where each field is from --- */
+
+struct origin_arg {
+	struct engine *e;
+	const struct run *r;
+	struct json_object *fields, *origins;
+};
+
+/* The latest fact that gave a field counts, as in view.c. */
+static bool on_origin(void *arg, const struct fact *f)
+{
+	struct origin_arg *a = arg;
+
+	for (size_t i = 0; i < f->n_fields; i++) {
+		char name[256];
+		struct json_object *o;
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)f->fields[i].name_len, f->fields[i].name);
+		if (!json_object_object_get_ex(a->fields, name, NULL)) {
+			continue; /* not shown */
+		}
+		o = json_object_new_object();
+		put_word(o, "kind", fact_kind_word(f->kind));
+		put_word(o, "stage", stage_name(a->r, f->stage));
+		put_int(o, "step", f->step);
+		put_text(o, "service", f->service != 0 ? names_text(a->e->names, NAME_SERVICE, f->service) : NULL);
+		put_call_id(o, "call", f->call);
+		put_int(o, "price_micro", f->price_micro);
+		put_text(o, "prompt", f->prompt != 0 ? names_text(a->e->names, NAME_PROMPT, f->prompt) : NULL);
+		put_wall(o, "at", f->wall_us);
+		json_object_object_add(a->origins, name, o);
+	}
+	return true;
+}
+
+static struct json_object *show_origins(struct engine *e, struct txn *t, const struct run *r, uint32_t number, struct json_object *fields)
+{
+	struct origin_arg a = {.e = e, .r = r, .fields = fields, .origins = json_object_new_object()};
+
+	for (size_t i = 0; r->has_columns && i < r->columns.n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		put_word(o, "kind", "row");
+		put_word(o, "stage", stage_name(r, STAGE_INTAKE));
+		put_wall(o, "at", r->row.created_us);
+		json_object_object_add(a.origins, r->columns.list[i].header, o);
+	}
+	fact_walk(t, r->id, number, on_origin, &a);
+	return a.origins;
 }
 
 static void on_column(void *arg, const char *name, const struct value *v)
@@ -345,6 +426,7 @@ struct json_object *show_lead(struct engine *e, struct txn *t, uint32_t run, uin
 	fields = json_object_new_object();
 	show_columns(e, t, run, number, UINT64_MAX, on_column, fields);
 	json_object_object_add(o, "fields", fields);
+	json_object_object_add(o, "provenance", show_origins(e, t, a.r, number, fields));
 	a.list = json_object_new_array();
 	fact_walk(t, run, number, on_fact, &a);
 	json_object_object_add(o, "timeline", a.list);
@@ -378,6 +460,9 @@ static size_t given_names(const struct run *r, const char *names[], size_t max)
 
 		for (size_t i = 0; i < st->n_gives && n < max; i++) {
 			names[n++] = st->gives[i].name;
+		}
+		if (st->prompt_field != NULL && n < max) {
+			names[n++] = st->prompt_field;
 		}
 		for (size_t k = 0; st->n_gives == 0 && k < st->n_steps; k++) {
 			const char *const *list = st->steps[k].call != NULL ? answer_names(st->steps[k].call) : NULL;

@@ -188,6 +188,7 @@ static void step_reset(struct item *i)
 	i->failures = 0;
 	i->doubts = 0;
 	i->gate_tries = 0;
+	i->prompt = 0;
 }
 
 static void finish_pipeline(struct engine *e, struct run *r, struct item *i)
@@ -215,6 +216,7 @@ static void fallback_text(struct engine *e, struct run *r, struct item *i, const
 	struct lead_error err;
 	struct value text;
 	struct view view;
+	uint16_t prompt;
 
 	view_open(e, e->txn, r, i->number, &view);
 	kept.view = &view;
@@ -226,11 +228,15 @@ static void fallback_text(struct engine *e, struct run *r, struct item *i, const
 	kept.extra[0] = (struct fact_field){.name = "text", .name_len = 4, .value = text};
 	kept.extra[1] = (struct fact_field){.name = "model", .name_len = 5, .value = value_text("template")};
 	keep_fields(e, st, &kept, &f);
+	if (credit_number(e, &st->steps[i->step], &prompt) == 0) {
+		credit_fact(e, st, prompt, &f);
+	}
 	for (size_t k = 0; k < f.n_fields; k++) {
 		view_add(&view, &f.fields[k]);
 	}
 	reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
 	fact_add(e->txn, i, &f);
+	credit_count(r, &f, reason == NULL);
 	if (reason != NULL) {
 		gate_refused(e, r, i, g, reason);
 	} else {
@@ -426,6 +432,7 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	}
 	if (!e->blind) {
 		keep_fields(e, st, &kept, &f);
+		credit_fact(e, st, c->row.prompt, &f);
 	}
 	for (size_t k = 0; k < f.n_fields && kept.view != NULL; k++) {
 		view_add(&view, &f.fields[k]);
@@ -437,6 +444,7 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
 	}
 	fact_add(e->txn, i, &f);
+	credit_count(r, &f, seen && reason == NULL);
 	tally_end(e, c, a, end_of(r, i, seen, reason != NULL ? g : NULL));
 	if (!seen && run_is_over(r)) {
 		item_cancel(e, r, i, "cancelled");
@@ -489,6 +497,7 @@ static void on_doubt(struct engine *e, struct run *r, struct item *i, const stru
 	i->doubts++;
 	if (c->call->doubt == DOUBT_LOOKUP) {
 		i->phase = PHASE_LOOKUP;
+		i->prompt = c->row.prompt;
 		times = c->call->doubt_times != 0 ? c->call->doubt_times : 3;
 	}
 	if (c->call->doubt == DOUBT_HOLD || i->doubts > times) {

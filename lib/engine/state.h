@@ -419,6 +419,13 @@ bool suppress_has(struct engine *e, const struct run *r);
 const char *suppress_reason(struct engine *e, const struct run *r, const struct value *email);
 void command_suppress(struct engine *e, struct command *c);
 
+/* credit.c */
+/* Number of the versions of the prompt files in that step; 0: it has none. */
+int credit_number(struct engine *e, const struct step *step, uint16_t *ret) MUST_CHECK;
+/* Says in the fact which version (0: the pipeline's own text) wrote its fields; texts live as long as the turn. */
+void credit_fact(struct engine *e, const struct stage *st, uint16_t prompt, struct fact *f);
+void credit_count(struct run *r, const struct fact *f, bool passed);
+
 /* settle.c */
 void settle(struct engine *e, struct outcome *o);
 

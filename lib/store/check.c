@@ -38,6 +38,7 @@ struct tally {
 	uint32_t run;
 	uint64_t outcomes[ITEM_OUTCOMES];
 	struct { uint64_t waiting, retrying, held; } stages[RUN_STAGES];
+	uint64_t written; /* texts by a version of a prompt */
 };
 
 /* Entries of a suppression list that its source counts and that were not met yet. */
@@ -285,6 +286,7 @@ static void check_queue(struct checking *c, const struct item *i, bool open)
 struct fact_arg {
 	struct checking *c;
 	const struct item *i;
+	struct tally *tally;
 	uint32_t n;
 	int64_t micro;
 };
@@ -297,6 +299,9 @@ static bool on_fact(void *arg, const struct fact *f)
 	a->n++;
 	a->c->counts.facts++;
 	a->micro += f->price_micro;
+	if (a->tally != NULL) {
+		a->tally->written += f->prompt != 0;
+	}
 	if (f->call != 0 && !call_read(a->c->t, f->call, &row)) {
 		tell(a->c, "lead %u/%u: a fact names a call that is not in the ledger", a->i->run, a->i->number);
 	}
@@ -305,7 +310,7 @@ static bool on_fact(void *arg, const struct fact *f)
 
 static void check_facts(struct checking *c, const struct item *i, int64_t charged_micro)
 {
-	struct fact_arg a = {.c = c, .i = i};
+	struct fact_arg a = {.c = c, .i = i, .tally = tally_of(c, i->run)};
 
 	fact_walk(c->t, i->run, i->number, on_fact, &a);
 	if (a.n != i->facts) {
@@ -361,6 +366,7 @@ static bool on_identity(void *arg, struct slice key, struct slice value)
 static void check_run(struct checking *c, const struct run_row *r)
 {
 	struct tally empty = {.run = r->id}, *t = &empty;
+	uint64_t written = 0;
 
 	for (size_t i = 0; i < c->n_tallies; i++) {
 		t = c->tallies[i].run == r->id ? &c->tallies[i] : t;
@@ -380,6 +386,15 @@ static void check_run(struct checking *c, const struct run_row *r)
 			    (unsigned long long)t->stages[s].waiting, (unsigned long long)t->stages[s].retrying,
 			    (unsigned long long)t->stages[s].held);
 		}
+	}
+	for (size_t i = 0; i < r->n_prompts; i++) {
+		written += r->prompts[i].written;
+		if (r->prompts[i].passed > r->prompts[i].written) {
+			tell(c, "run %u: of the texts of a prompt more passed than were written", r->id);
+		}
+	}
+	if (written != t->written) {
+		tell(c, "run %u counts %llu texts by its prompts, there are %llu", r->id, (unsigned long long)written, (unsigned long long)t->written);
 	}
 	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] > 0) {
 		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)r->outcomes[ITEM_OPEN]);

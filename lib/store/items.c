@@ -67,6 +67,7 @@ bool item_decode(struct slice key, struct slice value, struct item *ret)
 	ret->spent_micro = (int64_t)unpack_var(&u);
 	ret->done_turn = unpack_var(&u);
 	unpack_text(&u, ret->reason, sizeof(ret->reason));
+	ret->prompt = u.at < u.end ? (uint16_t)unpack_var(&u) : 0;
 	return !u.bad && ret->outcome < ITEM_OUTCOMES;
 }
 
@@ -97,6 +98,7 @@ void item_write(struct txn *t, const struct item *i)
 	pack_var(b, (uint64_t)i->spent_micro);
 	pack_var(b, i->done_turn);
 	pack_text(b, i->reason);
+	pack_var(b, i->prompt);
 	txn_put(t, TABLE_STATE, item_key(i->run, i->number), b->data, b->len);
 }
 
@@ -142,6 +144,7 @@ void fact_add(struct txn *t, struct item *i, const struct fact *f)
 		pack_u8(b, (uint8_t)f->fields[n].value.kind);
 		pack_bytes(b, f->fields[n].value.text, f->fields[n].value.len);
 	}
+	pack_var(b, f->prompt);
 	txn_put(t, TABLE_FACT, fact_key(i->run, i->number, i->facts), b->data, b->len);
 	i->facts++;
 }
@@ -174,6 +177,7 @@ bool fact_decode(struct slice value, struct fact *ret)
 		    .name_len = (uint32_t)name.len,
 		    .value = {.kind = kind, .len = (uint32_t)text.len, .text = (const char *)text.data}};
 	}
+	ret->prompt = u.at < u.end ? (uint16_t)unpack_var(&u) : 0;
 	return !u.bad;
 }
 

@@ -61,6 +61,7 @@ struct item {
 	int64_t spent_micro; /* settled and in doubt */
 	uint64_t done_turn;  /* turn of its outcome: an export begun before shows it as open */
 	char reason[ITEM_REASON];
+	uint16_t prompt;     /* while a call in doubt is looked up: its call_row.prompt */
 };
 
 bool item_read(struct txn *t, uint32_t run, uint32_t number, struct item *ret);
@@ -96,6 +97,7 @@ struct fact {
 	char reason[ITEM_REASON];
 	struct fact_field fields[FACT_FIELDS];
 	size_t n_fields;
+	uint16_t prompt;    /* names.h: version of the prompt that wrote the fields; 0: no stage with a prompt file */
 };
 /* Adds the fact as number i->facts and counts it up; the caller writes the item. */
 void fact_add(struct txn *t, struct item *i, const struct fact *f);

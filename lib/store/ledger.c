@@ -68,6 +68,7 @@ static struct buf *call_encode(struct txn *t, const struct call_row *c)
 		pack_var(b, (uint64_t)c->parts[i].settled_micro);
 	}
 	pack_u64(b, c->hash);
+	pack_var(b, c->prompt);
 	return b;
 }
 
@@ -102,6 +103,7 @@ bool call_decode(struct slice key, struct slice value, struct call_row *ret)
 		p->settled_micro = (int64_t)unpack_var(&u);
 	}
 	ret->hash = u.at < u.end ? unpack_u64(&u) : 0;
+	ret->prompt = u.at < u.end ? (uint16_t)unpack_var(&u) : 0;
 	return !u.bad && ret->state < CALL_STATES && ret->n_parts <= CALL_PARTS;
 }
 

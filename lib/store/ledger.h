@@ -33,6 +33,7 @@ struct call_row {
 	uint16_t http_status;
 	char reason[40];
 	uint64_t hash;              /* of what was asked, keyed (request.h); 0: an older leadd did not keep it */
+	uint16_t prompt;            /* names.h: versions of the prompt files in it; of a look-up: in what it looks for; 0: none */
 	size_t n_parts;
 	struct call_part parts[CALL_PARTS];
 };

@@ -1,5 +1,5 @@
 /*
- * lib/store/names.h: short numbers for names that rows repeat: services, endpoints, keys, campaigns, organisations.
+ * lib/store/names.h: short numbers for names that rows repeat: services, endpoints, keys, campaigns, organisations, versions of prompts.
  *
  * A name keeps its number for the life of the store. Table `name`: kind, number -> text. A new name gets its number in
  * memory at once; it is written in the transaction of the first row that can use it, and again as long as none worked.
@@ -8,7 +8,7 @@
 
 #include "lib/store/store.h"
 
-enum name_kind { NAME_SERVICE, NAME_ENDPOINT, NAME_KEY, NAME_OWNER, NAME_N };
+enum name_kind { NAME_SERVICE, NAME_ENDPOINT, NAME_KEY, NAME_OWNER, NAME_PROMPT, NAME_N };
 
 struct names; /* both directions, in memory */
 

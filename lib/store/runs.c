@@ -39,6 +39,33 @@ static void unpack_count(struct unpack *u, struct stage_count *c)
 	c->settled_micro = (int64_t)unpack_var(u);
 }
 
+static void pack_prompts(struct buf *b, const struct run_row *r)
+{
+	pack_var(b, r->n_prompts);
+	for (size_t i = 0; i < r->n_prompts; i++) {
+		pack_u8(b, r->prompts[i].stage);
+		pack_u16(b, r->prompts[i].prompt);
+		pack_var(b, r->prompts[i].written);
+		pack_var(b, r->prompts[i].passed);
+	}
+}
+
+/* Older rows end before it. */
+static void unpack_prompts(struct unpack *u, struct run_row *ret)
+{
+	ret->n_prompts = u->at < u->end ? (size_t)unpack_var(u) : 0;
+	if (ret->n_prompts > RUN_PROMPTS) {
+		ret->n_prompts = 0;
+		u->bad = true;
+	}
+	for (size_t i = 0; i < ret->n_prompts; i++) {
+		ret->prompts[i].stage = unpack_u8(u);
+		ret->prompts[i].prompt = unpack_u16(u);
+		ret->prompts[i].written = unpack_var(u);
+		ret->prompts[i].passed = unpack_var(u);
+	}
+}
+
 void run_write(struct txn *t, const struct run_row *r)
 {
 	struct buf *b = txn_buf(t);
@@ -74,6 +101,7 @@ void run_write(struct txn *t, const struct run_row *r)
 		pack_count(b, &r->stages[i].count);
 	}
 	pack_i64(b, r->by_us);
+	pack_prompts(b, r);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
 }
 
@@ -118,6 +146,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 		unpack_count(&u, &ret->stages[i].count);
 	}
 	ret->by_us = u.at < u.end ? unpack_i64(&u) : 0;
+	unpack_prompts(&u, ret);
 	if (u.bad || ret->state >= RUN_STATES) {
 		return false;
 	}

@@ -11,6 +11,7 @@ enum run_state { RUN_RUNNING, RUN_PAUSED, RUN_DONE, RUN_CANCELLED, RUN_FAILED, R
 const char *run_state_word(enum run_state s);
 
 #define RUN_STAGES 24
+#define RUN_PROMPTS 64
 #define RUN_TEXT 96
 
 /* Counters of one stage; items leave `waiting`, `retrying` and `held` again, the others only grow. */
@@ -20,6 +21,13 @@ struct stage_count {
 	uint64_t ok, empty, rejected, failed;
 	uint64_t calls;    /* requests granted */
 	int64_t settled_micro;
+};
+
+/* What a version of a stage's prompt has written: answers and fixed texts, and those that passed their gates. */
+struct prompt_count {
+	uint8_t stage;
+	uint16_t prompt;   /* names.h; 0: all those for which there was no room */
+	uint64_t written, passed;
 };
 
 struct run_row {
@@ -50,6 +58,8 @@ struct run_row {
 	struct { char name[RUN_TEXT / 2]; struct stage_count count; } stages[RUN_STAGES];
 
 	int64_t by_us;             /* wall; no lead is started that could not be finished by then; 0: none */
+	struct prompt_count prompts[RUN_PROMPTS];
+	size_t n_prompts;
 };
 
 bool run_read(struct txn *t, uint32_t id, struct run_row *ret); /* fini ret when true */

@@ -151,13 +151,14 @@ static const struct item an_item = {.run = 7,
     .due_us = INT64_MAX / 2,
     .spent_micro = INT64_C(123456789012),
     .done_turn = UINT64_MAX,
-    .reason = "in-doubt"};
+    .reason = "in-doubt",
+    .prompt = 300};
 static const struct item new_item = {.run = 7, .number = 301};
 
-/* No prefix of a value may decode, but the one without the bytes that an older leadd did not write.
+/* No prefix of a value may decode, but those without the bytes that older leadds did not write: newer, so many at the end, ends with 0.
  */
 static void refuses_prefixes_but(enum store_table table, struct key k,
-    bool (*decode)(struct slice key, struct slice value), size_t newer)
+    bool (*decode)(struct slice key, struct slice value), const size_t newer[])
 {
 	struct slice v;
 
@@ -165,11 +166,16 @@ static void refuses_prefixes_but(enum store_table table, struct key k,
 	assert_true(decode((struct slice){k.bytes, k.len}, v));
 	for (size_t len = 0; len < v.len; len++) {
 		uint8_t *exact = malloc(len + 1); /* so that a read past the end is found out */
+		bool older = false;
+
+		for (size_t i = 0; newer[i] != 0; i++) {
+			older = older || len == v.len - newer[i];
+		}
 
 		memcpy(exact, v.data, len);
 		exact = realloc(exact, len > 0 ? len : 1);
 		assert_int_equal(decode((struct slice){k.bytes, k.len}, (struct slice){exact, len}),
-		    newer > 0 && len == v.len - newer);
+		    older);
 		free(exact);
 	}
 }
@@ -177,7 +183,7 @@ static void refuses_prefixes_but(enum store_table table, struct key k,
 static void refuses_prefixes(
     enum store_table table, struct key k, bool (*decode)(struct slice key, struct slice value))
 {
-	refuses_prefixes_but(table, k, decode, 0);
+	refuses_prefixes_but(table, k, decode, (const size_t[]){0});
 }
 
 static bool decode_item(struct slice key, struct slice value)
@@ -203,7 +209,7 @@ static void test_item(void **state)
 	assert_true(v.len <= 128);
 	assert_true(txn_get(t, TABLE_STATE, item_key(7, 301), &v));
 	assert_true(v.len < 20); /* a hundred thousand of these are rewritten in a night */
-	refuses_prefixes(TABLE_STATE, item_key(7, 300), decode_item);
+	refuses_prefixes_but(TABLE_STATE, item_key(7, 300), decode_item, (const size_t[]){2, 0});
 }
 
 static void test_item_words(void **state)
@@ -246,7 +252,8 @@ static struct fact a_fact(size_t fields)
 	    .price_micro = 8000,
 	    .ms = UINT32_MAX,
 	    .reason = "too-short",
-	    .n_fields = fields};
+	    .n_fields = fields,
+	    .prompt = UINT16_MAX};
 
 	for (size_t i = 0; i < fields; i++) {
 		f.fields[i] = (struct fact_field){
@@ -277,6 +284,7 @@ static bool on_fact(void *arg, const struct fact *f)
 	SAME(wall_us);
 	SAME(price_micro);
 	SAME(ms);
+	SAME(prompt);
 	assert_string_equal(f->reason, want.reason);
 	for (size_t i = 0; i < f->n_fields; i++) {
 		assert_int_equal(f->fields[i].name_len, 5);
@@ -331,7 +339,7 @@ static void test_facts(void **state)
 	}
 	fact_walk(t, 2, 1, on_fact, &(struct facts){0});
 	txn_walk(t, TABLE_FACT, key_of(), key_of(), on_key, &k);
-	refuses_prefixes(TABLE_FACT, k, decode_fact);
+	refuses_prefixes_but(TABLE_FACT, k, decode_fact, (const size_t[]){3, 0});
 }
 
 static void test_identity(void **state)
@@ -366,6 +374,7 @@ static void test_call(void **state)
 		.granted_wall_us = INT64_C(1700000000000000),
 		.reason = "",
 		.hash = UINT64_C(0xfedcba9876543210),
+		.prompt = 7,
 		.n_parts = 1,
 		.parts = {{.run = 5, .number = 6, .stage = 7, .step = 8, .reserved_micro = 9}}},
 	    got;
@@ -388,7 +397,7 @@ static void test_call(void **state)
 	assert_true(call_read(t, want.id, &got));
 	assert_memory_equal(&got, &want, sizeof(got));
 	assert_false(call_read(t, want.id + 1, &got));
-	refuses_prefixes_but(TABLE_CALL, key_u64(key_of(), want.id), decode_call, 8);
+	refuses_prefixes_but(TABLE_CALL, key_u64(key_of(), want.id), decode_call, (const size_t[]){1, 1 + 8, 0});
 }
 
 /* --- answers --- */
@@ -693,7 +702,9 @@ static void test_run(void **state)
 				  .bytes = 6,
 				  .bytes_total = UINT64_MAX,
 				  .n_stages = RUN_STAGES,
-				  .by_us = 77},
+				  .by_us = 77,
+				  .prompts = {{.stage = 1, .prompt = 2, .written = 3, .passed = 1}},
+				  .n_prompts = 1},
 			      got;
 
 	buf_add(&want.columns, "\1\2\0\3", 4);
@@ -715,7 +726,7 @@ static void test_run(void **state)
 	run_row_fini(&got);
 	got.columns = want.columns;
 	assert_memory_equal(&got, &want, sizeof(got));
-	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, sizeof(want.by_us));
+	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){6, 6 + sizeof(want.by_us), 0});
 	buf_free(&want.columns);
 }
 

@@ -69,14 +69,14 @@ static unsigned uncomment(const char *to)
 
 static void test_defaults(void **state)
 {
-	static const char *const folders[] = {"services", "pipelines", "lists"};
+	static const char *const folders[] = {"services", "pipelines", "prompts", "lists"};
 	char dir[] = "/tmp/test-shipped-XXXXXX", sample[64], empty[64], path[96];
 	struct config *a, *b;
 	FILE *f;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		char target[512];
 
 		(void)snprintf(target, sizeof(target), ETC "/%s", folders[i]);
