@@ -4,10 +4,10 @@
  */
 #include "daemon/leadctl.h"
 
-#define OUTCOMES "ready|delivered|confirmed|rejected|suppressed|duplicate|failed|parked"
+#define OUTCOMES "ready|delivered|confirmed|rejected|suppressed|duplicate|failed|parked|recalled"
 
 const char *const outcome_names[] = {"ready", "delivered", "confirmed", "rejected", "suppressed",
-    "duplicate", "failed", "parked", NULL};
+    "duplicate", "failed", "parked", "recalled", NULL};
 
 const struct option global_options[] = {
     {"socket", OPTION_FILE, "PATH",
@@ -136,6 +136,14 @@ static const struct option replay_options[] = {
     {NULL},
 };
 
+static const struct option recall_options[] = {
+    {"unsent-only", OPTION_FLAG, NULL,
+	"look at each lead first, and leave those to whom something was sent already"},
+    {"dry-run", OPTION_FLAG, NULL, "only list what would go, and what stays and why"},
+    {"watch", OPTION_FLAG, NULL, "go on with `run watch`", .letter = 'w'},
+    {NULL},
+};
+
 static const struct option reload_options[] = {
     {"check", OPTION_FLAG, NULL, "only say what would change"},
     {NULL},
@@ -236,6 +244,12 @@ const struct command commands[] = {
 	"has no answer: its lead counts as missing. Limits and waits take no time here, budgets "
 	"begin anew. CONFIG goes to the daemon with the services, pipelines and lists it names, "
 	"without credentials."},
+    {"recall run", "RUN", recall_options, cmd_recall_run,
+	"take out of the destination what a run pushed",
+	"Only what is there because of this run: a lead that was there before it stays. The run must "
+	"have ended or been cancelled. Its leads become recalled as the calls are answered, under "
+	"the limits of the service and over restarts; one that could not be taken out stays what it "
+	"was, with the reason. `run retry RUN --outcome recalled` pushes them again."},
     {"suppress add", "ORG ENTRY...", suppress_options, cmd_suppress_add,
 	"never write to somebody in the name of an organisation",
 	"ENTRY is an address, a domain with all its subdomains, or the SHA-256 of a lower-case "

@@ -24,7 +24,8 @@ enum result_step { STEP_CONTACTS, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUM
 
 /* What contacts.csv holds: everything that rejects.csv does not. */
 #define CONTACT_OUTCOMES \
-	(1u << ITEM_READY | 1u << ITEM_DELIVERED | 1u << ITEM_CONFIRMED | 1u << ITEM_FAILED | 1u << ITEM_PARKED | 1u << ITEM_OPEN)
+	(1u << ITEM_READY | 1u << ITEM_DELIVERED | 1u << ITEM_CONFIRMED | 1u << ITEM_FAILED | 1u << ITEM_PARKED | 1u << ITEM_OPEN | \
+	    1u << ITEM_RECALLED)
 
 struct result {
 	struct leadd *l;

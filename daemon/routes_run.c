@@ -26,7 +26,7 @@ static bool outcome_bits(struct http_request *r, const char *text, uint32_t *ret
 
 		if (!item_outcome_parse(word, &o)) {
 			http_reply_problem(r, 400, "bad-outcome",
-			    "'%s' is no outcome: open, ready, delivered, confirmed, rejected, suppressed, duplicate, failed, parked", word);
+			    "'%s' is no outcome: open, ready, delivered, confirmed, rejected, suppressed, duplicate, failed, parked, recalled", word);
 			return false;
 		}
 		*ret |= 1u << o;

@@ -2,6 +2,7 @@
  * What people ask for, applied within a turn and answered after its commit. Commands that touch many items (retry,
  * cancel, parking what is held) walk the items in slices of a turn each (tasks_step, runs_sweep).
  */
+#include "lib/engine/recall.h"
 #include "lib/engine/state.h"
 
 #define NOT_FOUND 1
@@ -102,6 +103,7 @@ static void run_set_state(struct engine *e, struct command *c, struct run *r)
 	if (c->kind == COMMAND_CANCEL) {
 		r->row.ended_us = e->now.wall_us;
 		r->row.importing = false;
+		r->row.ends_as = RUN_RUNNING;
 		import_free(r->import);
 		r->import = NULL;
 		r->sweeping = true;
@@ -113,21 +115,29 @@ static void run_set_state(struct engine *e, struct command *c, struct run *r)
 	command_answer(e, c);
 }
 
-static void run_retry(struct engine *e, struct command *c, struct run *r)
+void command_sweep(struct engine *e, struct command *c)
 {
 	struct sweep_task *t = calloc(1, sizeof(*t));
+
+	if (t == NULL) {
+		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
+		return;
+	}
+	t->command = c;
+	t->next = e->tasks;
+	e->tasks = t;
+	e->more = true;
+}
+
+static void run_retry(struct engine *e, struct command *c, struct run *r)
+{
 	struct item i;
 
 	if (c->lead != 0 && !item_read(e->txn, r->id, c->lead, &i)) {
 		char text[64];
 
-		free(t);
 		(void)snprintf(text, sizeof(text), "'lead': run %u has no lead %u", r->id, c->lead);
 		command_refuse(e, c, NOT_FOUND, text);
-		return;
-	}
-	if (t == NULL) {
-		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
 		return;
 	}
 	if (c->by_us != 0 || (r->row.by_us != 0 && r->row.by_us <= e->now.wall_us)) {
@@ -137,10 +147,7 @@ static void run_retry(struct engine *e, struct command *c, struct run *r)
 		r->row.budget_micro = c->budget_micro;
 	}
 	run_touch(r);
-	t->command = c;
-	t->next = e->tasks;
-	e->tasks = t;
-	e->more = true;
+	command_sweep(e, c);
 }
 
 static void run_written(struct engine *e, struct command *c, struct run *r)
@@ -163,6 +170,8 @@ static void run_command(struct engine *e, struct command *c)
 		command_refuse(e, c, NOT_FOUND, text);
 	} else if (c->kind == COMMAND_RETRY) {
 		run_retry(e, c, r);
+	} else if (c->kind == COMMAND_RECALL) {
+		run_recall(e, c, r);
 	} else if (c->kind == COMMAND_WRITTEN) {
 		run_written(e, c, r);
 	} else {
@@ -308,8 +317,7 @@ static bool next_slice(struct engine *e, uint32_t run, uint32_t cursor, struct s
 	return a->n > 0;
 }
 
-/* The stage no longer counts it among its ends. */
-static void uncount(struct stage_count *c, enum item_outcome o)
+void stage_uncount(struct stage_count *c, enum item_outcome o)
 {
 	uint64_t *n = o == ITEM_FAILED ? &c->failed : o == ITEM_REJECTED || o == ITEM_SUPPRESSED ? &c->rejected : NULL;
 
@@ -318,7 +326,7 @@ static void uncount(struct stage_count *c, enum item_outcome o)
 	}
 }
 
-static void reopen_run(struct engine *e, struct run *r)
+void run_reopen(struct engine *e, struct run *r)
 {
 	r->row.state = RUN_RUNNING;
 	r->row.ended_us = 0;
@@ -335,9 +343,10 @@ static void reopen(struct engine *e, struct run *r, struct item *i)
 		    st->steps[0].call->doubt == DOUBT_LOOKUP;
 
 	if (r->row.state >= RUN_DONE) {
-		reopen_run(e, r);
+		run_reopen(e, r);
 	}
-	uncount(run_count(r, i->stage), i->outcome);
+	r->row.ends_as = RUN_RUNNING;
+	stage_uncount(run_count(r, i->stage), i->outcome);
 	r->row.outcomes[i->outcome]--;
 	r->row.outcomes[ITEM_OPEN]++;
 	i->outcome = ITEM_OPEN;
@@ -364,12 +373,13 @@ static bool task_slice(struct engine *e, struct sweep_task *t, struct slice_arg 
 	}
 	for (size_t k = 0; k < a->n; k++) {
 		struct item *i = &a->list[k];
-		bool wanted = (c->outcomes >> i->outcome & 1) != 0 && (c->lead == 0 || c->lead == i->number);
+		bool wanted = c->kind == COMMAND_RETRY && (c->outcomes >> i->outcome & 1) != 0 && (c->lead == 0 || c->lead == i->number);
 
 		if (i->status == ITEM_DONE && wanted && i->stage < r->row.n_stages) {
 			reopen(e, r, i);
 			c->count++;
 		}
+		c->count += c->kind == COMMAND_RECALL && recall_item(e, r, i, c->unsent_only);
 	}
 	t->cursor = a->list[a->n - 1].number;
 	run_touch(r);
@@ -408,7 +418,11 @@ static void sweep_item(struct engine *e, struct run *r, struct item *i)
 
 		run_count(r, i->stage)->held--;
 		(void)snprintf(reason, sizeof(reason), "%s", i->reason);
-		item_finish(e, r, i, ITEM_PARKED, reason);
+		if (i->phase >= PHASE_RECALL) {
+			recall_give_up(e, r, i, reason);
+		} else {
+			item_finish(e, r, i, ITEM_PARKED, reason);
+		}
 	} else if (cancelling && i->status == ITEM_RETRYING) {
 		later_remove(e->txn, i);
 		run_count(r, i->stage)->retrying--;

@@ -79,6 +79,7 @@ enum command_kind {
 	COMMAND_START,       /* run: start_* */
 	COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, /* run */
 	COMMAND_RETRY,       /* run, outcomes, lead (0: all), by_us, budget_micro */
+	COMMAND_RECALL,      /* run, unsent_only */
 	COMMAND_WRITTEN,     /* run: its results are on disk; summary */
 	COMMAND_SENT,        /* message, sent, said: what came of it */
 	COMMAND_UPLOAD,      /* upload */
@@ -117,6 +118,7 @@ struct command {
 	uint32_t lead;
 	uint32_t outcomes;          /* bit per enum item_outcome */
 	int64_t by_us, budget_micro; /* RETRY: the run's from now on; 0: as they were, but a time that is over counts no more */
+	bool unsent_only;           /* RECALL: look first, leave what something was sent to */
 	struct run_row start;       /* START: campaign, source, upload, map, … */
 	char idem[129];             /* Idempotency-Key, empty for none */
 	uint64_t idem_body;         /* hash of the request's body */
@@ -132,7 +134,7 @@ struct command {
 	/* results */
 	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
 	struct lead_error err;
-	uint64_t count;             /* RETRY: items put back; START: run number; SENT: 1 when it was given up */
+	uint64_t count;             /* RETRY: items put back; RECALL: items opened for it; START: run number; SENT: 1 when it was given up */
 	/* Called once, after the commit (or the refusal). Then the command is freed. May be NULL. */
 	void (*done)(void *ctx, struct command *c);
 	void *ctx;

@@ -276,5 +276,9 @@ void finish_park(struct engine *e, struct run *r, struct item *i)
 	(void)snprintf(reason, sizeof(reason), "%s: %s", started ? "unfinished" : "not-started", late ? "time" : "budget");
 	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;
-	item_finish(e, r, i, ITEM_PARKED, reason);
+	if (i->phase >= PHASE_RECALL) {
+		recall_give_up(e, r, i, "recall: budget");
+	} else {
+		item_finish(e, r, i, ITEM_PARKED, reason);
+	}
 }

@@ -141,7 +141,7 @@ bool forecast_run(struct engine *e, struct run *r, struct forecast *ret)
 	double share, n_new;
 	struct balance b;
 
-	if (r->row.state != RUN_RUNNING || r->pipeline == NULL || r->entry < 0) {
+	if (r->row.state != RUN_RUNNING || r->row.recalling > 0 || r->pipeline == NULL || r->entry < 0) {
 		return false;
 	}
 	split(r, &begun, &new);

@@ -70,9 +70,10 @@ static bool is_optional(const struct service_call *call, const char *param)
 }
 
 /* The first input that is missing, NULL when all are there. */
-static const char *missing_input(const struct stage *st, const struct service_call *call, const struct view *view, const struct params *p)
+static const char *missing_input(const struct stage *st, const struct service_call *call, enum item_phase phase, const struct view *view,
+    const struct params *p)
 {
-	for (size_t i = 0; i < st->n_needs; i++) {
+	for (size_t i = 0; phase < PHASE_RECALL && i < st->n_needs; i++) {
 		struct value v = view->source.field(view->source.ctx, st->needs[i], strlen(st->needs[i]));
 
 		if (value_is_blank(&v)) {
@@ -112,9 +113,9 @@ static int render(struct engine *e, struct call *c, const struct params *p, cons
 
 	ids_write(c->id, id);
 	/* equal for every repeat of the same step of the same item, different for everything else in the world */
-	in.idempotency_key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u",
+	in.idempotency_key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u%s",
 	    (unsigned long long)hash_plain(e->hash_key, sizeof(e->hash_key)), i->run, i->number, i->stage, i->step,
-	    (unsigned)i->gate_tries + 16u * i->repairs);
+	    (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->recalls, i->phase == PHASE_RECALL ? "-recall" : "");
 	if (c->row.prompt != 0 && in.idempotency_key != NULL) { /* another version's text must not get this one's answer */
 		in.idempotency_key = arena_printf(&e->arena, "%s-%u", in.idempotency_key, c->row.prompt);
 	}
@@ -194,7 +195,7 @@ static const char *suppressed(struct engine *e, const struct run *r, const struc
 	struct value email;
 	const char *reason;
 
-	if ((i->pushed && !push) || i->phase == PHASE_LOOKUP || !suppress_has(e, r)) {
+	if ((i->pushed && !push) || i->phase != PHASE_CALL || !suppress_has(e, r)) {
 		return NULL;
 	}
 	email = view->source.field(view->source.ctx, "email", 5);
@@ -211,7 +212,8 @@ static const char *suppressed(struct engine *e, const struct run *r, const struc
 static int prepare(struct engine *e, struct run *r, struct slot *s, struct item *i, struct call *c, char *reason, size_t size, bool *ret_suppressed)
 {
 	const struct stage *st = run_stage(r, s->stage);
-	const struct step *step = &st->steps[i->step < st->n_steps ? i->step : 0]; /* a look-up takes the parameters of the step in doubt */
+	/* a look-up takes the parameters of the step in doubt */
+	const struct step *step = s->phase == PHASE_RECALL ? &st->recall : &st->steps[i->step < st->n_steps ? i->step : 0];
 	struct lead_error err;
 	struct params params;
 	struct view view;
@@ -234,7 +236,7 @@ static int prepare(struct engine *e, struct run *r, struct slot *s, struct item 
 		*ret_suppressed = true;
 		return LEAD_EINPUT;
 	}
-	missing = missing_input(st, s->call, &view, &params);
+	missing = missing_input(st, s->call, s->phase, &view, &params);
 	if (missing != NULL) {
 		(void)snprintf(reason, size, "missing-%.30s", missing);
 		return LEAD_EINPUT;
@@ -255,6 +257,11 @@ static void refuse_item(struct engine *e, struct run *r, struct item *i, bool li
 
 	(void)snprintf(f.reason, sizeof(f.reason), "%s", reason);
 	run_count(r, i->stage)->waiting--;
+	if (i->phase >= PHASE_RECALL) {
+		recall_give_up(e, r, i, reason);
+		run_check_end(e, r);
+		return;
+	}
 	run_count(r, i->stage)->rejected += o != ITEM_DELIVERED;
 	fact_add(e->txn, i, &f);
 	item_finish(e, r, i, o, reason);

@@ -389,10 +389,45 @@ static void read_missing(struct reading *r, const struct yaml_node *node, struct
 	}
 }
 
+/* How what a push stage pushed is taken out again. */
+static void read_recall(struct reading *r, const struct yaml_node *node, struct stage *st)
+{
+	static const char *const keys[] = {"call", "with", "unsent", "created", NULL};
+	const struct yaml_node *m = yaml_get(node, "recall"), *call, *created;
+	const char *unsent = NULL;
+	struct lead_error err;
+
+	if (m == NULL || !yaml_only_keys(r->pl->yaml, m, keys, "recall", r->problems)) {
+		return;
+	}
+	for (size_t i = 0; i < r->pl->n_stages; i++) {
+		if (r->pl->stages[i].recall.call != NULL) {
+			problems_add(r->problems, r->pl->yaml, m, "stage '%s' has a 'recall' already: one of a pipeline can", r->pl->stages[i].name);
+			return;
+		}
+	}
+	call = yaml_get(m, "call");
+	if (st->kind != STAGE_PUSH || call == NULL) {
+		problems_add(r->problems, r->pl->yaml, m, st->kind != STAGE_PUSH ? "'recall' belongs to a push stage" : "'recall' needs 'call'");
+		return;
+	}
+	read_call_step(r, m, call, NULL, 0, &st->recall);
+	created = yaml_get(m, "created");
+	st->created = created != NULL ? template_compile(r->pl->yaml, created, r->problems) : NULL;
+	if (!yaml_read_string(r->pl->yaml, m, "unsent", &unsent, r->problems)) {
+		return;
+	}
+	if (expr_compile(unsent, &st->unsent, &err) != 0) {
+		problems_add(r->problems, r->pl->yaml, yaml_get(m, "unsent"), "%s", err.text);
+	} else if (st->n_steps == 0 || st->steps[0].call == NULL || st->steps[0].call->doubt_lookup == NULL) {
+		problems_add(r->problems, r->pl->yaml, yaml_get(m, "unsent"), "'unsent' needs a push call with 'in_doubt: {lookup: CALL}' to look with");
+	}
+}
+
 static void read_stage(struct reading *r, const struct yaml_node *node)
 {
 	static const char *const keys[] = {"stage", "call", "push", "confirm", "chain", "with", "needs", "give", "gates", "gate_retries", "on_fail",
-	    "on_empty", "on_quota", "expect", "missing", NULL};
+	    "on_empty", "on_quota", "expect", "missing", "recall", NULL};
 	static const char *const quota_words[] = {"wait", "next", NULL};
 	struct yaml *y = r->pl->yaml;
 	struct stage *st = &r->pl->stages[r->pl->n_stages];
@@ -425,6 +460,7 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 	st->on_empty = (enum stage_policy)empty;
 	st->on_quota_next = quota == 1;
 	read_missing(r, node, st);
+	read_recall(r, node, st);
 	gates = yaml_get(node, "gates");
 	if (gates != NULL && gates->kind != YAML_LIST) {
 		problems_add(r->problems, y, gates, "'gates' must be a list");
@@ -650,6 +686,10 @@ void pipeline_unref(struct pipeline *p)
 	}
 	for (size_t i = 0; i < p->n_stages; i++) {
 		steps_free(&p->stages[i]);
+		params_free(p->stages[i].recall.params, p->stages[i].recall.n_params);
+		service_unref(p->stages[i].recall.service);
+		expr_free(p->stages[i].unsent);
+		template_free(p->stages[i].created);
 		params_free(p->stages[i].gives, p->stages[i].n_gives);
 		params_free(p->stages[i].expect, p->stages[i].n_expect);
 	}

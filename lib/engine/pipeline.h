@@ -74,6 +74,10 @@ struct stage {
 	enum stage_policy on_fail;       /* permanent, refusal, attempts used up, at the end of the chain */
 	enum stage_policy on_empty;
 	bool on_quota_next;              /* quota and throttle also move on in the chain */
+	/* push */
+	struct step recall;              /* takes a lead out again; call NULL: nothing does */
+	struct expr *unsent;             /* over what the push call's look-up tells: nothing was sent to it yet; NULL: nobody can say */
+	struct template *created;        /* over what the push or its look-up tells: since when the lead is there; NULL: not told */
 	/* confirm */
 	struct param *expect;            /* field of the answer must equal the template over the record */
 	size_t n_expect;

@@ -2,7 +2,7 @@
  * What a run bought, wasted and saved. See reckon.h.
  *
  *   bought  money of leads that came through: ready, delivered, confirmed
- *   wasted  money of leads that did not: rejected, suppressed, duplicate, failed, parked
+ *   wasted  money of leads that did not: rejected, suppressed, duplicate, failed, parked, recalled
  *   open    money of leads that are not at an end
  *   saved   calls that certainly would have been made else, at their list price: the first paid call of each lead that a
  *           free check, its twin in the list or the suppression list kept from it, and each repeat that a look-up of a call in doubt made needless

@@ -13,6 +13,8 @@
 #define RANK_TOP 249
 #define RANK_STAGE 10
 #define RANK_LOOKUP 9
+#define RANK_RECALL 250 /* not places either: of the one stage whose pushes can be taken out again */
+#define RANK_RECALL_LOOK 251
 #define RANK_BACK 0 /* not a place: the rank itself, below all others */
 
 static uint8_t rank_of(uint8_t stage, uint8_t step, enum item_phase phase)
@@ -27,6 +29,9 @@ static uint8_t rank_of_item(const struct run *r, const struct item *i)
 	bool back = i->phase == PHASE_CALL && i->step == 0 && i->spent_micro > 0 && i->stage < r->row.n_stages && r->entry >= 0 &&
 		    r->stage_of[i->stage] == r->entry;
 
+	if (i->phase >= PHASE_RECALL) {
+		return i->phase == PHASE_RECALL ? RANK_RECALL : RANK_RECALL_LOOK;
+	}
 	return back ? RANK_BACK : rank_of(i->stage, i->step, i->phase);
 }
 
@@ -80,8 +85,10 @@ static void add_slot(struct engine *e, struct run *r, struct slot slot, const st
 	if (slot.lane == NULL || r->n_slots == SLOTS) {
 		return;
 	}
-	slot.tally[0] = tally_get(e, r, &slot, false);
-	slot.tally[1] = tally_get(e, r, &slot, true);
+	if (slot.phase < PHASE_RECALL) { /* no night that is planned recalls anything */
+		slot.tally[0] = tally_get(e, r, &slot, false);
+		slot.tally[1] = tally_get(e, r, &slot, true);
+	}
 	while (i > 0 && r->slots[i - 1].rank > slot.rank) {
 		r->slots[i] = r->slots[i - 1];
 		i--;
@@ -163,6 +170,19 @@ static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct s
 	}
 }
 
+static void add_recall_slots(struct engine *e, struct run *r, uint8_t s, const struct stage *st)
+{
+	if (st->recall.call == NULL) {
+		return;
+	}
+	add_slot(e, r, (struct slot){.rank = RANK_RECALL, .stage = s, .phase = PHASE_RECALL, .call = st->recall.call}, st->recall.service);
+	if (st->unsent != NULL) {
+		add_slot(e, r,
+		    (struct slot){.rank = RANK_RECALL_LOOK, .stage = s, .phase = PHASE_RECALL_LOOK, .call = st->steps[0].call->doubt_lookup},
+		    st->steps[0].service);
+	}
+}
+
 const char *run_org_name(const char *organisation, char out[RUN_TEXT])
 {
 	(void)snprintf(out, RUN_TEXT, "@%s", organisation);
@@ -209,6 +229,7 @@ void run_bind(struct engine *e, struct run *r)
 
 		if (st != NULL) {
 			add_slots(e, r, s, st);
+			add_recall_slots(e, r, s, st);
 		}
 	}
 	for (size_t i = 0; i < r->n_slots; i++) {
@@ -344,7 +365,8 @@ void run_check_end(struct engine *e, struct run *r)
 		e->more = true;
 		return;
 	}
-	r->row.state = RUN_DONE;
+	r->row.state = r->row.ends_as != RUN_RUNNING ? r->row.ends_as : RUN_DONE;
+	r->row.ends_as = RUN_RUNNING;
 	r->row.ended_us = e->now.wall_us;
 	r->row.written = false;
 	for (size_t i = 0; i < r->n_slots; i++) {

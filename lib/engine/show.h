@@ -51,6 +51,12 @@ struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint
 struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struct now now);
 struct json_object *why_service(struct engine *e, struct txn *t, const char *name, struct now now);
 
+/*
+ * Who would be recalled and who would stay, among those that were pushed: "looks" when each is looked at before, "refused" when the
+ * run as a whole cannot be now. Pages as show_leads.
+ */
+struct json_object *show_recall(struct engine *e, struct txn *t, uint32_t run, bool unsent_only, uint32_t after, unsigned limit);
+
 /* An organisation's suppression list: how many entries, by where they came from. */
 struct json_object *show_suppressions(struct engine *e, struct txn *t, const char *org);
 /* Is that entry on it (an address: itself or its domain)? NULL with *ret_why when the text is no entry. */

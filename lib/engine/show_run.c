@@ -14,6 +14,7 @@ static void put_outcomes(struct json_object *o, const struct run_row *row)
 	}
 	json_object_object_add(o, "outcomes", counts);
 	put_int(o, "open", (int64_t)row->outcomes[ITEM_OPEN]);
+	put_int(o, "recalling", (int64_t)row->recalling);
 }
 
 static void put_money(struct engine *e, struct txn *t, struct json_object *o, uint32_t run)

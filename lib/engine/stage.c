@@ -61,6 +61,10 @@ void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us
 
 void item_cancel(struct engine *e, struct run *r, struct item *i, const char *reason)
 {
+	if (i->phase >= PHASE_RECALL) {
+		recall_give_up(e, r, i, "recall-cancelled");
+		return;
+	}
 	item_finish(e, r, i, i->pushed ? ITEM_DELIVERED : ITEM_PARKED, reason);
 }
 
@@ -141,7 +145,7 @@ static void keep_fields(struct engine *e, const struct stage *st, struct kept *k
 	}
 }
 
-static struct fact call_fact(struct engine *e, const struct item *i, const struct call *c, const struct answer *a)
+struct fact call_fact(struct engine *e, const struct item *i, const struct call *c, const struct answer *a)
 {
 	struct fact f = {.kind = FACT_CALL,
 	    .stage = i->stage,
@@ -365,7 +369,7 @@ static bool expected(struct engine *e, const struct stage *st, const struct answ
 	return true;
 }
 
-static void count_failure(struct item *i, enum outcome_class class)
+void count_failure(struct item *i, enum outcome_class class)
 {
 	if (i->failure_class != (uint8_t)class) {
 		i->failures = 0;
@@ -425,7 +429,7 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	struct view view = {0};
 
 	/* everything is read before anything is written: the store's pages move under a write */
-	if (!e->blind && (st->n_gives > 0 || st->n_expect > 0 || has_gates(r->pipeline, p))) {
+	if (!e->blind && (st->n_gives > 0 || st->n_expect > 0 || st->created != NULL || has_gates(r->pipeline, p))) {
 		view_open(e, e->txn, r, i->number, &view);
 		kept.view = &view;
 		seen = st->kind != STAGE_CONFIRM || expected(e, st, a, &view);
@@ -442,6 +446,9 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 		reason = foretell_gates(r, p, c->foretold, &g);
 	} else if (seen) {
 		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
+	}
+	if (st->kind == STAGE_PUSH) {
+		recall_own(e, i, st, c, a, kept.view != NULL ? &(struct expr_source){.field = kept_field, .write = kept_write, .ctx = &kept} : NULL);
 	}
 	fact_add(e->txn, i, &f);
 	credit_count(r, &f, seen && reason == NULL);
@@ -565,6 +572,10 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	const struct stage *st = run_stage(r, i->stage);
 	struct fact f;
 
+	if (i->phase >= PHASE_RECALL) {
+		recall_outcome(e, r, i, c, a);
+		return;
+	}
 	if (st == NULL || c->call == NULL) {
 		f = call_fact(e, i, c, a);
 		fact_add(e->txn, i, &f);
@@ -596,6 +607,10 @@ void stage_unanswered(struct engine *e, struct run *r, struct item *i, const str
 	struct fact f = call_fact(e, i, c, a);
 
 	fact_add(e->txn, i, &f);
+	if (i->phase >= PHASE_RECALL) {
+		recall_give_up(e, r, i, NO_ANSWER);
+		return;
+	}
 	i->phase = PHASE_CALL;
 	item_hold(e, r, i, NO_ANSWER);
 }

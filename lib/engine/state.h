@@ -448,7 +448,26 @@ void item_cancel(struct engine *e, struct run *r, struct item *i, const char *re
 void item_hold(struct engine *e, struct run *r, struct item *i, const char *reason);
 void item_reason(struct item *i, const char *format, ...) PRINTF(2, 3);
 
+/* Of stage.c, for recall.c. */
+struct fact call_fact(struct engine *e, const struct item *i, const struct call *c, const struct answer *a);
+void count_failure(struct item *i, enum outcome_class class);
+
+/* recall.c */
+/* A push was answered, or found by its look-up: is the lead there because of this run? seen: the answer laid over the record. */
+void recall_own(struct engine *e, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
+    const struct expr_source *seen);
+/* The answer to a call of an item in PHASE_RECALL or PHASE_RECALL_LOOK. */
+void recall_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
+/* It stays there and is again what it was; no counter of the queue holds it any more. */
+void recall_give_up(struct engine *e, struct run *r, struct item *i, const char *reason);
+void run_recall(struct engine *e, struct command *c, struct run *r);
+
 /* command.c */
+/* A task over the run's items that c describes; answered when it is through. */
+void command_sweep(struct engine *e, struct command *c);
+void run_reopen(struct engine *e, struct run *r);
+/* The stage no longer counts it among its ends. */
+void stage_uncount(struct stage_count *c, enum item_outcome o);
 void command_apply(struct engine *e, struct command *c);
 /* It was carried out: to be told after the commit. */
 void command_answer(struct engine *e, struct command *c);

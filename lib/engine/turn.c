@@ -129,7 +129,8 @@ static void refuse_command(struct engine *e, struct command *c)
 /* What brings new work is refused. A reload needs no room, a pause next to none, and what is left is kept for them. */
 static void apply_when_full(struct engine *e, struct command *c)
 {
-	bool work = c->kind == COMMAND_START || c->kind == COMMAND_UPLOAD || c->kind == COMMAND_RETRY || c->kind == COMMAND_SUPPRESS;
+	bool work = c->kind == COMMAND_START || c->kind == COMMAND_UPLOAD || c->kind == COMMAND_RETRY || c->kind == COMMAND_RECALL ||
+		    c->kind == COMMAND_SUPPRESS;
 
 	(work ? refuse_command : command_apply)(e, c);
 }

@@ -36,7 +36,7 @@ struct sum {
 /* Items of one run, counted. */
 struct tally {
 	uint32_t run;
-	uint64_t outcomes[ITEM_OUTCOMES];
+	uint64_t outcomes[ITEM_OUTCOMES], recalling;
 	struct { uint64_t waiting, retrying, held; } stages[RUN_STAGES];
 	uint64_t written; /* texts by a version of a prompt */
 };
@@ -248,6 +248,7 @@ static void count_item(struct checking *c, const struct item *i)
 		return;
 	}
 	t->outcomes[i->outcome]++;
+	t->recalling += i->status != ITEM_DONE && i->phase >= PHASE_RECALL;
 	if (i->stage < RUN_STAGES) {
 		t->stages[i->stage].waiting += i->status == ITEM_WAITING;
 		t->stages[i->stage].retrying += i->status == ITEM_RETRYING;
@@ -395,6 +396,10 @@ static void check_run(struct checking *c, const struct run_row *r)
 	}
 	if (written != t->written) {
 		tell(c, "run %u counts %llu texts by its prompts, there are %llu", r->id, (unsigned long long)written, (unsigned long long)t->written);
+	}
+	if (t->recalling != r->recalling) {
+		tell(c, "run %u counts %llu leads that are being recalled, there are %llu", r->id, (unsigned long long)r->recalling,
+		    (unsigned long long)t->recalling);
 	}
 	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] > 0) {
 		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)r->outcomes[ITEM_OPEN]);

@@ -7,7 +7,7 @@
 
 static const char *const status_words[] = {"waiting", "retrying", "held", "done"};
 static const char *const outcome_words[ITEM_OUTCOMES] = {
-    "open", "ready", "delivered", "confirmed", "rejected", "suppressed", "duplicate", "failed", "parked"};
+    "open", "ready", "delivered", "confirmed", "rejected", "suppressed", "duplicate", "failed", "parked", "recalled"};
 
 const char *item_status_word(enum item_status s)
 {
@@ -68,7 +68,15 @@ bool item_decode(struct slice key, struct slice value, struct item *ret)
 	ret->done_turn = unpack_var(&u);
 	unpack_text(&u, ret->reason, sizeof(ret->reason));
 	ret->prompt = u.at < u.end ? (uint16_t)unpack_var(&u) : 0;
-	return !u.bad && ret->outcome < ITEM_OUTCOMES;
+	if (u.at < u.end) { /* of older rows nobody knows whose they are */
+		bits = unpack_u8(&u);
+		ret->phase |= (bits & 3) << 1;
+		ret->ours = (bits >> 2) & 1;
+		ret->was = bits >> 4;
+		ret->was_stage = unpack_u8(&u);
+		ret->recalls = unpack_u8(&u);
+	}
+	return !u.bad && ret->outcome < ITEM_OUTCOMES && ret->was < ITEM_OUTCOMES && ret->phase < ITEM_PHASES;
 }
 
 bool item_read(struct txn *t, uint32_t run, uint32_t number, struct item *ret)
@@ -83,7 +91,7 @@ void item_write(struct txn *t, const struct item *i)
 {
 	struct buf *b = txn_buf(t);
 
-	pack_u8(b, (uint8_t)((unsigned)i->status | (unsigned)i->phase << 2 | (unsigned)i->pushed << 3 | (unsigned)i->outcome << 4));
+	pack_u8(b, (uint8_t)((unsigned)i->status | ((unsigned)i->phase & 1) << 2 | (unsigned)i->pushed << 3 | (unsigned)i->outcome << 4));
 	pack_u8(b, i->stage);
 	pack_u8(b, i->step);
 	pack_u8(b, i->failures);
@@ -99,6 +107,9 @@ void item_write(struct txn *t, const struct item *i)
 	pack_var(b, i->done_turn);
 	pack_text(b, i->reason);
 	pack_var(b, i->prompt);
+	pack_u8(b, (uint8_t)((unsigned)i->phase >> 1 | (unsigned)i->ours << 2 | (unsigned)i->was << 4));
+	pack_u8(b, i->was_stage);
+	pack_u8(b, i->recalls);
 	txn_put(t, TABLE_STATE, item_key(i->run, i->number), b->data, b->len);
 }
 

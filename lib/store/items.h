@@ -27,6 +27,7 @@ enum item_outcome {
 	ITEM_DUPLICATE,
 	ITEM_FAILED,
 	ITEM_PARKED,
+	ITEM_RECALLED, /* it was delivered, and was taken out again */
 	ITEM_OUTCOMES
 };
 const char *item_status_word(enum item_status s);
@@ -39,6 +40,9 @@ bool item_outcome_parse(const char *word, enum item_outcome *ret);
 enum item_phase {
 	PHASE_CALL,   /* the stage's own call comes next */
 	PHASE_LOOKUP, /* a call in doubt is being looked up */
+	PHASE_RECALL, /* it is to be taken out of the destination */
+	PHASE_RECALL_LOOK, /* the same, when it was seen that nothing was sent to it */
+	ITEM_PHASES
 };
 
 struct item {
@@ -54,6 +58,7 @@ struct item {
 	uint8_t gate_tries; /* repeats because a gate of the stage refused what came */
 	uint8_t repairs;    /* times confirm sent it back to be pushed again */
 	bool pushed;        /* the destination said yes at least once */
+	bool ours;          /* it is there because of this run: not before it, and not taken out again */
 	uint16_t service;   /* queue place while WAITING or RETRYING */
 	uint8_t rank;
 	uint32_t facts;     /* next seq */
@@ -62,6 +67,9 @@ struct item {
 	uint64_t done_turn;  /* turn of its outcome: an export begun before shows it as open */
 	char reason[ITEM_REASON];
 	uint16_t prompt;     /* while a call in doubt is looked up: its call_row.prompt */
+	enum item_outcome was; /* PHASE_RECALL and PHASE_RECALL_LOOK: what it was, and is again when it stays */
+	uint8_t was_stage;
+	uint8_t recalls;       /* times it was taken out: pushed again it is another push */
 };
 
 bool item_read(struct txn *t, uint32_t run, uint32_t number, struct item *ret);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define OUTCOMES_FIRST 9 /* those that runs began with: the ones that came since stand at the end, behind their number */
+
 static const char *const state_words[RUN_STATES] = {"running", "paused", "done", "cancelled", "failed"};
 
 const char *run_state_word(enum run_state s)
@@ -92,7 +94,7 @@ void run_write(struct txn *t, const struct run_row *r)
 	pack_var(b, r->bytes);
 	pack_var(b, r->bytes_total);
 	pack_bytes(b, r->columns.data, r->columns.len);
-	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+	for (int i = 0; i < OUTCOMES_FIRST; i++) {
 		pack_var(b, r->outcomes[i]);
 	}
 	pack_var(b, r->n_stages);
@@ -102,6 +104,12 @@ void run_write(struct txn *t, const struct run_row *r)
 	}
 	pack_i64(b, r->by_us);
 	pack_prompts(b, r);
+	pack_u8(b, ITEM_OUTCOMES - OUTCOMES_FIRST);
+	for (int i = OUTCOMES_FIRST; i < ITEM_OUTCOMES; i++) {
+		pack_var(b, r->outcomes[i]);
+	}
+	pack_var(b, r->recalling);
+	pack_u8(b, (uint8_t)r->ends_as);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
 }
 
@@ -134,7 +142,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 	ret->bytes = unpack_var(&u);
 	ret->bytes_total = unpack_var(&u);
 	columns = unpack_bytes(&u);
-	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+	for (int i = 0; i < OUTCOMES_FIRST; i++) {
 		ret->outcomes[i] = unpack_var(&u);
 	}
 	ret->n_stages = (size_t)unpack_var(&u);
@@ -147,7 +155,20 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 	}
 	ret->by_us = u.at < u.end ? unpack_i64(&u) : 0;
 	unpack_prompts(&u, ret);
-	if (u.bad || ret->state >= RUN_STATES) {
+	if (u.at < u.end) {
+		int more = unpack_u8(&u);
+
+		for (int i = OUTCOMES_FIRST; i < OUTCOMES_FIRST + more; i++) {
+			uint64_t n = unpack_var(&u);
+
+			if (i < ITEM_OUTCOMES) {
+				ret->outcomes[i] = n;
+			}
+		}
+		ret->recalling = unpack_var(&u);
+		ret->ends_as = unpack_u8(&u);
+	}
+	if (u.bad || ret->state >= RUN_STATES || ret->ends_as >= RUN_STATES) {
 		return false;
 	}
 	buf_add(&ret->columns, columns.data, columns.len);

@@ -60,6 +60,9 @@ struct run_row {
 	int64_t by_us;             /* wall; no lead is started that could not be finished by then; 0: none */
 	struct prompt_count prompts[RUN_PROMPTS];
 	size_t n_prompts;
+
+	uint64_t recalling;        /* open items in PHASE_RECALL and PHASE_RECALL_LOOK */
+	enum run_state ends_as;    /* reopened for a recall: the state it goes back to; else RUN_RUNNING */
 };
 
 bool run_read(struct txn *t, uint32_t id, struct run_row *ret); /* fini ret when true */

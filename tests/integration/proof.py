@@ -8,7 +8,7 @@ from datetime import datetime
 
 from night import ROOT
 
-OUTCOMES = ("ready", "delivered", "confirmed", "rejected", "suppressed", "duplicate", "failed", "parked")
+OUTCOMES = ("ready", "delivered", "confirmed", "rejected", "suppressed", "duplicate", "failed", "parked", "recalled")
 ADDRESS = re.compile(r"[a-z0-9._%+'-]*[a-z0-9_%+'-]@([a-z0-9-]+\.)+[a-z]{2,}")
 IDS = ("pushed_id", "found_id")  # given by the destination at each push
 

@@ -158,7 +158,7 @@ def run(number=17, state="running", **more):
             "ended": None if state == "running" else "2026-11-22T02:00:00.000Z", "priority": 1, "share": 1,
             "budget_micro": 50000000, "by": None, "total": 1000, "imported": 1000, "importing": False,
             "outcomes": {"ready": 0, "delivered": 0, "confirmed": 512, "rejected": 281, "suppressed": 0,
-                         "duplicate": 6, "failed": 0, "parked": 0},
+                         "duplicate": 6, "failed": 0, "parked": 0, "recalled": 0},
             "open": 201, "settled_micro": 6400000, "reserved_micro": 64000, "in_doubt_micro": 8000,
             "currency": "USD", "waiting_for": "verify: zerobounce window 60/3s", "eta": None, "results": None,
             "stages": [stage("verify"), stage("copy", waiting=3, ok=100, rejected=0)], **more}

@@ -138,7 +138,7 @@ static const struct item an_item = {.run = 7,
     .outcome = ITEM_PARKED,
     .stage = 254,
     .step = 3,
-    .phase = PHASE_LOOKUP,
+    .phase = PHASE_RECALL_LOOK,
     .failures = 255,
     .failure_class = 11,
     .doubts = 2,
@@ -152,7 +152,11 @@ static const struct item an_item = {.run = 7,
     .spent_micro = INT64_C(123456789012),
     .done_turn = UINT64_MAX,
     .reason = "in-doubt",
-    .prompt = 300};
+    .prompt = 300,
+    .ours = true,
+    .was = ITEM_RECALLED,
+    .was_stage = 253,
+    .recalls = 252};
 static const struct item new_item = {.run = 7, .number = 301};
 
 /* No prefix of a value may decode, but those without the bytes that older leadds did not write: newer, so many at the end, ends with 0.
@@ -208,8 +212,8 @@ static void test_item(void **state)
 	assert_true(txn_get(t, TABLE_STATE, item_key(7, 300), &v));
 	assert_true(v.len <= 128);
 	assert_true(txn_get(t, TABLE_STATE, item_key(7, 301), &v));
-	assert_true(v.len < 20); /* a hundred thousand of these are rewritten in a night */
-	refuses_prefixes_but(TABLE_STATE, item_key(7, 300), decode_item, (const size_t[]){2, 0});
+	assert_true(v.len < 24); /* a hundred thousand of these are rewritten in a night */
+	refuses_prefixes_but(TABLE_STATE, item_key(7, 300), decode_item, (const size_t[]){3, 5, 0});
 }
 
 static void test_item_words(void **state)
@@ -704,7 +708,9 @@ static void test_run(void **state)
 				  .n_stages = RUN_STAGES,
 				  .by_us = 77,
 				  .prompts = {{.stage = 1, .prompt = 2, .written = 3, .passed = 1}},
-				  .n_prompts = 1},
+				  .n_prompts = 1,
+				  .ends_as = RUN_CANCELLED,
+				  .recalling = 4},
 			      got;
 
 	buf_add(&want.columns, "\1\2\0\3", 4);
@@ -726,7 +732,7 @@ static void test_run(void **state)
 	run_row_fini(&got);
 	got.columns = want.columns;
 	assert_memory_equal(&got, &want, sizeof(got));
-	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){6, 6 + sizeof(want.by_us), 0});
+	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){5, 5 + 6, 5 + 6 + sizeof(want.by_us), 0});
 	buf_free(&want.columns);
 }
 

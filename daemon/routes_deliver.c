@@ -1,0 +1,55 @@
+/* What a run brought to its destination: taken out again. See routes.h. */
+#include "daemon/routes.h"
+#include "lib/base/json.h"
+#include "lib/engine/show.h"
+
+#include <string.h>
+
+void get_recall(void *app, struct http_request *r)
+{
+	struct leadd *l = app;
+	uint64_t run = 0, limit, after = 0, unsent = 0;
+	struct txn *t;
+
+	if (!http_param_uint(r, "run", 1, UINT32_MAX, &run) || !list_limit(r, &limit) || !http_query_uint(r, "cursor", 1, UINT32_MAX, &after) ||
+	    !http_query_uint(r, "unsent_only", 0, 1, &unsent) || (t = read_begin(l, r)) == NULL) {
+		return;
+	}
+	reply_or_missing(r, show_recall(l->engine, t, (uint32_t)run, unsent == 1, (uint32_t)after, (unsigned)limit), "run");
+	txn_abort(t);
+}
+
+static void on_recalled(struct leadd *l, struct http_request *r, struct command *c)
+{
+	struct json_object *o;
+
+	(void)l;
+	if (c->rc != 0) {
+		command_problem(r, c);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "recalling", json_object_new_int64((int64_t)c->count));
+	http_reply_json(r, 200, o);
+}
+
+void post_recall(void *app, struct http_request *r)
+{
+	struct json_object *body = http_body_json(r);
+	struct lead_error err;
+	bool unsent = false;
+	uint64_t run = 0;
+	struct command *c;
+
+	if (body == NULL || !http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
+		return;
+	}
+	if (json_get_bool(body, "unsent_only", "the recall", &unsent, &err) < 0) {
+		http_reply_error(r, &err);
+		return;
+	}
+	c = command_new(COMMAND_RECALL);
+	c->run = (uint32_t)run;
+	c->unsent_only = unsent;
+	command_send(app, c, r, on_recalled);
+}
