@@ -237,13 +237,12 @@ static void test_map_full(void **state)
 	assert_int_equal(answered, rig.n_calls);
 	assert_int_equal(rig_count(&rig, 1, ITEM_READY), answered);
 	assert_int_equal(rig_run(&rig, "c", leads(1)), 0);
+	free(rig.file); /* the run that was refused had another one */
+	rig.file = strdup(leads(6000));
+	rig.file_len = strlen(rig.file);
 	assert_int_equal(store_grow(rig.store, (size_t)64 << 20, &err), 0);
 	rc = rig_settle(&rig);
 	assert_int_equal(rc, TURN_IDLE);
-	free(rig.file);
-	rig.file = strdup(leads(6000));
-	rig.file_len = strlen(rig.file);
-	rig_settle(&rig);
 	for (int s = 0; s < 100 && rig_run_row(&rig, 1)->state == RUN_RUNNING; s++) {
 		while (answered < rig.n_calls) {
 			rig_answer(
