@@ -6,7 +6,7 @@
  *   leadd --probe HOST PORT    is there anybody (doctor)
  *   leadd --replay …           a run again, see replay.h
  *   leadd --plan FILE DIR JSON makes a plan (plans.c)
- *   leadd --xlsx-to-csv        reads a workbook in a sandbox; leadd --csv-to-xlsx DIR writes one (workbook_child.c)
+ *   leadd --xlsx-to-csv [SHEET] reads a workbook in a sandbox; leadd --csv-to-xlsx DIR writes one (workbook_child.c)
  *   leadd --store-check DIR    does the store agree with itself (store check); a line per problem, then the counts as JSON
  */
 #include "daemon/leadd.h"
@@ -274,8 +274,8 @@ int child_main(int argc, char *argv[])
 	if (argc == 3 && strcmp(argv[1], "--store-check") == 0) {
 		return check_main(argv[2]);
 	}
-	if (argc == 2 && strcmp(argv[1], WORKBOOK_READ) == 0) {
-		return workbook_read_main();
+	if ((argc == 2 || argc == 3) && strcmp(argv[1], WORKBOOK_READ) == 0) {
+		return workbook_read_main(argv[2]);
 	}
 	if (argc == 3 && strcmp(argv[1], WORKBOOK_WRITE) == 0) {
 		return workbook_write_main(argv[2]);

@@ -23,6 +23,7 @@ static const struct option start_options[] = {
     {"campaign", OPTION_TEXT, "NAME", "the campaign to run", .required = true, .letter = 'c'},
     {"map", OPTION_MAP, "FIELD=HEADER",
 	"which column holds a field, when its name does not tell; may be repeated"},
+    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"},
     {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
     {"delimiter", OPTION_TEXT, "CHAR",
 	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
@@ -47,6 +48,7 @@ static const struct option plan_options[] = {
 	"repeated"},
     {"map", OPTION_MAP, "FIELD=HEADER",
 	"which column holds a field, when its name does not tell; may be repeated"},
+    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"},
     {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
     {"delimiter", OPTION_TEXT, "CHAR",
 	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
@@ -175,7 +177,7 @@ const struct command commands[] = {
 	"openai.price=0.004, --what-if budget=60. The configuration's files count as they stand, "
 	"loaded or not. The late case: at most one night of twenty ends later or costs more."},
     {"run start", "FILE", start_options, cmd_run_start, "upload leads and start a run",
-	"FILE is CSV text, or a workbook (.xlsx) of which the first sheet is taken; - reads "
+	"FILE is CSV text, or a workbook (.xlsx) of which the first sheet, or --sheet, is taken; - reads "
 	"standard input. An upload that breaks off goes on where the "
 	"daemon "
 	"has it. The run's number is printed when the daemon has it on disk. Near the end of --by or "

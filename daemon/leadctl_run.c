@@ -51,6 +51,9 @@ struct json_object *start_body(const struct args *a, const char *upload, const c
 		}
 	}
 	json_object_object_add(o, "map", map);
+	if (args_has(a, "sheet")) {
+		add_text(o, "sheet", args_text(a, "sheet"));
+	}
 	add_text(o, "encoding", args_text(a, "encoding"));
 	add_text(o, "delimiter", args_text(a, "delimiter"));
 	add_number(o, "budget_micro", a, "budget");

@@ -101,6 +101,9 @@ void upload_part(void *app, struct http_request *r);  /* PUT /v1/uploads/{upload
 void upload_show(void *app, struct http_request *r);  /* GET /v1/uploads/{upload} */
 /* All of an upload is on disk; false when that was answered with a 404 or 409 already. */
 bool upload_whole(struct leadd *l, const char *id, struct http_request *r);
+/* As the client called it. */
+void upload_name(struct leadd *l, const char *id, char ret[RUN_TEXT]);
+#define UPLOAD_SHEET ".sheet" /* beside a workbook: the sheet that was asked for */
 /* The file is not needed any more, unless a run has it. */
 void upload_drop(struct leadd *l, const char *id);
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);

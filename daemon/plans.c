@@ -139,7 +139,7 @@ static void on_workbook(void *arg, bool ok)
 	free(b);
 }
 
-static void plan_when_text(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload)
+static void plan_when_text(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload, const char *sheet)
 {
 	struct planning_book *b = calloc(1, sizeof(*b));
 	enum upload_state state;
@@ -149,7 +149,7 @@ static void plan_when_text(struct leadd *l, struct http_request *r, struct json_
 	}
 	*b = (struct planning_book){.l = l, .r = r, .body = body};
 	(void)snprintf(b->upload, sizeof(b->upload), "%s", upload);
-	state = workbook_look(l, upload, r, on_workbook, b);
+	state = workbook_look(l, upload, sheet, r, on_workbook, b);
 	if (state == UPLOAD_WAITS) {
 		return;
 	}
@@ -167,9 +167,10 @@ void post_plan(void *app, struct http_request *r)
 	struct leadd *l = app;
 	struct json_object *body = http_body_json(r), *list;
 	struct run_row row = {0};
+	char sheet[SHEET_TEXT];
 	struct lead_error err;
 
-	if (body == NULL) {
+	if (body == NULL || !workbook_sheet(body, r, sheet)) {
 		return;
 	}
 	if (run_body(engine_config(l->engine), body, &row, &err) != 0 || check_what_if(body, &list, &err) != 0) {
@@ -183,7 +184,7 @@ void post_plan(void *app, struct http_request *r)
 		http_reply_problem(r, 409, "plan-running", "another plan is being made: try again in a moment");
 		return;
 	}
-	plan_when_text(l, r, body, row.upload);
+	plan_when_text(l, r, body, row.upload, sheet);
 }
 
 /* --- in the child --- */

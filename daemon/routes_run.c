@@ -247,7 +247,7 @@ static void on_workbook(void *arg, bool ok)
 }
 
 /* At once, or when a workbook has been read. */
-static void start_when_text(struct leadd *l, struct http_request *r, struct command *c)
+static void start_when_text(struct leadd *l, struct http_request *r, struct command *c, const char *sheet)
 {
 	struct starting *s = malloc(sizeof(*s));
 	enum upload_state state;
@@ -256,7 +256,7 @@ static void start_when_text(struct leadd *l, struct http_request *r, struct comm
 		abort();
 	}
 	*s = (struct starting){l, r, c};
-	state = workbook_look(l, c->start.upload, r, on_workbook, s);
+	state = workbook_look(l, c->start.upload, sheet, r, on_workbook, s);
 	if (state == UPLOAD_WAITS) {
 		return;
 	}
@@ -273,12 +273,13 @@ void post_run(void *app, struct http_request *r)
 	struct leadd *l = app;
 	struct json_object *body = http_body_json(r);
 	const char *idem;
+	char sheet[SHEET_TEXT];
 	struct lead_error err;
 	struct command *c;
 	const void *raw;
 	size_t len;
 
-	if (body == NULL) {
+	if (body == NULL || !workbook_sheet(body, r, sheet)) {
 		return;
 	}
 	idem = http_header(r, "Idempotency-Key");
@@ -300,7 +301,7 @@ void post_run(void *app, struct http_request *r)
 	raw = http_body(r, &len);
 	(void)snprintf(c->idem, sizeof(c->idem), "%s", idem != NULL ? idem : "");
 	c->idem_body = hash_plain(raw, len);
-	start_when_text(l, r, c);
+	start_when_text(l, r, c, sheet);
 }
 
 static void on_run_command(struct leadd *l, struct http_request *r, struct command *c)

@@ -69,6 +69,13 @@ static bool read_row(struct leadd *l, const char *id, struct upload_row *ret)
 	return found;
 }
 
+void upload_name(struct leadd *l, const char *id, char ret[RUN_TEXT])
+{
+	struct upload_row row;
+
+	(void)snprintf(ret, RUN_TEXT, "%s", read_row(l, id, &row) ? row.name : "");
+}
+
 static void reply_upload(struct http_request *r, int status, const char *id, int64_t offset, int64_t size)
 {
 	struct json_object *o = json_object_new_object();
@@ -277,7 +284,7 @@ void upload_drop(struct leadd *l, const char *id)
 {
 	struct owner o = {.upload = id};
 	struct txn *t = NULL;
-	char path[4096];
+	char path[4096], other[4200];
 
 	if (!upload_path(l, id, path) || txn_begin(l->store, false, &t, NULL) != 0) {
 		return;
@@ -286,8 +293,10 @@ void upload_drop(struct leadd *l, const char *id)
 	txn_abort(t);
 	if (!o.found) {
 		(void)unlink(path);
-		(void)snprintf(path + strlen(path), sizeof(path) - strlen(path), "%s", TEXT_SUFFIX);
-		(void)unlink(path);
+		(void)snprintf(other, sizeof(other), "%s%s", path, TEXT_SUFFIX);
+		(void)unlink(other);
+		(void)snprintf(other, sizeof(other), "%s%s", path, UPLOAD_SHEET);
+		(void)unlink(other);
 	}
 }
 

@@ -3,9 +3,11 @@
  *
  *   uploads/ID, by its first bytes -> leadd --xlsx-to-csv (child, sandbox) -> uploads/ID.csv.new -> uploads/ID.csv
  *
+ * Which sheet was asked for stands in uploads/ID.sheet before the child starts; no file: the first to see.
  * The text has its name only when it is whole and on disk; a crash before that leaves a file that the next try begins anew.
  */
 #include "daemon/workbook.h"
+#include "lib/base/json.h"
 #include "lib/table/xlsx.h"
 
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +24,7 @@
 struct workbook {
 	struct leadd *l;
 	struct http_request *r;
-	char upload[40];
+	char upload[40], sheet[SHEET_TEXT];
 	workbook_fn done;
 	void *arg;
 	struct workbook *next;
@@ -34,6 +37,67 @@ static void paths(struct leadd *l, const char *upload, char text[4200], char fre
 	(void)upload_path(l, upload, path);
 	(void)snprintf(text, 4200, "%s.csv", path);
 	(void)snprintf(fresh, 4200, "%s.csv.new", path);
+}
+
+static void sheet_path(struct leadd *l, const char *upload, char ret[4200])
+{
+	char path[4096] = "";
+
+	(void)upload_path(l, upload, path);
+	(void)snprintf(ret, 4200, "%s%s", path, UPLOAD_SHEET);
+}
+
+/* On disk before its text can be: publish() syncs the folder. */
+static bool write_sheet(struct leadd *l, const char *upload, const char *sheet)
+{
+	char path[4200];
+	size_t len = strlen(sheet);
+	bool ok;
+	int fd;
+
+	sheet_path(l, upload, path);
+	if (len == 0) {
+		return unlink(path) == 0 || errno == ENOENT;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ok = fd >= 0 && write(fd, sheet, len) == (ssize_t)len && fdatasync(fd) == 0;
+	if (fd >= 0) {
+		close(fd);
+	}
+	return ok;
+}
+
+static bool same_sheet(struct leadd *l, const char *upload, const char *sheet)
+{
+	char path[4200], text[SHEET_TEXT] = "";
+	ssize_t n = 0;
+	int fd;
+
+	sheet_path(l, upload, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	return (size_t)(n > 0 ? n : 0) == strlen(sheet) && strcmp(text, sheet) == 0;
+}
+
+bool workbook_sheet(struct json_object *body, struct http_request *r, char ret[SHEET_TEXT])
+{
+	const char *sheet = "";
+	struct lead_error err;
+
+	ret[0] = 0;
+	if (json_get_string(body, "sheet", "the body", &sheet, &err) < 0) {
+		http_reply_error(r, &err);
+		return false;
+	}
+	if (strlen(sheet) >= SHEET_TEXT) {
+		http_reply_problem(r, 400, "bad-sheet", "'sheet' is a sheet's name, of 31 characters at most, or its number");
+		return false;
+	}
+	(void)snprintf(ret, SHEET_TEXT, "%s", sheet);
+	return true;
 }
 
 static bool publish(struct leadd *l, const char *upload)
@@ -78,10 +142,13 @@ static void on_read(void *arg, int status, const char *output)
 
 static int spawn(struct workbook *x, const char *fresh, int in, struct lead_error *err)
 {
-	static const char *const args[] = {"leadd", WORKBOOK_READ, NULL};
+	const char *const args[] = {"leadd", WORKBOOK_READ, x->sheet[0] != 0 ? x->sheet : NULL, NULL};
 	int fds[2] = {in, open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)}, rc;
 
-	if (fds[1] < 0) {
+	if (fds[1] < 0 || !write_sheet(x->l, x->upload, x->sheet)) {
+		if (fds[1] >= 0) {
+			close(fds[1]);
+		}
 		return lead_fail(err, errno == ENOSPC ? LEAD_EFULL : LEAD_EBUG, "the sheet cannot be kept: %s", strerror(errno));
 	}
 	rc = child_start_with(x->l, args, fds, on_read, x, err);
@@ -90,7 +157,7 @@ static int spawn(struct workbook *x, const char *fresh, int in, struct lead_erro
 }
 
 /* Takes `in` only for the call. */
-static enum upload_state start(struct leadd *l, const char *upload, int in, struct http_request *r, workbook_fn done, void *arg)
+static enum upload_state start(struct leadd *l, const char *upload, const char *sheet, int in, struct http_request *r, workbook_fn done, void *arg)
 {
 	char text[4200], fresh[4200];
 	struct workbook *x;
@@ -114,6 +181,7 @@ static enum upload_state start(struct leadd *l, const char *upload, int in, stru
 	}
 	*x = (struct workbook){.l = l, .r = r, .done = done, .arg = arg, .next = l->workbooks};
 	(void)snprintf(x->upload, sizeof(x->upload), "%s", upload);
+	(void)snprintf(x->sheet, sizeof(x->sheet), "%s", sheet);
 	paths(l, upload, text, fresh);
 	if (spawn(x, fresh, in, &err) != 0) {
 		free(x);
@@ -124,11 +192,41 @@ static enum upload_state start(struct leadd *l, const char *upload, int in, stru
 	return UPLOAD_WAITS;
 }
 
-enum upload_state workbook_look(struct leadd *l, const char *upload, struct http_request *r, workbook_fn done, void *arg)
+/* A name that ends so. */
+static bool is_named(const char *name, const char *ending)
+{
+	size_t len = strlen(name), end = strlen(ending);
+
+	return len >= end && strcasecmp(name + len - end, ending) == 0;
+}
+
+/* NULL, or what is wrong with a file of that name and kind. */
+static const char *wrong_kind(const char *name, enum file_kind kind)
+{
+	bool book = is_named(name, ".xlsx") || is_named(name, ".xlsm") || is_named(name, ".xls");
+
+	switch (kind) {
+	case FILE_OLD_BOOK:
+		return "an old workbook (.xls), or one with a password: save it as .xlsx or CSV";
+	case FILE_MARKUP:
+		return book ? "named like a workbook, but a web page (HTML or XML): open it and save it as .xlsx or CSV"
+			    : "a web page (HTML or XML), neither CSV nor a workbook (.xlsx)";
+	case FILE_OTHER:
+		return "neither CSV nor a workbook (.xlsx)";
+	case FILE_TEXT:
+		return book ? "named like a workbook, but its content is none; a CSV file is named .csv" : NULL;
+	default:
+		return NULL;
+	}
+}
+
+enum upload_state workbook_look(struct leadd *l, const char *upload, const char *sheet, struct http_request *r, workbook_fn done, void *arg)
 {
 	enum upload_state ret = UPLOAD_REFUSED;
-	char path[4096], text[4200], fresh[4200], head[8];
+	char path[4096], text[4200], fresh[4200], head[64], name[RUN_TEXT];
+	enum file_kind kind = FILE_OTHER;
 	struct stat st = {0};
+	const char *wrong;
 	ssize_t n = -1;
 	int fd = upload_path(l, upload, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
@@ -136,20 +234,26 @@ enum upload_state workbook_look(struct leadd *l, const char *upload, struct http
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		n = pread(fd, head, sizeof(head), 0);
 	}
+	if (n >= 0) {
+		kind = file_kind(head, (size_t)n);
+	}
+	upload_name(l, upload, name);
 	if (n < 0) {
 		http_reply_problem(r, 500, "upload-unreadable", "'upload': %s", strerror(errno));
-	} else if (file_kind(head, (size_t)n) == FILE_TEXT) {
+	} else if ((wrong = wrong_kind(name, kind)) != NULL) {
+		http_reply_problem(r, 415, "unknown-file", "'upload': %s", wrong);
+	} else if (kind == FILE_TEXT && sheet[0] != 0) {
+		http_reply_problem(r, 400, "bad-sheet", "'sheet': a CSV file has no sheets");
+	} else if (kind == FILE_TEXT) {
 		ret = UPLOAD_IS_TEXT;
-	} else if (file_kind(head, (size_t)n) == FILE_OLD_BOOK) {
-		http_reply_problem(r, 415, "unknown-file", "'upload': an old workbook (.xls), or one with a password: save it as .xlsx or CSV");
-	} else if (file_kind(head, (size_t)n) == FILE_OTHER) {
-		http_reply_problem(r, 415, "unknown-file", "'upload': neither CSV nor a workbook (.xlsx)");
 	} else if ((size_t)st.st_size > XLSX_BYTES) {
 		http_reply_problem(r, 413, "workbook-too-large", "'upload': a workbook has at most %zu MiB; CSV may have more", XLSX_BYTES >> 20);
-	} else if (access(text, R_OK) == 0) {
-		ret = UPLOAD_IS_BOOK;
+	} else if (access(text, R_OK) != 0) {
+		ret = start(l, upload, sheet, fd, r, done, arg);
+	} else if (!same_sheet(l, upload, sheet)) {
+		http_reply_problem(r, 409, "other-sheet", "'sheet': another sheet of this upload was read before: upload it again for this one");
 	} else {
-		ret = start(l, upload, fd, r, done, arg);
+		ret = UPLOAD_IS_BOOK;
 	}
 	if (fd >= 0) {
 		close(fd);

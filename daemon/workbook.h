@@ -13,8 +13,14 @@ enum upload_state {
 };
 /* ok false: r was answered, or nobody waits any more. */
 typedef void (*workbook_fn)(void *arg, bool ok);
-/* What a whole upload is, by its content. */
-enum upload_state workbook_look(struct leadd *l, const char *upload, struct http_request *r, workbook_fn done, void *arg);
+#define SHEET_TEXT 128 /* of a sheet's name in UTF-8, with its end: 31 characters */
+/*
+ * What a whole upload is, by its content; a name that promises something else is refused. sheet: the name or number of the one that is wanted; ""
+ * for the first to see. An upload is read once: another sheet of it takes another upload.
+ */
+enum upload_state workbook_look(struct leadd *l, const char *upload, const char *sheet, struct http_request *r, workbook_fn done, void *arg);
+/* `sheet` of a body, "" when there is none; false when that was answered already. */
+bool workbook_sheet(struct json_object *body, struct http_request *r, char ret[SHEET_TEXT]);
 void workbook_stop(struct leadd *l);
 
 /* --- workbook_export.c --- */
@@ -30,5 +36,5 @@ void workbook_export_stop(struct leadd *l);
 #define WORKBOOK_REFUSED 2
 #define WORKBOOK_FULL 3
 #define WORKBOOK_NUMBERS (1u << 0 | 1u << 3) /* columns of an export that are numbers of ours: lead, spent */
-int workbook_read_main(void);
+int workbook_read_main(const char *sheet); /* NULL: the first to see */
 int workbook_write_main(const char *tmp_dir);

@@ -1,8 +1,8 @@
 /*
  * The children that read and write workbooks. Both get their file as descriptor 3 and the place for the result as 4:
  *
- *   leadd --xlsx-to-csv       a workbook that somebody sent, in the sandbox before its first byte is looked at
- *   leadd --csv-to-xlsx DIR   our own rows; DIR for temporary files
+ *   leadd --xlsx-to-csv [SHEET]  a workbook that somebody sent, in the sandbox before its first byte is looked at
+ *   leadd --csv-to-xlsx DIR      our own rows; DIR for temporary files
  *
  * Exit: 0 done, 2 the file is not what it should be, 3 the disk is full, 1 anything else; the reason on stdout.
  */
@@ -55,8 +55,9 @@ static int tell(int rc, const struct lead_error *err)
 
 /* --- a workbook in --- */
 
-static int convert(size_t len, struct lead_error *err)
+static int convert(size_t len, const char *sheet, struct lead_error *err)
 {
+	const struct xlsx_options o = {.sheet = sheet};
 	const void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, IN_FD, 0);
 	int out = OUT_FD, rc;
 
@@ -64,7 +65,7 @@ static int convert(size_t len, struct lead_error *err)
 		return lead_fail(err, LEAD_EIO, "the workbook cannot be read: %s", strerror(errno));
 	}
 	errno = 0;
-	rc = xlsx_to_csv(bytes, len, NULL, write_all, &out, err);
+	rc = xlsx_to_csv(bytes, len, &o, write_all, &out, err);
 	if (rc == LEAD_EIO && errno == ENOSPC) {
 		rc = lead_fail(err, LEAD_EFULL, "there is no room for the sheet's text");
 	}
@@ -74,7 +75,7 @@ static int convert(size_t len, struct lead_error *err)
 	return rc;
 }
 
-int workbook_read_main(void)
+int workbook_read_main(const char *sheet)
 {
 	static const struct sandbox_bounds bounds = {.memory_bytes = READ_MEMORY, .file_bytes = UINT64_C(1) << 30, .cpu_s = CPU_S};
 	struct lead_error err = {0};
@@ -85,7 +86,7 @@ int workbook_read_main(void)
 		return tell(lead_fail(&err, LEAD_EBUG, "no file was given"), &err);
 	}
 	rc = sandbox_enter(&bounds, &err);
-	rc = rc == 0 ? convert((size_t)st.st_size, &err) : rc;
+	rc = rc == 0 ? convert((size_t)st.st_size, sheet, &err) : rc;
 	_exit(tell(rc, &err)); /* what else an end does has no place in the sandbox */
 }
 

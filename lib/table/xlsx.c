@@ -13,6 +13,19 @@
 #define SHEET_XML ((uint64_t)2 << 30)
 #define MAX_SHEETS 1000
 
+/* `<html`, `<!DOCTYPE`, `<?xml`: a tag where the text begins. */
+static bool is_markup(const char *p, size_t len)
+{
+	const char *end = p + len;
+
+	p += len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+	while (p < end && *p != 0 && strchr(" \t\r\n", *p) != NULL) {
+		p++;
+	}
+	return end - p >= 2 && *p == '<' &&
+	       (p[1] == '!' || p[1] == '?' || (p[1] >= 'a' && p[1] <= 'z') || (p[1] >= 'A' && p[1] <= 'Z'));
+}
+
 enum file_kind file_kind(const void *bytes, size_t len)
 {
 	static const struct {
@@ -33,7 +46,7 @@ enum file_kind file_kind(const void *bytes, size_t len)
 			return kinds[i].kind;
 		}
 	}
-	return FILE_TEXT;
+	return is_markup(bytes, len) ? FILE_MARKUP : FILE_TEXT;
 }
 
 /* --- parts --- */
@@ -174,21 +187,39 @@ static void workbook_begin(struct xml *x, const char *name, const char **pairs)
 	}
 }
 
-static int find_sheet(struct way *w, const char *wanted)
+/* 1 .. MAX_SHEETS; 0: no number. */
+static unsigned long number_of(const char *wanted)
 {
-	struct buf known = {0};
+	return wanted[0] != 0 && wanted[strspn(wanted, "0123456789")] == 0 && strlen(wanted) <= 4 ? strtoul(wanted, NULL, 10) : 0;
+}
+
+/* The one of that name, else of that number, else NULL; without a wish the first to see. */
+static const struct sheet_name *choose_sheet(const struct way *w, const char *wanted)
+{
+	unsigned long number = wanted != NULL ? number_of(wanted) : 0;
 
 	for (size_t i = 0; i < w->n_sheets; i++) {
 		const struct sheet_name *s = &w->sheets[i];
-		const struct relation *r = relation_of(w, s->id, "worksheet");
 
-		if (r != NULL && (wanted != NULL ? strcmp(s->name, wanted) == 0 : !s->hidden)) {
-			(void)snprintf(w->b->sheet, sizeof(w->b->sheet), "%s", s->name);
-			(void)snprintf(w->b->sheet_path, sizeof(w->b->sheet_path), "%s", r->path);
-			buf_free(&known);
-			return 0;
+		if (relation_of(w, s->id, "worksheet") != NULL && (wanted != NULL ? strcmp(s->name, wanted) == 0 : !s->hidden)) {
+			return s;
 		}
-		buf_printf(&known, "%s%s", known.len > 0 ? ", " : "", s->name);
+	}
+	return number >= 1 && number <= w->n_sheets && relation_of(w, w->sheets[number - 1].id, "worksheet") != NULL ? &w->sheets[number - 1] : NULL;
+}
+
+static int find_sheet(struct way *w, const char *wanted)
+{
+	const struct sheet_name *s = choose_sheet(w, wanted);
+	struct buf known = {0};
+
+	if (s != NULL) {
+		(void)snprintf(w->b->sheet, sizeof(w->b->sheet), "%s", s->name);
+		(void)snprintf(w->b->sheet_path, sizeof(w->b->sheet_path), "%s", relation_of(w, s->id, "worksheet")->path);
+		return 0;
+	}
+	for (size_t i = 0; i < w->n_sheets; i++) {
+		buf_printf(&known, "%s%s", known.len > 0 ? ", " : "", w->sheets[i].name);
 	}
 	if (wanted != NULL) {
 		(void)lead_fail(w->b->err, LEAD_EINPUT, "there is no sheet '%.60s', only %.200s",

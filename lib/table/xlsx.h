@@ -19,15 +19,16 @@
 
 enum file_kind {
 	FILE_TEXT,     /* CSV, as far as its first bytes say */
+	FILE_MARKUP,   /* HTML or XML: what some programs give the name .xls or .xlsx */
 	FILE_ZIP,      /* perhaps a workbook */
 	FILE_OLD_BOOK, /* .xls, or a workbook with a password */
 	FILE_OTHER,    /* something else that is no text: PDF, pictures, other archives */
 };
-/* By the first bytes; 8 are enough. */
+/* By the first bytes; 64 are enough. */
 enum file_kind file_kind(const void *bytes, size_t len);
 
 struct xlsx_options {
-	const char *sheet;   /* its name; NULL: the first one that is not hidden */
+	const char *sheet;   /* its name, or else its number from 1 on; NULL: the first one that is not hidden */
 	uint64_t max_output; /* bytes of CSV; 0: 512 MiB */
 };
 

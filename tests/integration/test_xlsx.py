@@ -154,6 +154,45 @@ def test_the_first_sheet_to_see(night):
     assert night.wait_end(run)["total"] == 2
 
 
+def test_the_sheet_that_is_wanted(night):
+    book = openpyxl.load_workbook(io.BytesIO(book_of(book_of_people(2))))
+    for title, n in (("People", 4), ("2", 6)):
+        sheet = book.create_sheet(title)
+        for row in book_of_people(n):
+            sheet.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    file = night.folder / "sheets.xlsx"
+    file.write_bytes(out.getvalue())
+    for sheet, n in (("People", 4), ("3", 6), ("2", 6), ("1", 2)):  # a name goes before a number
+        text, rc = night.leadctl("--json", "run", "start", str(file), "--campaign", "demo", "--sheet", sheet)
+        assert rc == 0, text
+        assert night.wait_end(json.loads(text)["run"])["total"] == n, sheet
+    text, rc = night.leadctl("run", "start", str(file), "--campaign", "demo", "--sheet", "Persons")
+    assert rc != 0 and "there is no sheet 'Persons', only Leads, People, 2" in text
+    upload = night.upload(out.getvalue())
+    plan = {"campaign": "demo", "upload": upload, "sheet": "People"}
+    assert night.post("/v1/runs", plan)["run"]
+    assert night.post("/v1/runs", plan)["run"]
+    with pytest.raises(Refused) as e:
+        night.post("/v1/runs", plan | {"sheet": "2"})
+    assert e.value.status == 409 and json.loads(e.value.body)["code"] == "other-sheet"
+    with pytest.raises(Refused) as e:
+        night.post("/v1/runs", {"campaign": "demo", "upload": night.upload(people(2)), "sheet": "2"})
+    assert e.value.status == 400 and "a CSV file has no sheets" in e.value.body
+
+
+def test_names_that_promise_something_else(night):
+    for name, data, words in (("people.xlsx", b"<html><table><tr><td>email", "a web page"), ("people.csv", b"<!DOCTYPE html>", "a web page"),
+                              ("people.xlsx", people(2), "a CSV file is named .csv"), ("people.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "old workbook"),
+                              ("people.csv", zip_of({"a.csv": "email"}), "an archive, but no workbook")):
+        upload = night.post("/v1/uploads", {"name": name, "size": len(data)})["upload"]
+        night.request("PUT", f"/v1/uploads/{upload}?offset=0", data)
+        with pytest.raises(Refused) as e:
+            night.post("/v1/runs", {"campaign": "demo", "upload": upload})
+        assert e.value.status in (415, 422) and words in e.value.body, (name, e.value.body)
+
+
 def test_a_plan_over_a_workbook(night):
     upload = night.upload(book_of(book_of_people(5)))
     plan = night.post("/v1/plans", {"campaign": "demo", "upload": upload})

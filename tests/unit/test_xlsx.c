@@ -174,6 +174,11 @@ static void test_kinds(void **state)
 			     8),
 	    FILE_TEXT);
 	assert_int_equal(file_kind("", 0), FILE_TEXT);
+	assert_int_equal(file_kind("<html><body>", 12), FILE_MARKUP);
+	assert_int_equal(file_kind("\xEF\xBB\xBF\r\n <!DOCTYPE html>", 20), FILE_MARKUP);
+	assert_int_equal(file_kind("<?xml version", 13), FILE_MARKUP);
+	assert_int_equal(file_kind("<,b,c\n", 6), FILE_TEXT);
+	assert_int_equal(file_kind("   <", 4), FILE_TEXT);
 }
 
 /* --- out --- */
