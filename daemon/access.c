@@ -27,8 +27,11 @@ static uint32_t rights_of(const struct token *t)
 	return rights;
 }
 
-/* Digests are compared, and all of them: neither how long a token is nor how much of it is right shows in the time taken. */
-bool access_token(void *app, const char *token, size_t len, uint32_t *ret_rights)
+/*
+ * Digests are compared, and all of them: neither how long a token is nor how much of it is right shows in the time taken.
+ * ret_name: of the first that fits; may be NULL.
+ */
+static bool token_find(void *app, const char *token, size_t len, uint32_t *ret_rights, const char **ret_name)
 {
 	const struct config *c = engine_config(((struct leadd *)app)->engine);
 	unsigned char asked[crypto_generichash_BYTES], known[crypto_generichash_BYTES];
@@ -44,11 +47,34 @@ bool access_token(void *app, const char *token, size_t len, uint32_t *ret_rights
 		crypto_generichash(known, sizeof(known), (const unsigned char *)s->text, s->len, NULL, 0);
 		if (sodium_memcmp(asked, known, sizeof(asked)) == 0) {
 			*ret_rights |= rights_of(&c->tokens[i]);
+			if (ret_name != NULL && !found) {
+				*ret_name = c->tokens[i].name;
+			}
 			found = true;
 		}
 	}
 	sodium_memzero(known, sizeof(known));
 	return found;
+}
+
+bool access_token(void *app, const char *token, size_t len, uint32_t *ret_rights)
+{
+	return token_find(app, token, len, ret_rights, NULL);
+}
+
+void access_who(struct leadd *l, struct http_request *r, char *out, size_t size)
+{
+	const char *token = http_bearer(r), *name = NULL;
+	uid_t uid = http_peer_uid(r);
+	uint32_t rights = 0;
+
+	if (uid != (uid_t)-1) {
+		(void)snprintf(out, size, "uid %lu", (unsigned long)uid);
+	} else if (token != NULL && token_find(l, token, strlen(token), &rights, &name)) {
+		(void)snprintf(out, size, "token %s", name);
+	} else {
+		(void)snprintf(out, size, "nobody known");
+	}
 }
 
 int access_listen(struct leadd *l, struct lead_error *err)

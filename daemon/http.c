@@ -238,7 +238,7 @@ static uint32_t user_rights(struct http *h, const struct http_conn *c)
 }
 
 /* RFC 6750: the token of `Authorization: Bearer TOKEN`. NULL: there is none. */
-static const char *bearer(struct http_request *r)
+const char *http_bearer(struct http_request *r)
 {
 	const char *text = http_header(r, "Authorization");
 
@@ -252,7 +252,7 @@ static const char *bearer(struct http_request *r)
 /* False: a token is there, and wrong. */
 static bool token_rights(struct http_request *r)
 {
-	const char *token = bearer(r);
+	const char *token = http_bearer(r);
 
 	r->rights = 0;
 	if (token != NULL && (r->h->o.token == NULL || !r->h->o.token(r->h->o.app, token, strlen(token), &r->rights))) {
@@ -276,7 +276,7 @@ static bool identify(struct http_request *r, struct http_fault *ret)
 		r->challenge = "Bearer realm=\"leadd\", error=\"invalid_token\"";
 		*ret = (struct http_fault){401, "bad-token", "there is no such token"};
 		return false;
-	} else if (r->route->right != HTTP_PUBLIC && bearer(r) == NULL) {
+	} else if (r->route->right != HTTP_PUBLIC && http_bearer(r) == NULL) {
 		r->challenge = "Bearer realm=\"leadd\"";
 		*ret = (struct http_fault){401, "no-token", "a token is needed here: Authorization: Bearer ..."};
 		return false;

@@ -78,6 +78,8 @@ const char *http_header(struct http_request *r, const char *name);
 const void *http_body(struct http_request *r, size_t *ret_len);
 /* The body as a JSON object (empty body: an empty object) of known members. On failure a 400 problem was already sent and NULL comes back. */
 struct json_object *http_body_json(struct http_request *r);
+/* The token of `Authorization: Bearer TOKEN`; NULL: there is none. */
+const char *http_bearer(struct http_request *r);
 uid_t http_peer_uid(struct http_request *r); /* (uid_t)-1 on TCP */
 /* May the caller do more than the route asked for? */
 bool http_may(struct http_request *r, enum http_right right);

@@ -242,6 +242,7 @@ int cmd_run_watch(struct ctl *c, const struct args *a);
 int cmd_run_pause(struct ctl *c, const struct args *a);
 int cmd_run_resume(struct ctl *c, const struct args *a);
 int cmd_run_cancel(struct ctl *c, const struct args *a);
+int cmd_run_approve(struct ctl *c, const struct args *a);
 int cmd_run_retry(struct ctl *c, const struct args *a);
 int cmd_run_export(struct ctl *c, const struct args *a);
 int cmd_run_rejects(struct ctl *c, const struct args *a);

@@ -34,6 +34,10 @@ static const struct option start_options[] = {
     {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)",
 	.min = 1, .max = 1000},
     {"limit", OPTION_NUMBER, "N", "only the first N rows", .min = 1, .max = 1000000000},
+    {"sample", OPTION_NUMBER, "N",
+	"the first N leads go all the way, the others wait for `run approve`", .min = 1,
+	.max = 1000000000},
+    {"preview", OPTION_FLAG, NULL, "buy nothing until `run approve`: free calls are made"},
     {"paused", OPTION_FLAG, NULL, "import, but start nothing until `run resume`"},
     {"watch", OPTION_FLAG, NULL, "go on with `run watch`", .letter = 'w'},
     {NULL},
@@ -67,6 +71,13 @@ static const struct option plan_options[] = {
 	}
 
 static const struct option list_options[] = {LIMIT_OPTION, {NULL}};
+
+static const struct option approve_options[] = {
+    {"stage", OPTION_TEXT, "NAME",
+	"only this approval stage, or `sample`, `preview`, `cost`; may be given before anything "
+	"waits there"},
+    {NULL},
+};
 
 static const struct option retry_options[] = {
     {"outcome", OPTION_LIST, OUTCOMES, "leads with these outcomes (default: failed,parked)"},
@@ -195,6 +206,10 @@ const struct command commands[] = {
     {"run resume", "RUN", NULL, cmd_run_resume, "go on with a paused run", NULL},
     {"run cancel", "RUN", NULL, cmd_run_cancel, "end a run for good",
 	"What is in flight is finished and kept; leads without an outcome become parked."},
+    {"run approve", "RUN", approve_options, cmd_run_approve, "release what waits for a person",
+	"Whatever of the run waits now: the leads beyond a sample, a preview, an approval stage of "
+	"the pipeline, a run that may cost more than its campaign's approve_above. `run show` says "
+	"what that is and what it will cost. It goes on where it was; who released it is kept."},
     {"run retry", "RUN", retry_options, cmd_run_retry,
 	"put leads back to the stage where they ended", NULL},
     {"run export", "RUN", export_options, cmd_run_export, "the results as of now",

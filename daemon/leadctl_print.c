@@ -157,7 +157,7 @@ enum color color_of_state(const char *state)
 	    {"closed", GREEN}, {"confirmed", GREEN}, {"settled", GREEN}, {"failed", RED},
 	    {"open", RED}, {"cancelled", RED}, {"in-doubt", RED}, {"paused", YELLOW},
 	    {"parked", YELLOW}, {"held", YELLOW}, {"draining", YELLOW}, {"half-open", YELLOW},
-	    {"retrying", YELLOW}};
+	    {"retrying", YELLOW}, {"waiting-approval", YELLOW}};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(words[i].word, state) == 0) {

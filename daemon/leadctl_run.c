@@ -61,6 +61,10 @@ struct json_object *start_body(const struct args *a, const char *upload, const c
 	add_number(o, "priority", a, "priority");
 	add_number(o, "share", a, "share");
 	add_number(o, "limit", a, "limit");
+	add_number(o, "sample", a, "sample");
+	if (args_has(a, "preview")) {
+		json_object_object_add(o, "preview", json_object_new_boolean(true));
+	}
 	json_object_object_add(o, "paused", json_object_new_boolean(args_has(a, "paused")));
 	return o;
 }
@@ -172,12 +176,12 @@ static void print_prompts(struct ctl *c, struct json_object *run)
 static void print_stages(struct ctl *c, struct json_object *run)
 {
 	static const char *const counts[] = {"waiting", "in_flight", "retrying", "held", "ok",
-	    "empty", "rejected", "failed", "calls"};
+	    "empty", "rejected", "failed", "unchanged", "calls"};
 	struct json_object *stages = get_list(run, "stages");
 	struct table t;
 
 	table_init(&t, "STAGE KIND WAITING> IN_FLIGHT> RETRYING> HELD> OK> EMPTY> REJECTED> "
-		       "FAILED> CALLS> SPENT>");
+		       "FAILED> UNCHANGED> CALLS> SPENT>");
 	for (size_t i = 0; i < list_length(stages); i++) {
 		struct json_object *stage = list_at(stages, i);
 
@@ -219,6 +223,28 @@ static void print_forecast(struct ctl *c, struct json_object *run)
 	}
 }
 
+/* What a person has to release, and what happened of that kind. */
+static void print_approval(struct ctl *c, struct json_object *run)
+{
+	struct json_object *a = get_object(run, "approval"), *notes = get_list(run, "notes");
+	const char *currency = get_text(run, "currency");
+
+	if (a != NULL) {
+		const char *worst = show_money(c, a, "worst_micro", currency);
+
+		print_field(c, "approval", "%s", get_text(a, "text"));
+		print_field(c, "", "%" PRId64 " leads wait; releasing them costs about %s, at most %s",
+		    get_int(a, "leads"), show_money(c, a, "estimate_micro", currency), worst);
+		print_field(c, "", "release: leadctl run approve %" PRId64, get_int(run, "run"));
+	}
+	for (size_t i = 0; i < list_length(notes); i++) {
+		struct json_object *n = list_at(notes, i);
+
+		print_field(c, i == 0 ? "notes" : "", "%s %s by %s: %s", show_time(c, n, "at"),
+		    get_text(n, "kind"), get_text(n, "who"), get_text(n, "what"));
+	}
+}
+
 void run_print(struct ctl *c, struct json_object *run)
 {
 	const char *state = get_text(run, "state");
@@ -242,6 +268,7 @@ void run_print(struct ctl *c, struct json_object *run)
 		print_field(c, "waiting for", "%s", get_text(run, "waiting_for"));
 	}
 	print_forecast(c, run);
+	print_approval(c, run);
 	if (get_has(run, "results")) {
 		print_field(c, "results", "%s", get_text(run, "results"));
 	}
@@ -346,6 +373,33 @@ int cmd_run_resume(struct ctl *c, const struct args *a)
 int cmd_run_cancel(struct ctl *c, const struct args *a)
 {
 	return change(c, a, "cancel");
+}
+
+int cmd_run_approve(struct ctl *c, const struct args *a)
+{
+	struct json_object *body, *run;
+	uint64_t number;
+	int rc;
+
+	if (!args_run(a, 0, &number)) {
+		return CTL_USAGE;
+	}
+	body = json_object_new_object();
+	if (args_text(a, "stage") != NULL) {
+		add_text(body, "stage", args_text(a, "stage"));
+	}
+	rc = api_send(c, "POST", body, &run, "/v1/runs/%" PRIu64 "/approve", number);
+	json_object_put(body);
+	if (rc != CTL_OK) {
+		return rc;
+	}
+	if (c->json) {
+		print_json(run);
+	} else {
+		print_line(c, PLAIN, "run %" PRIu64 " approved, now %s", number, get_text(run, "state"));
+	}
+	json_object_put(run);
+	return CTL_OK;
 }
 
 int cmd_run_retry(struct ctl *c, const struct args *a)

@@ -88,6 +88,8 @@ void command_send(struct leadd *l, struct command *c, struct http_request *r, vo
 void command_problem(struct http_request *r, const struct command *c);
 
 /* access.c: the API on TCP. */
+/* Who asks, for the record: `uid 1000` or `token NAME`. */
+void access_who(struct leadd *l, struct http_request *r, char *out, size_t size);
 bool access_token(void *app, const char *token, size_t len, uint32_t *ret_rights); /* http_options.token */
 int access_listen(struct leadd *l, struct lead_error *err) MUST_CHECK;
 void access_put(const struct leadd *l, struct json_object *o);                     /* `listen` of the status */

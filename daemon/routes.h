@@ -45,6 +45,12 @@ void get_lead(void *app, struct http_request *r);
 /* A run as a body describes it; the names in `c`. LEAD_EINPUT. */
 int run_body(const struct config *c, struct json_object *body, struct run_row *ret, struct lead_error *err) MUST_CHECK;
 
+/* 200 or `status` with the run object, or 404. */
+void reply_run(struct leadd *l, struct http_request *r, int status, uint32_t run);
+
+/* routes_approve.c */
+void post_approve(void *app, struct http_request *r);
+
 /* routes_suppress.c */
 void get_suppressions(void *app, struct http_request *r);
 void post_suppressions(void *app, struct http_request *r);

@@ -47,7 +47,7 @@ void get_runs(void *app, struct http_request *r)
 	txn_abort(t);
 }
 
-static void reply_run(struct leadd *l, struct http_request *r, int status, uint32_t run)
+void reply_run(struct leadd *l, struct http_request *r, int status, uint32_t run)
 {
 	struct txn *t = read_begin(l, r);
 	struct json_object *o;
@@ -185,12 +185,14 @@ static int read_by(struct json_object *body, const char *what, int64_t *ret, str
 
 static int start_numbers(struct json_object *body, struct run_row *row, struct lead_error *err)
 {
-	int64_t budget = -1, priority = 100, share = 1, limit = 0;
+	int64_t budget = -1, priority = 100, share = 1, limit = 0, sample = 0;
 	bool paused = false;
 
 	if (json_get_int(body, "budget_micro", "the run", 0, INT64_MAX, &budget, err) < 0 ||
 	    json_get_int(body, "priority", "the run", 0, 255, &priority, err) < 0 ||
 	    json_get_int(body, "share", "the run", 1, 1000, &share, err) < 0 ||
+	    json_get_int(body, "sample", "the run", 1, UINT32_MAX, &sample, err) < 0 ||
+	    json_get_bool(body, "preview", "the run", &row->preview, err) < 0 ||
 	    json_get_int(body, "limit", "the run", 1, UINT32_MAX, &limit, err) < 0 || json_get_bool(body, "paused", "the run", &paused, err) < 0 ||
 	    read_by(body, "the run", &row->by_us, err) < 0) {
 		return LEAD_EINPUT;
@@ -199,6 +201,7 @@ static int start_numbers(struct json_object *body, struct run_row *row, struct l
 	row->priority = (uint8_t)priority;
 	row->share = (uint32_t)share;
 	row->max_rows = (uint64_t)limit;
+	row->sample = (uint32_t)sample;
 	row->state = paused ? RUN_PAUSED : RUN_RUNNING;
 	return 0;
 }

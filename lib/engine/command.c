@@ -2,8 +2,8 @@
  * What people ask for, applied within a turn and answered after its commit. Commands that touch many items (retry,
  * cancel, parking what is held) walk the items in slices of a turn each (tasks_step, runs_sweep).
  */
+#include "lib/engine/approve.h"
 #include "lib/engine/recall.h"
-#include "lib/engine/state.h"
 
 #define NOT_FOUND 1
 #define WRONG_STATE 2
@@ -172,6 +172,8 @@ static void run_command(struct engine *e, struct command *c)
 		run_retry(e, c, r);
 	} else if (c->kind == COMMAND_RECALL) {
 		run_recall(e, c, r);
+	} else if (c->kind == COMMAND_APPROVE) {
+		command_approve(e, c, r);
 	} else if (c->kind == COMMAND_WRITTEN) {
 		run_written(e, c, r);
 	} else {

@@ -369,7 +369,8 @@ static const char *vars_json(struct reading *r, const struct yaml_node *vars, co
 
 static void read_campaigns(struct reading *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"pipeline", "organisation", "budget", "run_budget", "vars", NULL};
+	static const char *const keys[] = {"pipeline", "organisation", "budget", "run_budget", "approve_above", "mask", "vars", NULL};
+	static const char *const mask_words[] = {"never", "until-approved", NULL};
 	const struct yaml_node *node = yaml_get(root, "campaigns");
 	struct config *c = r->c;
 
@@ -377,13 +378,17 @@ static void read_campaigns(struct reading *r, const struct yaml_node *root)
 	for (const struct yaml_node *n = node != NULL ? node->first : NULL; c->campaigns != NULL && n != NULL; n = n->next) {
 		struct campaign *m = &c->campaigns[c->n_campaigns];
 		const char *pipeline = NULL;
+		int mask = 0;
 
 		if (n->key == NULL || !yaml_only_keys(c->yaml, n, keys, "campaign", r->p)) {
 			continue;
 		}
-		*m = (struct campaign){.name = n->key, .organisation = "default", .run_budget_micro = -1};
+		*m = (struct campaign){.name = n->key, .organisation = "default", .run_budget_micro = -1, .approve_above_micro = -1};
 		(void)yaml_read_string(c->yaml, n, "organisation", &m->organisation, r->p);
 		(void)yaml_read_money(c->yaml, n, "run_budget", &m->run_budget_micro, r->p);
+		(void)yaml_read_money(c->yaml, n, "approve_above", &m->approve_above_micro, r->p);
+		(void)yaml_read_word(c->yaml, n, "mask", mask_words, &mask, r->p);
+		m->mask = mask == 1;
 		read_budget(r, n, &m->budget);
 		m->vars_json = vars_json(r, yaml_get(n, "vars"), n->key);
 		if (!yaml_read_string(c->yaml, n, "pipeline", &pipeline, r->p)) {

@@ -18,6 +18,8 @@ struct campaign {
 	struct pipeline *pipeline;
 	struct budget budget;
 	int64_t run_budget_micro;   /* default for its runs; -1: none */
+	int64_t approve_above_micro; /* a run that may cost more waits to be approved; -1: none does */
+	bool mask;                  /* `until-approved`: who the leads are is told when the run is */
 	const char *vars_json;      /* object: what `.campaign.x` reads */
 };
 
@@ -37,6 +39,7 @@ enum notice {
 	NOTICE_BREAKER,
 	NOTICE_BUDGET,
 	NOTICE_STORE,       /* no new work is taken */
+	NOTICE_APPROVAL,    /* a run waits to be approved */
 	NOTICE_TEST,        /* somebody asked whether it works */
 	NOTICES
 };

@@ -16,6 +16,7 @@ static const char *const words[] = {
     [NOTICE_BREAKER] = "breaker",
     [NOTICE_BUDGET] = "budget",
     [NOTICE_STORE] = "store-full",
+    [NOTICE_APPROVAL] = "approval",
     [NOTICE_TEST] = "test",
     [NOTICES] = NULL,
 };
@@ -125,7 +126,7 @@ static void read_webhook(struct config *c, const struct yaml_node *notify, struc
 static void read_on(struct config *c, const struct yaml_node *notify, struct problems *p)
 {
 	const struct yaml_node *node = yaml_get(notify, "on");
-	const char *const known[] = {"run-done", "run-failed", "quota", "key", "overbilled", "breaker", "budget", "store-full", NULL};
+	const char *const known[] = {"run-done", "run-failed", "quota", "key", "overbilled", "breaker", "budget", "store-full", "approval", NULL};
 	const char **list = NULL;
 	size_t n = node != NULL ? yaml_read_strings(c->yaml, notify, "on", &list, p) : 0;
 

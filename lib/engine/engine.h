@@ -78,6 +78,7 @@ void engine_import(struct engine *e, uint32_t run, const void *bytes, size_t len
 enum command_kind {
 	COMMAND_START,       /* run: start_* */
 	COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, /* run */
+	COMMAND_APPROVE,     /* run, who; stage: only that (empty: all that something waits for) */
 	COMMAND_RETRY,       /* run, outcomes, lead (0: all), by_us, budget_micro */
 	COMMAND_RECALL,      /* run, unsent_only */
 	COMMAND_WRITTEN,     /* run: its results are on disk; summary */
@@ -123,6 +124,7 @@ struct command {
 	char idem[129];             /* Idempotency-Key, empty for none */
 	uint64_t idem_body;         /* hash of the request's body */
 	struct upload_row upload;
+	char stage[64], who[64];    /* APPROVE; who: `uid 1000`, the name of a token */
 	char service[64], limit[64];
 	struct window_spec window;
 	struct config *config;      /* RELOAD: counted, taken */
@@ -134,7 +136,7 @@ struct command {
 	/* results */
 	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
 	struct lead_error err;
-	uint64_t count;             /* RETRY: items put back; RECALL: items opened for it; START: run number; SENT: 1 when it was given up */
+	uint64_t count;             /* RETRY: items put back; APPROVE: things released; RECALL: items opened for it; START: run number; SENT: 1 when it was given up */
 	/* Called once, after the commit (or the refusal). Then the command is freed. May be NULL. */
 	void (*done)(void *ctx, struct command *c);
 	void *ctx;

@@ -23,7 +23,13 @@ uint64_t finish_begun_at(const struct run *r, size_t p)
 	uint64_t n = r->in_flight[s] + r->retrying_begun[s];
 
 	if ((int)p != r->entry) {
-		return c->waiting + c->retrying;
+		n = c->waiting + c->retrying;
+		for (size_t i = 0; i < r->n_slots; i++) { /* nothing is kept for those that a person may never release */
+			uint32_t unasked = r->slots[i].stage == s && (r->slots[i].approvals & ~r->row.approved) != 0 ? r->slots[i].queued : 0;
+
+			n -= unasked <= n ? unasked : n;
+		}
+		return n;
 	}
 	for (size_t i = 0; i < r->n_slots; i++) {
 		n += r->slots[i].stage == s && !r->slots[i].starts ? r->slots[i].queued : 0;
@@ -51,13 +57,24 @@ static int64_t most_at(const struct stage *st, const struct lane *l)
 			sum += st->steps[k].call->price_micro * (1 + (int64_t)st->gate_tries);
 		}
 	}
-	return sum;
+	return st->spend_at_most_micro >= 0 && st->spend_at_most_micro < sum ? st->spend_at_most_micro : sum;
+}
+
+int64_t finish_most(const struct stage *st)
+{
+	return most_at(st, NULL);
 }
 
 /* What it costs there when all goes well. */
 static int64_t plain_at(const struct stage *st, const struct lane *l)
 {
-	const struct step *first = st->n_steps > 0 ? &st->steps[0] : NULL;
+	size_t k = 0;
+	const struct step *first;
+
+	while (k + 1 < st->n_steps && !stage_affords(st, k, 0)) {
+		k++;
+	}
+	first = k < st->n_steps ? &st->steps[k] : NULL;
 
 	return first == NULL || first->call == NULL || (l != NULL && strcmp(first->service->name, l->name) != 0) ? 0 : first->call->price_micro;
 }

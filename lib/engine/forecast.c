@@ -135,6 +135,15 @@ static double in_time(struct engine *e, struct run *r, const struct flow *begun,
 	return least >= room ? 0 : share * (double)(room - least) / (double)(all - least);
 }
 
+int64_t forecast_cost(const struct run *r, const double leads[RUN_STAGES])
+{
+	struct flow f = {.cost = 0};
+
+	memcpy(f.leads, leads, sizeof(f.leads));
+	flow_on(r, &f);
+	return (int64_t)(f.cost + 0.5);
+}
+
 bool forecast_run(struct engine *e, struct run *r, struct forecast *ret)
 {
 	struct flow begun = {.cost = 0}, new = {.cost = 0};

@@ -268,8 +268,38 @@ static void refuse_item(struct engine *e, struct run *r, struct item *i, bool li
 	run_check_end(e, r);
 }
 
+/* Out of the queue without a call, and to where it goes instead. */
+static int leave(struct engine *e, struct run *r, struct item *i, void (*to)(struct engine *e, struct run *r, struct item *i))
+{
+	run_unqueue(e, r, i);
+	run_count(r, i->stage)->waiting--;
+	to(e, r, i);
+	e->more = true; /* it may wait elsewhere now */
+	run_touch(r);
+	run_check_end(e, r);
+	return 0;
+}
+
+int grant_down(struct engine *e, struct run *r, struct slot *s)
+{
+	uint32_t number = queue_head(e->txn, s->lane->number, r->id, s->rank);
+	struct item i;
+
+	if (number == 0 || !item_read(e->txn, r->id, number, &i)) {
+		s->queued = 0;
+		return 0;
+	}
+	run_unqueue(e, r, &i);
+	run_count(r, i.stage)->waiting--;
+	stage_down(e, r, &i, s->lane->name);
+	run_touch(r);
+	run_check_end(e, r);
+	return 1;
+}
+
 int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v)
 {
+	const struct stage *st = run_stage(r, s->stage);
 	uint32_t number = queue_head(e->txn, s->lane->number, r->id, s->rank);
 	char reason[ITEM_REASON] = "";
 	struct item i;
@@ -279,6 +309,9 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 	if (number == 0 || !item_read(e->txn, r->id, number, &i)) {
 		s->queued = 0; /* the store is right: nothing waits here */
 		return 0;
+	}
+	if (i.phase == PHASE_CALL && st != NULL && i.stage == s->stage && !stage_fits(e, st, &i)) {
+		return leave(e, r, &i, stage_too_dear);
 	}
 	c = call_new(e, s, v, &i);
 	if (c == NULL) {

@@ -5,7 +5,7 @@
  *
  *   sniff the whole file (unless told) -> from the start: header -> rows: record, suppressed?, free gates, identity, queue
  */
-#include "lib/engine/state.h"
+#include "lib/engine/approve.h"
 
 #include "lib/store/pack.h"
 
@@ -123,6 +123,7 @@ static void take_row(struct engine *e, struct run *r, uint32_t number, const voi
 		(void)snprintf(text, sizeof(text), "duplicate-%s", kind);
 		reject_row(e, r, &i, ITEM_DUPLICATE, text, of);
 	} else if (r->pipeline != NULL) {
+		approve_take(r, number);
 		stage_enter(e, r, &i, 0);
 	} else {
 		item_hold(e, r, &i, STAGE_GONE);

@@ -5,7 +5,7 @@
  * there are follows from the configuration alone. What is gone from the configuration is no longer told.
  */
 #include "lib/engine/show.h"
-#include "lib/engine/state.h"
+#include "lib/engine/approve.h"
 #include "lib/lead/suppression.h"
 #include "lib/store/suppress.h"
 #include "lib/table/prometheus.h"
@@ -331,11 +331,15 @@ static void put_budgets(struct engine *e, struct txn *t, struct now now, struct 
 
 static void put_runs(struct engine *e, struct buf *out)
 {
-	uint64_t states[RUN_STATES] = {0}, outcomes[ITEM_OUTCOMES] = {0};
+	uint64_t states[RUN_STATES] = {0}, outcomes[ITEM_OUTCOMES] = {0}, waiting = 0;
 	struct run *r, *next;
 
 	HASH_ITER(hh, e->runs, r, next) {
-		states[r->row.state]++;
+		struct approve_wait w;
+		bool waits = approve_waits(e, r, &w) && w.alone;
+
+		waiting += waits;
+		states[r->row.state] += !waits;
 		for (int i = 0; i < ITEM_OUTCOMES; i++) {
 			outcomes[i] += r->row.outcomes[i];
 		}
@@ -344,6 +348,7 @@ static void put_runs(struct engine *e, struct buf *out)
 	for (int i = 0; i < RUN_STATES; i++) {
 		prometheus_sample(out, "leadd_runs", LABELS("state", run_state_word((enum run_state)i)), (double)states[i]);
 	}
+	prometheus_sample(out, "leadd_runs", LABELS("state", "waiting-approval"), (double)waiting);
 	prometheus_family(out, "leadd_leads", PROMETHEUS_GAUGE, "Leads of all runs by outcome; open: they have none yet.");
 	for (int i = 0; i < ITEM_OUTCOMES; i++) {
 		prometheus_sample(out, "leadd_leads", LABELS("outcome", item_outcome_word((enum item_outcome)i)), (double)outcomes[i]);
@@ -421,6 +426,7 @@ static struct stage_count stage_sum(struct engine *e, const struct pipeline *p, 
 			sum.empty += c->empty;
 			sum.rejected += c->rejected;
 			sum.failed += c->failed;
+			sum.unchanged += c->unchanged;
 			sum.calls += c->calls;
 		}
 	}
@@ -435,7 +441,7 @@ static void put_stages(struct engine *e, bool calls, const char *name, struct bu
 		for (size_t s = 0; s < pl->n_stages && s < RUN_STAGES; s++) {
 			const struct stage_count sum = stage_sum(e, pl, s);
 			const struct { const char *word; uint64_t n; } states[] = {{"waiting", sum.waiting}, {"retrying", sum.retrying},
-			    {"held", sum.held}, {"ok", sum.ok}, {"empty", sum.empty}, {"rejected", sum.rejected}, {"failed", sum.failed}};
+			    {"held", sum.held}, {"ok", sum.ok}, {"empty", sum.empty}, {"rejected", sum.rejected}, {"failed", sum.failed}, {"unchanged", sum.unchanged}};
 
 			if (calls) {
 				prometheus_sample(out, name, LABELS("pipeline", pl->name, "stage", pl->stages[s].name), (double)sum.calls);

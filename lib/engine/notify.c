@@ -5,6 +5,7 @@
 #include "lib/engine/state.h"
 
 #include "lib/base/money.h"
+#include "lib/engine/approve.h"
 #include "lib/engine/show_put.h"
 
 #define REPEAT_US (3600 * US_PER_S)
@@ -301,6 +302,63 @@ void notify_budget(struct engine *e, struct run *r, struct slot *s, enum conditi
 	memcpy(key + 1, id.bytes, id.len);
 	if (mark_on(e, key, limit_micro)) {
 		tell_budget(e, r, s->lane, a, limit_micro);
+	}
+}
+
+/* --- approvals --- */
+
+static void key_of_approval(uint8_t key[TOLD_KEY], const struct run *r, uint32_t bit)
+{
+	memset(key, 0, TOLD_KEY);
+	key[0] = NOTICE_APPROVAL;
+	for (int i = 0; i < 4; i++) {
+		key[1 + i] = (uint8_t)(r->id >> (24 - 8 * i));
+	}
+	key[5] = (uint8_t)__builtin_ctz(bit);
+}
+
+static void tell_approval(struct engine *e, struct run *r, const struct approve_wait *w, uint32_t bit)
+{
+	struct json_object *o = json_object_new_object();
+	char subject[300], text[900], what[160], estimate[32], worst[32];
+
+	approve_text(e, r, w->missing, what);
+	money_write(w->estimate_micro, estimate);
+	money_write(w->worst_micro, worst);
+	(void)snprintf(subject, sizeof(subject), "run %u of %s waits for approval", r->id, r->row.campaign);
+	(void)snprintf(text, sizeof(text),
+	    "%s: %s.\n%llu leads wait; they will cost about %s %s, at most %s.\n`leadctl run approve %u` releases it, `leadctl run cancel %u` ends it.\n",
+	    subject, what, (unsigned long long)w->leads, estimate, e->config->currency, worst, r->id, r->id);
+	put_int(o, "run", r->id);
+	put_word(o, "campaign", r->row.campaign);
+	put_word(o, "waits_at", approve_name(r, bit));
+	put_word(o, "text", what);
+	put_int(o, "leads", (int64_t)w->leads);
+	put_int(o, "estimate_micro", w->estimate_micro);
+	put_int(o, "worst_micro", w->worst_micro);
+	put_word(o, "currency", e->config->currency);
+	outbox_add(e, &(struct notice_text){.event = NOTICE_APPROVAL, .run = r->id, .organisation = r->campaign != NULL ? r->campaign->organisation : NULL,
+			  .subject = subject, .text = text, .object_name = "approval", .object = o});
+}
+
+void notify_approval(struct engine *e, struct run *r, const struct approve_wait *w)
+{
+	uint32_t bit = w->missing & -w->missing;
+	uint8_t key[TOLD_KEY];
+
+	key_of_approval(key, r, bit);
+	if (is_wanted(e, NOTICE_APPROVAL) && !e->recovered && mark_on(e, key, 0)) {
+		tell_approval(e, r, w, bit);
+	}
+}
+
+void notify_approved(struct engine *e, struct run *r, uint32_t bits)
+{
+	uint8_t key[TOLD_KEY];
+
+	for (; bits != 0; bits &= bits - 1) {
+		key_of_approval(key, r, bits & -bits);
+		mark_off(e, key);
 	}
 }
 

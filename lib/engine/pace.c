@@ -15,11 +15,11 @@ uint64_t pace_leads(const struct run *r, size_t p, uint64_t *ret_on)
 {
 	const struct stage *st = &r->pipeline->stages[p];
 	const struct stage_count *c = &r->row.stages[r->run_stage_of[p]].count;
-	uint64_t on = c->ok, out = c->rejected + c->failed;
+	uint64_t on = c->ok + c->unchanged, out = c->rejected + c->failed;
 
 	if (st->kind == STAGE_CONFIRM || st->on_empty == POLICY_PASS) {
 		on += c->empty;
-	} else if (st->n_steps == 1) {
+	} else if (st->n_steps == 1 && st->on_empty != POLICY_UNCHANGED) {
 		out += c->empty; /* in a chain the next step follows */
 	}
 	*ret_on = on;
@@ -67,7 +67,9 @@ static double others_before(struct engine *e, const struct run *r, const struct 
 			continue;
 		}
 		for (size_t i = 0; i < o->n_slots; i++) {
-			waiting += o->slots[i].lane == l ? o->slots[i].queued : 0;
+			bool goes = o->slots[i].lane == l && (o->slots[i].approvals & ~o->row.approved) == 0;
+
+			waiting += goes ? o->slots[i].queued : 0;
 		}
 		turns = o->row.priority < r->row.priority ? waiting : own * o->row.share / (r->row.share > 0 ? r->row.share : 1);
 		sum += turns < waiting ? turns : waiting;

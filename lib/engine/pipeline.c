@@ -23,7 +23,8 @@ struct reading {
 	size_t max_gates;
 };
 
-static const char *const policy_words[] = {"fail", "pass", "hold", NULL};
+static const char *const policy_words[] = {"fail", "pass", "hold", "unchanged", NULL};
+static const char *const down_words[] = {"fail", "pass", "hold", "unchanged", "wait", NULL};
 static const char *const gate_policy_words[] = {"reject", "hold", "pass", NULL};
 static const char *const check_words[] = {"address", "noreply", "role", "disposable", "portal", "name", "copy-words", "copy-signature",
     "copy-placeholder", NULL};
@@ -424,15 +425,85 @@ static void read_recall(struct reading *r, const struct yaml_node *node, struct 
 	}
 }
 
+/* `approval: text`, or a map with it. */
+static void read_approval(struct reading *r, const struct yaml_node *node, struct stage *st)
+{
+	static const char *const keys[] = {"text", NULL};
+	const struct yaml_node *a = yaml_get(node, "approval");
+
+	if (a == NULL) {
+		return;
+	}
+	st->kind = STAGE_APPROVAL;
+	if (st->n_steps > 0 || yaml_get(node, "chain") != NULL) {
+		problems_add(r->problems, r->pl->yaml, a, "a stage of kind approval makes no calls: give it a stage of its own before them");
+	}
+	if (a->kind == YAML_STRING) {
+		st->text = a->text;
+	} else if (yaml_only_keys(r->pl->yaml, a, keys, "approval", r->problems)) {
+		(void)yaml_read_string(r->pl->yaml, a, "text", &st->text, r->problems);
+	}
+}
+
+/* An approval with nothing behind it that it could hold back. */
+static void check_approvals(struct reading *r, const struct yaml_node *stages)
+{
+	const struct yaml_node *node = stages->first;
+
+	for (size_t s = 0; s < r->pl->n_stages && node != NULL; s++, node = node->next) {
+		bool calls = r->pl->stages[s].kind != STAGE_APPROVAL;
+
+		for (size_t k = s + 1; k < r->pl->n_stages; k++) {
+			calls = calls || r->pl->stages[k].n_steps > 0;
+		}
+		if (!calls) {
+			problems_add(r->problems, r->pl->yaml, node, "stage '%s': no call stands behind this approval", r->pl->stages[s].name);
+		}
+	}
+}
+
+/* What it may cost, what happens when its service is down, where a refused lead goes. */
+static void read_policies(struct reading *r, const struct yaml_node *node, struct stage *st)
+{
+	static const char *const keys[] = {"back", NULL};
+	struct yaml *y = r->pl->yaml;
+	const struct yaml_node *refused = yaml_get(node, "on_refused");
+	int policy = POLICY_FAIL, empty = POLICY_FAIL, down = POLICY_WAIT;
+	const char *back = NULL;
+
+	(void)yaml_read_word(y, node, "on_fail", policy_words, &policy, r->problems);
+	(void)yaml_read_word(y, node, "on_empty", policy_words, &empty, r->problems);
+	(void)yaml_read_word(y, node, "on_down", down_words, &down, r->problems);
+	st->on_fail = (enum stage_policy)policy;
+	st->on_empty = (enum stage_policy)empty;
+	st->on_down = (enum stage_policy)down;
+	st->down_after_us = 10 * 60 * US_PER_S;
+	st->spend_at_most_micro = -1;
+	st->back = -1;
+	(void)yaml_read_duration(y, node, "down_after", US_PER_S, 7 * US_PER_DAY, &st->down_after_us, r->problems);
+	if (yaml_read_money(y, node, "spend_at_most", &st->spend_at_most_micro, r->problems) && st->spend_at_most_micro < 0) {
+		problems_add(r->problems, y, yaml_get(node, "spend_at_most"), "'spend_at_most' is 0 or more");
+	}
+	if (st->kind == STAGE_PUSH && (down == POLICY_PASS || down == POLICY_UNCHANGED)) {
+		problems_add(r->problems, y, yaml_get(node, "on_down"), "a lead that was not pushed cannot go on: 'on_down' is wait, hold or fail here");
+	}
+	if (refused != NULL && yaml_only_keys(y, refused, keys, "on_refused", r->problems) && yaml_read_string(y, refused, "back", &back, r->problems)) {
+		st->back = pipeline_stage(r->pl, back);
+		if (st->back < 0 || r->pl->stages[st->back].n_steps < 2) {
+			problems_add(r->problems, y, refused, "'%s' is no stage with a chain before this one", back);
+		}
+	}
+}
+
 static void read_stage(struct reading *r, const struct yaml_node *node)
 {
 	static const char *const keys[] = {"stage", "call", "push", "confirm", "chain", "with", "needs", "give", "gates", "gate_retries", "on_fail",
-	    "on_empty", "on_quota", "expect", "missing", "recall", NULL};
+	    "on_empty", "on_quota", "on_down", "down_after", "on_refused", "spend_at_most", "approval", "expect", "missing", "recall", NULL};
 	static const char *const quota_words[] = {"wait", "next", NULL};
 	struct yaml *y = r->pl->yaml;
 	struct stage *st = &r->pl->stages[r->pl->n_stages];
 	const struct yaml_node *gates;
-	int policy = POLICY_FAIL, empty = POLICY_FAIL, quota = 0;
+	int quota = 0;
 	int64_t tries = 0;
 
 	if (!yaml_only_keys(y, node, keys, "stage", r->problems)) {
@@ -453,11 +524,9 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 	name_prompt_field(r, node, st);
 	(void)yaml_read_int(y, node, "gate_retries", 0, 5, &tries, r->problems);
 	st->gate_tries = (uint32_t)tries;
-	(void)yaml_read_word(y, node, "on_fail", policy_words, &policy, r->problems);
-	(void)yaml_read_word(y, node, "on_empty", policy_words, &empty, r->problems);
 	(void)yaml_read_word(y, node, "on_quota", quota_words, &quota, r->problems);
-	st->on_fail = (enum stage_policy)policy;
-	st->on_empty = (enum stage_policy)empty;
+	read_approval(r, node, st);
+	read_policies(r, node, st);
 	st->on_quota_next = quota == 1;
 	read_missing(r, node, st);
 	read_recall(r, node, st);
@@ -469,8 +538,8 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 			read_gate(r, g, (int)r->pl->n_stages);
 		}
 	}
-	if (st->n_steps == 0 && gates == NULL) {
-		problems_add(r->problems, y, node, "stage '%s' does nothing: it needs call, push, confirm, chain or gates", st->name);
+	if (st->n_steps == 0 && gates == NULL && st->kind != STAGE_APPROVAL) {
+		problems_add(r->problems, y, node, "stage '%s' does nothing: it needs call, push, confirm, chain, approval or gates", st->name);
 	}
 	r->pl->n_stages++;
 }
@@ -587,6 +656,7 @@ static void read_pipeline(struct reading *r)
 	for (const struct yaml_node *s = stages->first; r->pl->stages != NULL && r->pl->gates != NULL && s != NULL; s = s->next) {
 		read_stage(r, s);
 	}
+	check_approvals(r, stages);
 	place_gates(r->pl);
 }
 

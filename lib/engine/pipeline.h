@@ -57,8 +57,8 @@ struct step {
 	const char *prompt;              /* versions of the prompt files in it, joined by +; NULL: none */
 };
 
-enum stage_kind { STAGE_GATES, STAGE_CALL, STAGE_PUSH, STAGE_CONFIRM };
-enum stage_policy { POLICY_FAIL, POLICY_PASS, POLICY_HOLD };
+enum stage_kind { STAGE_GATES, STAGE_CALL, STAGE_PUSH, STAGE_CONFIRM, STAGE_APPROVAL };
+enum stage_policy { POLICY_FAIL, POLICY_PASS, POLICY_HOLD, POLICY_UNCHANGED, POLICY_WAIT };
 
 struct stage {
 	const char *name;
@@ -74,6 +74,11 @@ struct stage {
 	enum stage_policy on_fail;       /* permanent, refusal, attempts used up, at the end of the chain */
 	enum stage_policy on_empty;
 	bool on_quota_next;              /* quota and throttle also move on in the chain */
+	enum stage_policy on_down;       /* its service has been out of reach for down_after_us: next step, then that; WAIT: never */
+	int64_t down_after_us;
+	int64_t spend_at_most_micro;     /* on one lead, over all its steps; -1: no ceiling */
+	int back;                        /* where its gates refuse, back to that stage's next step; -1: they end it */
+	const char *text;                /* approval: what a person is asked; may be NULL */
 	/* push */
 	struct step recall;              /* takes a lead out again; call NULL: nothing does */
 	struct expr *unsent;             /* over what the push call's look-up tells: nothing was sent to it yet; NULL: nobody can say */

@@ -142,7 +142,7 @@ static void put_budget(struct showing *s)
 
 static const char *kind_word(enum stage_kind k)
 {
-	static const char *const kinds[] = {"gates", "call", "push", "confirm"};
+	static const char *const kinds[] = {"gates", "call", "push", "confirm", "approval"};
 
 	return kinds[k];
 }

@@ -142,6 +142,8 @@ static int write_run(struct replay *x, struct run_row *row, struct slice hash_ke
 	(void)snprintf(row->pipeline, sizeof(row->pipeline), "%s", m->pipeline->name);
 	row->state = RUN_RUNNING;
 	row->importing = true;
+	row->approved = UINT32_MAX; /* nothing is bought */
+	row->sample = row->sampled = 0;
 	row->encoding = ENCODING_ROWS;
 	row->delimiter = ',';
 	row->bytes_total = 1;

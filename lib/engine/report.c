@@ -167,13 +167,13 @@ static void write_outcomes(struct buf *out, const struct run_row *row, const str
 
 static void write_stages(struct buf *out, const struct run *r)
 {
-	buf_printf(out, "\n%-12s %8s %8s %8s %8s %8s %8s\n", "stage", "calls", "ok", "empty", "rejected", "failed", "held");
+	buf_printf(out, "\n%-12s %8s %8s %8s %8s %8s %9s %8s\n", "stage", "calls", "ok", "empty", "rejected", "failed", "unchanged", "held");
 	for (size_t s = 0; s < r->row.n_stages; s++) {
 		const struct stage_count *c = &r->row.stages[s].count;
 
-		if (c->calls > 0 || c->waiting > 0) {
-			buf_printf(out, "%-12s %8llu %8llu %8llu %8llu %8llu %8llu\n", r->row.stages[s].name, (unsigned long long)c->calls,
-			    (unsigned long long)c->ok, (unsigned long long)c->empty, (unsigned long long)c->rejected, (unsigned long long)c->failed,
+		if (c->calls > 0 || c->waiting > 0 || c->unchanged > 0) {
+			buf_printf(out, "%-12s %8llu %8llu %8llu %8llu %8llu %9llu %8llu\n", r->row.stages[s].name, (unsigned long long)c->calls,
+			    (unsigned long long)c->ok, (unsigned long long)c->empty, (unsigned long long)c->rejected, (unsigned long long)c->failed, (unsigned long long)c->unchanged,
 			    (unsigned long long)c->held);
 		}
 	}

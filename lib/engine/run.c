@@ -5,7 +5,7 @@
  * new ones are started; within a stage one rank per step of the chain and one for looking calls in doubt up. Where leads
  * begin, those that come back to the first step have a rank of their own, before all others.
  */
-#include "lib/engine/state.h"
+#include "lib/engine/approve.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #define RANK_LOOKUP 9
 #define RANK_RECALL 250 /* not places either: of the one stage whose pushes can be taken out again */
 #define RANK_RECALL_LOOK 251
+#define RANK_REST 252 /* the leads beyond a sample, at the first stage: behind all others */
 #define RANK_BACK 0 /* not a place: the rank itself, below all others */
 
 static uint8_t rank_of(uint8_t stage, uint8_t step, enum item_phase phase)
@@ -31,6 +32,9 @@ static uint8_t rank_of_item(const struct run *r, const struct item *i)
 
 	if (i->phase >= PHASE_RECALL) {
 		return i->phase == PHASE_RECALL ? RANK_RECALL : RANK_RECALL_LOOK;
+	}
+	if (i->phase == PHASE_CALL && i->step == 0 && i->spent_micro == 0 && i->stage == r->rest_stage && approve_is_rest(r, i->number)) {
+		return RANK_REST;
 	}
 	return back ? RANK_BACK : rank_of(i->stage, i->step, i->phase);
 }
@@ -152,6 +156,7 @@ static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct s
 			continue;
 		}
 		slot.starts = p < r->entry || (p == r->entry && k == 0);
+		slot.approvals = approve_needs(r, s, false);
 		add_slot(e, r, slot, st->steps[k].service);
 		if (slot.call->doubt == DOUBT_LOOKUP && run_slot(r, rank_of(s, 0, PHASE_LOOKUP)) == NULL) {
 			add_slot(e, r,
@@ -159,8 +164,17 @@ static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct s
 				.stage = s,
 				.phase = PHASE_LOOKUP,
 				.call = slot.call->doubt_lookup,
-				.starts = p < r->entry},
+				.starts = p < r->entry,
+				.approvals = slot.approvals},
 			    st->steps[k].service);
+		}
+		if (s == r->rest_stage && k == 0) {
+			struct slot rest = slot;
+
+			rest.rank = RANK_REST;
+			rest.starts = true;
+			rest.approvals = approve_needs(r, s, true);
+			add_slot(e, r, rest, st->steps[k].service);
 		}
 		if (p == r->entry && k == 0) {
 			slot.rank = RANK_BACK;
@@ -208,6 +222,7 @@ void run_bind(struct engine *e, struct run *r)
 	struct { const struct lane *lane; uint32_t queued; } old[256] = {0};
 	uint64_t waiting = 0, kept = 0, held = 0;
 	int entry = r->entry;
+	uint8_t rest = r->rest_stage;
 
 	for (size_t i = 0; i < r->n_slots; i++) {
 		old[r->slots[i].rank].lane = r->slots[i].lane;
@@ -220,7 +235,8 @@ void run_bind(struct engine *e, struct run *r)
 	r->entry = entry_of(r->pipeline);
 	bind_stages(r);
 	bind_numbers(e, r);
-	if (r->n_slots > 0 && entry != r->entry) {
+	r->rest_stage = approve_rest_stage(r);
+	if (r->n_slots > 0 && (entry != r->entry || rest != r->rest_stage)) {
 		run_move(e, r); /* who counts as begun may be another */
 	}
 	r->n_slots = 0;
@@ -330,8 +346,18 @@ void run_unqueue(struct engine *e, struct run *r, struct item *i)
 
 void run_requeue(struct engine *e, struct run *r, struct item *i)
 {
-	struct slot *slot = run_slot(r, rank_of_item(r, i));
-	bool gone = i->status == ITEM_HELD && strcmp(i->reason, STAGE_GONE) == 0;
+	struct slot *slot;
+	bool gone;
+
+	if (i->status == ITEM_WAITING && i->rank == RANK_REST && i->facts == 0 && r->rest_stage < RUN_STAGES && i->stage != r->rest_stage && queue_has(e->txn, i)) {
+		queue_remove(e->txn, i); /* not begun: at the beginning of the new pipeline */
+		run_count(r, i->stage)->waiting--;
+		i->stage = r->rest_stage;
+		run_queue(e, r, i);
+		return;
+	}
+	slot = run_slot(r, rank_of_item(r, i));
+	gone = i->status == ITEM_HELD && strcmp(i->reason, STAGE_GONE) == 0;
 
 	if (gone && slot != NULL) {
 		run_count(r, i->stage)->held--;

@@ -5,8 +5,9 @@
 #include "lib/engine/state.h"
 
 #include "lib/base/money.h"
+#include "lib/engine/approve.h"
 
-static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "paused", "concurrency", "key", "breaker", "throttle", "quota",
+static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "approval", "paused", "concurrency", "key", "breaker", "throttle", "quota",
     "window", "budget", "finish", "time"};
 
 const char *condition_word(enum condition c)
@@ -90,6 +91,20 @@ static void ask_time(struct asking *q, struct run *r, const struct slot *s)
 	ask(q, COND_TIME, TIME_NEVER, "not started: could not be finished by %s", text);
 }
 
+/* Only told where there is something to release. */
+static void ask_approval(struct asking *q, struct run *r, const struct slot *s)
+{
+	uint32_t missing = approve_missing(q->e, r, s);
+	char text[160];
+
+	if (missing != 0 && q->all != NULL) {
+		approve_text(q->e, r, missing, text);
+		ask(q, COND_APPROVAL, TIME_NEVER, "waits for approval: %s", text);
+	} else if (missing != 0 || s->approvals != 0) {
+		ask(q, COND_APPROVAL, missing != 0 ? TIME_NEVER : q->e->now.boot_us, "approved");
+	}
+}
+
 static void ask_run(struct asking *q, struct run *r, struct slot *s)
 {
 	int64_t now = q->e->now.boot_us;
@@ -100,6 +115,7 @@ static void ask_run(struct asking *q, struct run *r, struct slot *s)
 	if (r->campaign == NULL || r->pipeline == NULL) {
 		ask(q, COND_PIPELINE, TIME_NEVER, "campaign %s or pipeline %s is gone from the configuration", r->row.campaign, r->row.pipeline);
 	}
+	ask_approval(q, r, s);
 	at = accounts_earliest(q->e, r, s->lane, s->call->price_micro, &a, &limit);
 	ask_budget(q, COND_BUDGET, at, a, limit, r);
 	if (s->starts) {
@@ -270,6 +286,11 @@ static void lane_pass(struct engine *e, struct lane *l, unsigned *left)
 			wake_by(e, l, r, &v);
 			if (v.binding == COND_BUDGET || v.binding == COND_FINISH) {
 				notify_budget(e, r, s, v.binding);
+			}
+			if (down_too_long(e, r, s, &v) && grant_down(e, r, s) == 1) {
+				s->blocked = false;
+				e->more = true; /* it may wait elsewhere now */
+				--*left;
 			}
 			continue;
 		}

@@ -1,7 +1,8 @@
 /* Runs, leads and their timelines as JSON; and an item's columns for the results. See show.h. */
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
-#include "lib/engine/state.h"
+#include "lib/engine/approve.h"
+#include "lib/engine/masked.h"
 
 /* --- runs --- */
 
@@ -30,7 +31,7 @@ static void put_money(struct engine *e, struct txn *t, struct json_object *o, ui
 
 static const char *kind_word(const struct run *r, uint8_t stage)
 {
-	static const char *const kinds[] = {"gates", "call", "push", "confirm"};
+	static const char *const kinds[] = {"gates", "call", "push", "confirm", "approval"};
 	const struct stage *st = r != NULL ? run_stage(r, stage) : NULL;
 
 	return st == NULL ? "gone" : kinds[st->kind];
@@ -75,6 +76,7 @@ static struct json_object *show_stage(struct engine *e, const struct run *r, con
 	put_int(o, "empty", (int64_t)c->empty);
 	put_int(o, "rejected", (int64_t)c->rejected);
 	put_int(o, "failed", (int64_t)c->failed);
+	put_int(o, "unchanged", (int64_t)c->unchanged);
 	put_int(o, "calls", (int64_t)c->calls);
 	put_int(o, "settled_micro", c->settled_micro);
 	return o;
@@ -127,17 +129,54 @@ static void put_forecast(struct engine *e, struct json_object *o, struct run *r,
 	json_object_object_add(o, "forecast", f);
 }
 
+/* What a person has to release, and what that will cost. */
+static void put_approval(struct engine *e, struct json_object *o, struct run *r)
+{
+	struct json_object *a = NULL, *at = NULL;
+	struct approve_wait w;
+	char text[160];
+
+	if (r != NULL && approve_waits(e, r, &w)) {
+		a = json_object_new_object();
+		at = json_object_new_array();
+		for (uint32_t bits = w.missing; bits != 0; bits &= bits - 1) {
+			json_object_array_add(at, json_object_new_string(approve_name(r, bits & -bits)));
+		}
+		approve_text(e, r, w.missing, text);
+		json_object_object_add(a, "at", at);
+		put_word(a, "text", text);
+		put_int(a, "leads", (int64_t)w.leads);
+		put_int(a, "estimate_micro", w.estimate_micro);
+		put_int(a, "worst_micro", w.worst_micro);
+	}
+	json_object_object_add(o, "approval", a);
+}
+
+static bool on_note(void *arg, const struct note *n)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_wall(o, "at", n->wall_us);
+	put_word(o, "kind", note_word(n->kind));
+	put_word(o, "who", n->who);
+	put_word(o, "what", n->what);
+	json_object_object_add(o, "amount_micro", n->amount_micro < 0 ? NULL : json_object_new_int64(n->amount_micro));
+	json_object_array_add(arg, o);
+	return json_object_array_length(arg) < 100;
+}
+
 static struct json_object *run_object(struct engine *e, struct txn *t, const struct run_row *row, struct now now)
 {
 	struct run *r = run_get(e, row->id);
 	struct json_object *o = json_object_new_object();
-	struct json_object *stages = json_object_new_array();
+	struct json_object *stages = json_object_new_array(), *notes = json_object_new_array();
 	char results[32];
 
 	put_int(o, "run", row->id);
 	put_word(o, "campaign", row->campaign);
 	put_word(o, "pipeline", row->pipeline);
-	put_word(o, "state", run_state_word(row->state));
+	e->now = now;
+	put_word(o, "state", r != NULL ? approve_run_word(e, r) : run_state_word(row->state));
 	put_text(o, "why", row->why);
 	put_word(o, "source", row->source);
 	put_wall(o, "created", row->created_us);
@@ -156,12 +195,17 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_money(e, t, o, row->id);
 	put_waiting_for(e, o, r, now);
 	put_forecast(e, o, r, now);
+	put_approval(e, o, r);
+	put_bool(o, "preview", row->preview);
+	put_int(o, "sample", row->sample);
+	note_walk(t, row->id, on_note, notes);
+	json_object_object_add(o, "notes", notes);
 	(void)snprintf(results, sizeof(results), "runs/%u", row->id);
 	put_text(o, "results", row->written && now.wall_us - row->ended_us < e->config->results_keep_us ? results : NULL);
 	for (uint8_t s = 0; s < row->n_stages; s++) {
 		const struct stage *st = r != NULL ? run_stage(r, s) : NULL;
 
-		if (st == NULL || st->n_steps > 0) {
+		if (st == NULL || st->n_steps > 0 || st->kind == STAGE_APPROVAL) {
 			json_object_array_add(stages, show_stage(e, r, row, s));
 		}
 	}
@@ -262,6 +306,7 @@ static void put_person(struct json_object *o, struct txn *t, const struct run *r
 {
 	static const enum lead_field shown[] = {FIELD_EMAIL, FIELD_FULL_NAME, FIELD_COMPANY};
 	struct json_object *fields = json_object_new_object();
+	struct buf masked = {0};
 	struct record record;
 	struct slice row;
 
@@ -269,9 +314,11 @@ static void put_person(struct json_object *o, struct txn *t, const struct run *r
 		for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
 			struct value v = record_field(&record, shown[k]);
 
+			v = masked_is(r) ? masked_value(lead_field_names[shown[k]], strlen(lead_field_names[shown[k]]), &v, &masked) : v;
 			put_value(fields, lead_field_names[shown[k]], strlen(lead_field_names[shown[k]]), &v);
 		}
 	}
+	buf_free(&masked);
 	json_object_object_add(o, "fields", fields);
 }
 
@@ -329,15 +376,16 @@ struct timeline_arg {
 
 static const char *fact_kind_word(enum fact_kind kind)
 {
-	static const char *const kinds[] = {"call", "gate", "template", "operator"};
+	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning"};
 
-	return kinds[kind & 3];
+	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "?";
 }
 
 static bool on_fact(void *arg, const struct fact *f)
 {
 	struct timeline_arg *a = arg;
 	struct json_object *o = json_object_new_object(), *fields = json_object_new_object();
+	struct buf masked = {0};
 
 	put_wall(o, "at", f->wall_us);
 	put_word(o, "stage", stage_name(a->r, f->stage));
@@ -351,8 +399,12 @@ static bool on_fact(void *arg, const struct fact *f)
 	put_int(o, "ms", f->ms);
 	put_text(o, "prompt", f->prompt != 0 ? names_text(a->e->names, NAME_PROMPT, f->prompt) : NULL);
 	for (size_t i = 0; i < f->n_fields; i++) {
-		put_value(fields, f->fields[i].name, f->fields[i].name_len, &f->fields[i].value);
+		const struct fact_field *x = &f->fields[i];
+		struct value v = masked_is(a->r) ? masked_value(x->name, x->name_len, &x->value, &masked) : x->value;
+
+		put_value(fields, x->name, x->name_len, &v);
 	}
+	buf_free(&masked);
 	json_object_object_add(o, "fields", fields);
 	json_object_array_add(a->list, o);
 	return true;
@@ -492,6 +544,8 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number
 	const char *names[VIEW_FIELDS];
 	struct view view;
 	struct columns_arg a = {.view = &view, .before_turn = before_turn};
+	struct buf hidden = {0};
+	bool mask = r != NULL && number != 0 && masked_is(r);
 	size_t n;
 
 	if (r == NULL) {
@@ -507,6 +561,12 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number
 	for (size_t i = 0; r->has_columns && i < r->columns.n; i++) {
 		struct value v = number == 0 ? value_text(r->columns.list[i].header) : view.has_row ? record_cell(&view.row, i) : (struct value){0};
 
+		if (mask) {
+			int field = r->columns.list[i].field;
+			const char *name = field >= 0 ? lead_field_names[field] : r->columns.list[i].header;
+
+			v = masked_value(name, strlen(name), &v, &hidden);
+		}
 		f(arg, r->columns.list[i].header, &v);
 	}
 	n = given_names(r, names, VIEW_FIELDS);
@@ -524,6 +584,8 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number
 				}
 			}
 		}
+		v = mask ? masked_value(names[i], strlen(names[i]), &v, &hidden) : v;
 		f(arg, names[i], &v);
 	}
+	buf_free(&hidden);
 }

@@ -1,7 +1,7 @@
 /* Services and the engine's state as JSON. See show.h. */
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
-#include "lib/engine/state.h"
+#include "lib/engine/approve.h"
 
 static void put_limit(struct json_object *list, struct lane *l, size_t i, const char *key, struct limit *limit, struct now now)
 {
@@ -196,16 +196,21 @@ static const char *lane_state(const struct lane *l)
 struct json_object *show_status(struct engine *e, struct txn *t, struct now now)
 {
 	struct json_object *o = json_object_new_object(), *runs = json_object_new_object(), *services = json_object_new_array();
-	int64_t counts[RUN_STATES] = {0};
+	int64_t counts[RUN_STATES] = {0}, waiting = 0;
 	struct run *r, *next;
 
-	(void)now;
+	e->now = now;
 	HASH_ITER(hh, e->runs, r, next) {
-		counts[r->row.state]++;
+		struct approve_wait w;
+		bool waits = approve_waits(e, r, &w) && w.alone;
+
+		waiting += waits;
+		counts[r->row.state] += !waits;
 	}
 	for (int i = 0; i < RUN_STATES; i++) {
 		put_int(runs, run_state_word((enum run_state)i), counts[i]);
 	}
+	put_int(runs, "waiting-approval", waiting);
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		struct lane *l = e->lanes[i];
 		struct json_object *s;

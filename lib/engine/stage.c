@@ -70,6 +70,8 @@ void item_cancel(struct engine *e, struct run *r, struct item *i, const char *re
 
 /* --- what a stage keeps --- */
 
+#define TOO_DEAR "spend-at-most"
+
 struct kept {
 	const struct answer *answer; /* NULL: a fallback text, in `extra` */
 	struct fact_field extra[2];
@@ -166,9 +168,9 @@ struct fact call_fact(struct engine *e, const struct item *i, const struct call 
 	return f;
 }
 
-static void gate_fact(struct engine *e, struct item *i, const char *reason)
+static void plain_fact(struct engine *e, struct item *i, enum fact_kind kind, const char *reason)
 {
-	struct fact f = {.kind = FACT_GATE, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
+	struct fact f = {.kind = kind, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
 
 	(void)snprintf(f.reason, sizeof(f.reason), "%s", reason);
 	fact_add(e->txn, i, &f);
@@ -207,6 +209,7 @@ static void finish_pipeline(struct engine *e, struct run *r, struct item *i)
 }
 
 static void stage_passed(struct engine *e, struct run *r, struct item *i, int p);
+static void stage_failed(struct engine *e, struct run *r, struct item *i, enum stage_policy policy, enum item_outcome o, const char *reason);
 static void gate_refused(struct engine *e, struct run *r, struct item *i, const struct gate *g, const char *reason);
 
 /* A chain's last resort: text from a template, marked as such; its gates count like any other's. */
@@ -249,14 +252,62 @@ static void fallback_text(struct engine *e, struct run *r, struct item *i, const
 	}
 }
 
+/* --- what a lead may cost at a stage --- */
+
+struct spent_arg {
+	uint8_t stage;
+	int64_t micro;
+};
+
+static bool on_spent(void *arg, const struct fact *f)
+{
+	struct spent_arg *a = arg;
+
+	a->micro = f->kind == FACT_OPERATOR ? 0 : a->micro + (f->stage == a->stage ? f->price_micro : 0);
+	return true;
+}
+
+/* Since it came here, or was put back by a person. */
+static int64_t spent_at(struct engine *e, const struct item *i, const struct stage *st)
+{
+	struct spent_arg a = {.stage = i->stage};
+
+	if (st->spend_at_most_micro >= 0) {
+		fact_walk(e->txn, i->run, i->number, on_spent, &a);
+	}
+	return a.micro;
+}
+
+bool stage_affords(const struct stage *st, size_t step, int64_t spent_micro)
+{
+	int64_t price = st->steps[step].call != NULL ? st->steps[step].call->price_micro : 0;
+
+	return st->spend_at_most_micro < 0 || price == 0 || spent_micro + price <= st->spend_at_most_micro;
+}
+
+bool stage_fits(struct engine *e, const struct stage *st, const struct item *i)
+{
+	return st->spend_at_most_micro < 0 || i->step >= st->n_steps || stage_affords(st, i->step, spent_at(e, i, st));
+}
+
+/* The next step that the lead may still cost. */
 static bool next_step(struct engine *e, struct run *r, struct item *i)
 {
 	const struct stage *st = run_stage(r, i->stage);
+	size_t step = i->step + 1u;
+	int64_t spent;
 
-	if (st == NULL || i->phase == PHASE_LOOKUP || i->step + 1u >= st->n_steps) {
+	if (st == NULL || i->phase == PHASE_LOOKUP) {
 		return false;
 	}
-	i->step++;
+	spent = spent_at(e, i, st);
+	while (step < st->n_steps && !stage_affords(st, step, spent)) {
+		step++;
+	}
+	if (step >= st->n_steps) {
+		return false;
+	}
+	i->step = (uint8_t)step;
 	step_reset(i);
 	if (st->steps[i->step].fallback != NULL) {
 		fallback_text(e, r, i, st);
@@ -291,6 +342,10 @@ void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_s
 	step_reset(i);
 	if (run_is_over(r)) {
 		item_cancel(e, r, i, "cancelled"); /* here a retry goes on: what was paid for is not asked again */
+	} else if (!stage_fits(e, &p->stages[s], i)) {
+		if (!next_step(e, r, i)) {
+			stage_failed(e, r, i, p->stages[s].on_fail, ITEM_REJECTED, TOO_DEAR);
+		}
 	} else if (p->stages[s].steps[0].fallback != NULL) {
 		fallback_text(e, r, i, &p->stages[s]);
 	} else {
@@ -313,14 +368,50 @@ static void stage_failed(struct engine *e, struct run *r, struct item *i, enum s
 		item_hold(e, r, i, reason);
 		return;
 	}
-	if (policy == POLICY_PASS) {
-		stage_passed(e, r, i, r->stage_of[i->stage]);
+	if (policy == POLICY_PASS || policy == POLICY_UNCHANGED) {
+		if (policy == POLICY_UNCHANGED) {
+			plain_fact(e, i, FACT_UNCHANGED, reason);
+			count->unchanged++;
+		}
+		stage_enter(e, r, i, r->stage_of[i->stage] + 1);
 		return;
 	}
 	count->failed += o == ITEM_FAILED ? 1 : 0;
 	count->rejected += o == ITEM_REJECTED ? 1 : 0;
 	/* what goes wrong behind a push does not take the lead back: it is delivered, and nobody should push it again */
 	item_finish(e, r, i, i->pushed && st->kind != STAGE_PUSH ? ITEM_DELIVERED : o, reason);
+}
+
+struct giver_arg {
+	uint8_t stage, step;
+};
+
+static bool on_giver(void *arg, const struct fact *f)
+{
+	struct giver_arg *a = arg;
+
+	a->step = f->stage == a->stage && (f->kind == FACT_CALL || f->kind == FACT_TEMPLATE) ? f->step : a->step;
+	return true;
+}
+
+/* To the earlier stage's step after the one that gave what was refused. False when that was its last. */
+static bool go_back(struct engine *e, struct run *r, struct item *i, const struct stage *st)
+{
+	struct item at = *i;
+	struct giver_arg a = {0};
+
+	if (st->back < 0 || r->run_stage_of[st->back] < 0 || i->pushed) {
+		return false;
+	}
+	a.stage = i->stage = (uint8_t)r->run_stage_of[st->back];
+	fact_walk(e->txn, i->run, i->number, on_giver, &a);
+	i->step = a.step;
+	i->phase = PHASE_CALL;
+	if (next_step(e, r, i)) {
+		return true;
+	}
+	*i = at;
+	return false;
 }
 
 static void gate_refused(struct engine *e, struct run *r, struct item *i, const struct gate *g, const char *reason)
@@ -330,8 +421,9 @@ static void gate_refused(struct engine *e, struct run *r, struct item *i, const 
 
 	bool again = own && i->gate_tries < st->gate_tries && st->steps[i->step].call != NULL;
 
-	gate_fact(e, i, reason);
-	if (run_is_over(r) && (again || (own && i->step + 1u < st->n_steps))) {
+	plain_fact(e, i, FACT_GATE, reason);
+	again = again && stage_fits(e, st, i);
+	if (run_is_over(r) && (again || (own && (i->step + 1u < st->n_steps || st->back >= 0)))) {
 		item_cancel(e, r, i, "cancelled");
 		return;
 	}
@@ -341,7 +433,7 @@ static void gate_refused(struct engine *e, struct run *r, struct item *i, const 
 		run_queue(e, r, i);
 		return;
 	}
-	if (own && next_step(e, r, i)) {
+	if (own && (next_step(e, r, i) || go_back(e, r, i, st))) {
 		return;
 	}
 	stage_failed(e, r, i, g->policy == GATE_HOLD ? POLICY_HOLD : POLICY_FAIL, ITEM_REJECTED, reason);
@@ -613,4 +705,26 @@ void stage_unanswered(struct engine *e, struct run *r, struct item *i, const str
 	}
 	i->phase = PHASE_CALL;
 	item_hold(e, r, i, NO_ANSWER);
+}
+
+void stage_too_dear(struct engine *e, struct run *r, struct item *i)
+{
+	const struct stage *st = run_stage(r, i->stage);
+
+	plain_fact(e, i, FACT_GATE, TOO_DEAR);
+	if (!next_step(e, r, i)) {
+		stage_failed(e, r, i, st->on_fail, ITEM_REJECTED, TOO_DEAR);
+	}
+}
+
+void stage_down(struct engine *e, struct run *r, struct item *i, const char *service)
+{
+	const struct stage *st = run_stage(r, i->stage);
+	char reason[ITEM_REASON];
+
+	(void)snprintf(reason, sizeof(reason), "down: %.30s", service);
+	plain_fact(e, i, FACT_WARNING, reason);
+	if (!next_step(e, r, i)) {
+		stage_failed(e, r, i, st->on_down, ITEM_FAILED, reason);
+	}
 }

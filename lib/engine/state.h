@@ -13,6 +13,7 @@
 #include "lib/lead/identity.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
+#include "lib/store/notes.h"
 #include "lib/store/outbox.h"
 #include "lib/store/queue.h"
 #include "lib/store/tally.h"
@@ -113,6 +114,7 @@ struct slot {
 	struct day_tally *tally[2]; /* [1]: of repeats */
 	uint32_t queued;        /* entries in `ready` */
 	bool starts;            /* its leads are not begun: nothing was spent on them yet */
+	uint32_t approvals;     /* bits that a person must have released: approve.h */
 	bool blocked;           /* this pass: its gate is shut */
 };
 
@@ -136,6 +138,7 @@ struct run {
 	int stage_of[RUN_STAGES];            /* the run's stage -> pipeline stage, -1 gone */
 	int run_stage_of[RUN_STAGES];        /* pipeline stage -> the run's */
 	int entry;                           /* pipeline stage whose first paid call begins a lead; the first call where none is paid; -1 none */
+	uint8_t rest_stage;                  /* where the leads beyond a sample wait; RUN_STAGES: there is none */
 	struct slot slots[SLOTS];
 	size_t n_slots;                      /* by rank */
 	uint32_t in_flight[RUN_STAGES];
@@ -339,9 +342,16 @@ void intake_apply(struct engine *e, struct import_part *p);
 void intake_ask(struct engine *e, struct run *r);
 void import_free(struct import *i);
 
+/* down.c */
+/* Boot time since when no key of it can be used or it does not answer; TIME_NEVER: it is within reach. */
+int64_t down_since(const struct lane *l, struct now now);
+struct verdict;
+/* The leads there need not wait for it any longer; else the lane is woken when they need not. */
+bool down_too_long(struct engine *e, const struct run *r, const struct slot *s, const struct verdict *v);
+
 /* schedule.c */
 enum condition {
-	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_THROTTLE, COND_QUOTA,
+	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_APPROVAL, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_THROTTLE, COND_QUOTA,
 	COND_WINDOW, COND_BUDGET, COND_FINISH, COND_TIME
 };
 struct verdict {
@@ -361,6 +371,8 @@ void schedule(struct engine *e);
 /* Leads begun that are not at an end and not held. */
 uint64_t finish_begun(const struct run *r);
 uint64_t finish_begun_at(const struct run *r, size_t pipeline_stage);
+/* The most a lead may cost at a stage. */
+int64_t finish_most(const struct stage *st);
 /* What the leads begun of all runs that count in the account still need of it. */
 int64_t finish_need(struct engine *e, const struct account *a, const struct lane *l);
 /* Do all budgets hold one more lead, from beginning to end? Else when, and the budget that is short. */
@@ -406,9 +418,14 @@ struct forecast {
 /* False when nothing is to come: it has ended, is paused, or nothing is known of its pipeline. */
 bool forecast_run(struct engine *e, struct run *r, struct forecast *ret);
 
+/* What so many leads, by the pipeline stage they stand before, will cost to their end, as things went so far. */
+int64_t forecast_cost(const struct run *r, const double leads[RUN_STAGES]);
+
 /* grant.c */
 /* 1: a call was granted; 0: the item went elsewhere without one. */
 int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v);
+/* The first lead there goes on without the call: its service has been down too long. 0 when there is none. */
+int grant_down(struct engine *e, struct run *r, struct slot *s);
 void grants_drop(struct engine *e);
 void engine_call_free(struct engine *e, struct call *c);
 
@@ -436,6 +453,14 @@ void answers_write(struct engine *e, const struct outcome *o);
 void answers_expire(struct engine *e);
 
 /* stage.c */
+/* A lead on which so much was spent at the stage may take that step of it. */
+bool stage_affords(const struct stage *st, size_t step, int64_t spent_micro);
+/* It may take the step it stands at. */
+bool stage_fits(struct engine *e, const struct stage *st, const struct item *i);
+/* It may not: to the next step, or the end of the chain. */
+void stage_too_dear(struct engine *e, struct run *r, struct item *i);
+/* Its service has been out of reach for as long as the stage waits: the next step, else what `on_down` says. */
+void stage_down(struct engine *e, struct run *r, struct item *i, const char *service);
 void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_stage);
 void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
 /* engine_unanswered: it is held. */
@@ -480,6 +505,10 @@ void runs_sweep(struct engine *e);
 void notify_step(struct engine *e);
 /* That place in the queue waits for money. */
 void notify_budget(struct engine *e, struct run *r, struct slot *s, enum condition binding);
+/* Nothing of the run moves but for what a person must release. And: it was released. */
+struct approve_wait;
+void notify_approval(struct engine *e, struct run *r, const struct approve_wait *w);
+void notify_approved(struct engine *e, struct run *r, uint32_t bits);
 /* It has ended and its results are written. summary: text, NULL for none. */
 void notify_run(struct engine *e, const struct run *r, const char *summary);
 void notify_load(struct engine *e);

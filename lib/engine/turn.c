@@ -4,7 +4,7 @@
  * A commit that fails is undone in one way only: what this turn granted is taken back, memory is read anew from the store,
  * and the outcomes that were gathered are applied again with admission closed, now or a second later.
  */
-#include "lib/engine/state.h"
+#include "lib/engine/approve.h"
 
 int engine_new(const struct engine_options *o, struct engine **ret, struct lead_error *err)
 {
@@ -294,6 +294,7 @@ static struct outcome *decide(struct engine *e)
 		schedule(e);
 		answers_expire(e);
 		runs_wind_down(e);
+		approve_step(e);
 	}
 	notify_step(e);
 	outbox_step(e);

@@ -1,7 +1,7 @@
 /* Why something waits: what gate_call says about its place in the queue, in JSON. See show.h. */
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
-#include "lib/engine/state.h"
+#include "lib/engine/approve.h"
 
 struct why_arg {
 	struct json_object *list;
@@ -183,7 +183,8 @@ struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struc
 	list = json_object_new_array();
 	(void)snprintf(subject, sizeof(subject), "run %u", run);
 	put_word(o, "subject", subject);
-	put_word(o, "state", run_state_word(r->row.state));
+	e->now = now;
+	put_word(o, "state", approve_run_word(e, r));
 	run_slots(e, list, r, NULL, now);
 	for (uint8_t s = 0; s < r->row.n_stages; s++) {
 		const struct stage_count *c = &r->row.stages[s].count;

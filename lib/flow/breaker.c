@@ -14,6 +14,7 @@ static void enter(struct breaker *b, enum breaker_state state, int64_t at_us)
 
 static void open_breaker(struct breaker *b, int64_t at_us)
 {
+	b->down_us = b->state == BREAKER_CLOSED ? at_us : b->down_us;
 	enter(b, BREAKER_OPEN, at_us);
 	b->until_us = at_us + b->spec.open_us;
 	b->opened++;

@@ -29,6 +29,7 @@ struct breaker {
 	enum breaker_state state;
 	uint32_t failures;     /* in a row */
 	int64_t since_us;      /* boot time of the last change of state */
+	int64_t down_us;       /* not CLOSED: boot time of the opening, whatever its probes said since */
 	int64_t until_us;      /* OPEN: probe allowed from then on; HALF_OPEN: deadline of the probe */
 	bool probing;          /* a probe is out */
 	uint64_t probe_call;   /* its call id */

@@ -9,6 +9,7 @@
 #include "lib/store/body.h"
 #include "lib/store/items.h"
 #include "lib/store/ledger.h"
+#include "lib/store/notes.h"
 #include "lib/store/outbox.h"
 #include "lib/store/runs.h"
 #include "lib/store/suppress.h"
@@ -401,6 +402,9 @@ static void check_run(struct checking *c, const struct run_row *r)
 		tell(c, "run %u counts %llu leads that are being recalled, there are %llu", r->id, (unsigned long long)r->recalling,
 		    (unsigned long long)t->recalling);
 	}
+	if (r->sampled > r->sample) {
+		tell(c, "run %u has %u leads in its sample of %u", r->id, r->sampled, r->sample);
+	}
 	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] > 0) {
 		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)r->outcomes[ITEM_OPEN]);
 	}
@@ -432,6 +436,23 @@ static bool on_outbox(void *arg, struct slice key, struct slice value)
 		tell(c, "a message to be sent cannot be read");
 	} else if (key.data[0] == 0 && message.run != 0 && !txn_get(c->t, TABLE_RUN, key_u32(key_of(), message.run), &run)) {
 		tell(c, "a message tells of run %u, which is not there", message.run);
+	}
+	return true;
+}
+
+static bool on_note(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct slice run;
+	struct note n;
+
+	if (key.len > 0 && key.data[0] != 0) {
+		return true; /* a payment seen */
+	}
+	if (!note_decode(key, value, &n)) {
+		tell(c, "a note of a run cannot be read");
+	} else if (!txn_get(c->t, TABLE_RUN, key_u32(key_of(), n.run), &run)) {
+		tell(c, "a note tells of run %u, which is not there", n.run);
 	}
 	return true;
 }
@@ -517,6 +538,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	txn_walk(c.t, TABLE_IDENTITY, key_of(), key_of(), on_identity, &c);
 	txn_walk(c.t, TABLE_RUN, key_of(), key_of(), on_run, &c);
 	txn_walk(c.t, TABLE_OUTBOX, key_of(), key_of(), on_outbox, &c);
+	txn_walk(c.t, TABLE_NOTE, key_of(), key_of(), on_note, &c);
 	check_sums(&c);
 	check_suppressions(&c);
 	if (txn_count(c.t, TABLE_READY) != c.waiting) {

@@ -82,7 +82,11 @@ struct key run_prefix(uint32_t run);
 bool item_row(struct txn *t, uint32_t run, uint32_t number, struct slice *ret);
 void item_row_write(struct txn *t, uint32_t run, uint32_t number, const void *row, size_t len);
 
-enum fact_kind { FACT_CALL, FACT_GATE, FACT_TEMPLATE, FACT_OPERATOR };
+enum fact_kind {
+	FACT_CALL, FACT_GATE, FACT_TEMPLATE, FACT_OPERATOR,
+	FACT_UNCHANGED, /* the stage brought nothing, and the lead went on as it was */
+	FACT_WARNING,   /* it went on without the stage: its service was out of reach */
+};
 
 struct fact_field {
 	const char *name;

@@ -68,6 +68,34 @@ static void unpack_prompts(struct unpack *u, struct run_row *ret)
 	}
 }
 
+/* What waits for a person, and what went on unchanged. */
+static void pack_approval(struct buf *b, const struct run_row *r)
+{
+	pack_u32(b, r->approved);
+	pack_u8(b, r->preview);
+	pack_u32(b, r->sample);
+	pack_u32(b, r->sampled);
+	pack_u32(b, r->sample_last);
+	for (size_t i = 0; i < r->n_stages; i++) {
+		pack_var(b, r->stages[i].count.unchanged);
+	}
+}
+
+static void unpack_approval(struct unpack *u, struct run_row *ret)
+{
+	if (u->at >= u->end) {
+		return;
+	}
+	ret->approved = unpack_u32(u);
+	ret->preview = unpack_u8(u) != 0;
+	ret->sample = unpack_u32(u);
+	ret->sampled = unpack_u32(u);
+	ret->sample_last = unpack_u32(u);
+	for (size_t i = 0; i < ret->n_stages; i++) {
+		ret->stages[i].count.unchanged = unpack_var(u);
+	}
+}
+
 void run_write(struct txn *t, const struct run_row *r)
 {
 	struct buf *b = txn_buf(t);
@@ -110,6 +138,7 @@ void run_write(struct txn *t, const struct run_row *r)
 	}
 	pack_var(b, r->recalling);
 	pack_u8(b, (uint8_t)r->ends_as);
+	pack_approval(b, r);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
 }
 
@@ -168,6 +197,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 		ret->recalling = unpack_var(&u);
 		ret->ends_as = unpack_u8(&u);
 	}
+	unpack_approval(&u, ret);
 	if (u.bad || ret->state >= RUN_STATES || ret->ends_as >= RUN_STATES) {
 		return false;
 	}

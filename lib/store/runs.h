@@ -21,6 +21,7 @@ struct stage_count {
 	uint64_t ok, empty, rejected, failed;
 	uint64_t calls;    /* requests granted */
 	int64_t settled_micro;
+	uint64_t unchanged; /* went on without what the stage would have brought: never in ok */
 };
 
 /* What a version of a stage's prompt has written: answers and fixed texts, and those that passed their gates. */
@@ -56,6 +57,14 @@ struct run_row {
 	uint64_t outcomes[ITEM_OUTCOMES]; /* [0]: open items */
 	size_t n_stages;
 	struct { char name[RUN_TEXT / 2]; struct stage_count count; } stages[RUN_STAGES];
+
+	/*
+	 * What a person has released: bit per stage of kind approval, and those of engine/approve.c. Of a sample the first `sample` leads
+	 * that come in go all the way; the others, those with numbers above sample_last once it is full, wait.
+	 */
+	uint32_t approved;
+	bool preview;              /* nothing paid is begun before it is approved */
+	uint32_t sample, sampled, sample_last; /* sample 0: all go */
 
 	int64_t by_us;             /* wall; no lead is started that could not be finished by then; 0: none */
 	struct prompt_count prompts[RUN_PROMPTS];

@@ -43,6 +43,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_BODY] = "body",
     [TABLE_OUTBOX] = "outbox",
     [TABLE_SUPPRESS] = "suppress",
+    [TABLE_NOTE] = "note",
 };
 
 #define LAZY_COMMITS 1000

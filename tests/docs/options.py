@@ -115,7 +115,7 @@ check('no other maps are read in config_access.c', [f'{function}() reads keys th
 
 code, words = keys_of_code('lib/engine/pipeline.c')
 for function, section in [('read_pipeline', 'The file'), ('read_stage', 'Stages'), ('read_steps', 'Chain steps'),
-                          ('read_gate', 'Gates'), ('read_missing', 'Missing'), ('read_recall', 'Recall')]:
+                          ('read_gate', 'Gates'), ('read_missing', 'Missing'), ('read_recall', 'Recall'), ('read_approval', 'Approval'), ('read_policies', 'Refused')]:
     same(f'pipelines: {section.lower()}',
          (f'{function}()', code.pop(function, set())), (f'section {section} of the page', page.get(section, set())))
 code.pop('single_call', None)

@@ -6,6 +6,7 @@
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/pack.h"
+#include "lib/store/notes.h"
 #include "lib/store/queue.h"
 #include "lib/store/runs.h"
 #include "lib/store/suppress.h"
@@ -668,6 +669,50 @@ static void test_suppress(void **state)
 	assert_int_equal(txn_count(t, TABLE_SUPPRESS), 0);
 }
 
+/* --- notes --- */
+
+static bool decode_note(struct slice key, struct slice value)
+{
+	struct note n;
+
+	return note_decode(key, value, &n);
+}
+
+static bool on_note(void *arg, const struct note *n)
+{
+	struct note *last = arg;
+
+	assert_int_equal(n->seq, last->seq + 1);
+	*last = *n;
+	return true;
+}
+
+static void test_notes(void **state)
+{
+	struct note n = {.run = 9, .kind = NOTE_PAID, .wall_us = -7, .who = "payment stripe", .what = "look", .amount_micro = 12}, got = {0};
+	uint32_t run = 0;
+
+	(void)state;
+	note_add(t, &n);
+	assert_int_equal(n.seq, 1);
+	n.run = 10;
+	note_add(t, &n);
+	assert_int_equal(n.seq, 1);
+	n.run = 9;
+	note_add(t, &n);
+	assert_int_equal(n.seq, 2);
+	note_walk(t, 9, on_note, &got);
+	assert_memory_equal(&got, &n, sizeof(n));
+	refuses_prefixes(TABLE_NOTE, key_u32(key_u32(key_u8(key_of(), 0), 9), 2), decode_note);
+	assert_false(payment_seen(t, 5, &run));
+	payment_mark(t, 5, 9, 1);
+	assert_true(payment_seen(t, 5, &run));
+	assert_int_equal(run, 9);
+	assert_false(payment_seen(t, 6, &run));
+	note_walk(t, 11, on_note, &got);
+	assert_int_equal(got.run, 9);
+}
+
 /* --- runs --- */
 
 static bool decode_run(struct slice key, struct slice value)
@@ -710,8 +755,15 @@ static void test_run(void **state)
 				  .prompts = {{.stage = 1, .prompt = 2, .written = 3, .passed = 1}},
 				  .n_prompts = 1,
 				  .ends_as = RUN_CANCELLED,
-				  .recalling = 4},
+				  .recalling = 4,
+				  .approved = UINT32_MAX - 1,
+				  .preview = true,
+				  .sample = 20,
+				  .sampled = 19,
+				  .sample_last = 21},
 			      got;
+	enum { APPROVAL = 4 + 1 + 3 * 4 + RUN_STAGES };
+
 
 	buf_add(&want.columns, "\1\2\0\3", 4);
 	for (int i = 0; i < ITEM_OUTCOMES; i++) {
@@ -720,7 +772,7 @@ static void test_run(void **state)
 	for (int i = 0; i < RUN_STAGES; i++) {
 		(void)snprintf(want.stages[i].name, sizeof(want.stages[i].name), "stage-%d", i);
 		want.stages[i].count =
-		    (struct stage_count){1, 2, 3, 4, 5, 6, 7, UINT64_MAX, INT64_MAX};
+		    (struct stage_count){1, 2, 3, 4, 5, 6, 7, UINT64_MAX, INT64_MAX, 8};
 	}
 	assert_int_equal(run_last_id(t), 0);
 	assert_false(run_read(t, 12, &got));
@@ -732,7 +784,7 @@ static void test_run(void **state)
 	run_row_fini(&got);
 	got.columns = want.columns;
 	assert_memory_equal(&got, &want, sizeof(got));
-	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){5, 5 + 6, 5 + 6 + sizeof(want.by_us), 0});
+	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){APPROVAL, APPROVAL + 5, APPROVAL + 5 + 6, APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
 	buf_free(&want.columns);
 }
 
@@ -882,6 +934,7 @@ int main(void)
 	    TEST(test_stat),
 	    TEST(test_stat_older),
 	    TEST(test_suppress),
+	    TEST(test_notes),
 	    TEST(test_run),
 	    TEST(test_upload_and_idem),
 	    TEST(test_names),
