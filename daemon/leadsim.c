@@ -7,6 +7,7 @@
  * What a service answers is decided in lib/sim; how the answer travels, in leadsim_http.c.
  */
 #include "daemon/leadsim_http.h"
+#include "daemon/leadsim_later.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -32,6 +33,7 @@ struct leadsim {
 	struct event_base *base;
 	struct world *world;
 	struct sim_server *server;
+	struct later_queue *later;
 	const char *listen, *scenario_file, *report_file;
 	int64_t seed, limit_factor; /* -1: as the scenario says */
 	int ready_fd;
@@ -41,7 +43,7 @@ struct leadsim {
 static const char usage[] =
     "usage: leadsim [--listen ADDR:PORT] [--scenario FILE] [--seed N] [--limit-factor N]\n"
     "               [--ready-fd FD] [--report FILE] [--any-address]\n"
-    "Plays ZeroBounce, Perplexity, OpenAI and Instantly, with faults. See leadsim(1).\n";
+    "Plays ZeroBounce, Perplexity, OpenAI, Instantly and others, with faults. See leadsim(1).\n";
 
 /* --- /_sim/ --- */
 
@@ -70,8 +72,13 @@ static void own_report(struct leadsim *s, const struct world_request *r, struct 
 
 static void own_health(struct leadsim *s, const struct world_request *r, struct sim_reply *reply)
 {
-	buf_printf(&reply->body, "{\"ok\":true,\"pid\":%d,\"connections\":%zu}\n", (int)getpid(),
+	struct later_counts own = later_queue_counts(s->later);
+
+	buf_printf(&reply->body, "{\"ok\":true,\"pid\":%d,\"connections\":%zu", (int)getpid(),
 	    sim_server_connections(s->server));
+	buf_printf(&reply->body,
+	    ",\"callbacks\":{\"waiting\":%zu,\"delivered\":%zu,\"failed\":%zu}}\n", own.waiting,
+	    own.delivered, own.failed);
 }
 
 static void own_reset(struct leadsim *s, const struct world_request *r, struct sim_reply *reply)
@@ -80,6 +87,7 @@ static void own_reset(struct leadsim *s, const struct world_request *r, struct s
 		reply_error(reply, 500, "out of memory");
 		return;
 	}
+	later_queue_clear(s->later);
 	buf_add_text(&reply->body, "{\"ok\":true}\n");
 }
 
@@ -282,7 +290,8 @@ static bool read_address(const char *text, struct sockaddr_storage *ret, int *re
 
 static int start_server(struct leadsim *s, struct lead_error *err)
 {
-	const struct sim_options o = {.world = s->world, .own = on_own, .arg = s};
+	const struct sim_options o = {
+	    .world = s->world, .later = s->later, .own = on_own, .arg = s};
 	struct sockaddr_storage address;
 	int len;
 
@@ -388,6 +397,10 @@ int main(int argc, char **argv)
 	s.base = event_base_new();
 	rc = s.base != NULL ? make_world(&s, &err) : lead_fail(&err, LEAD_ENOMEM, "out of memory");
 	if (rc == 0) {
+		s.later = later_queue_new(s.base, s.world);
+		rc = s.later != NULL ? 0 : lead_fail(&err, LEAD_ENOMEM, "out of memory");
+	}
+	if (rc == 0) {
 		rc = start_server(&s, &err);
 	}
 	if (rc != 0) {
@@ -397,6 +410,7 @@ int main(int argc, char **argv)
 		rc = run(&s);
 	}
 	sim_server_free(s.server);
+	later_queue_free(s.later);
 	world_free(s.world);
 	if (s.base != NULL) {
 		event_base_free(s.base);

@@ -12,6 +12,7 @@
 #include "daemon/leadsim_conn.h"
 
 #include "daemon/clock.h"
+#include "daemon/leadsim_later.h"
 #include "daemon/leadsim_parse.h"
 
 #include <errno.h>
@@ -54,7 +55,7 @@ struct conn {
 	struct delivered {
 		uint64_t token;
 		int64_t at_us; /* boot clock */
-	} recent[RECENT];  /* a ring */
+	} recent[RECENT];      /* a ring */
 	size_t n_delivered;
 	bool close, paused, continued;
 };
@@ -109,7 +110,8 @@ static const char *reason_of(int status)
 	static const struct {
 		int status;
 		const char *text;
-	} reasons[] = {{200, "OK"}, {400, "Bad Request"}, {401, "Unauthorized"},
+	} reasons[] = {{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {206, "Partial Content"},
+	    {207, "Multi-Status"}, {400, "Bad Request"}, {401, "Unauthorized"},
 	    {402, "Payment Required"}, {403, "Forbidden"}, {404, "Not Found"},
 	    {405, "Method Not Allowed"}, {409, "Conflict"}, {411, "Length Required"},
 	    {413, "Content Too Large"}, {422, "Unprocessable Entity"}, {429, "Too Many Requests"},
@@ -318,6 +320,7 @@ static void conn_answer(struct conn *c)
 		return;
 	}
 	world_handle(c->server->o.world, &q.r, now, &plan);
+	later_queue_add(c->server->o.later, &plan);
 	evbuffer_drain(c->in, whole);
 	carry_out(c, &plan);
 }

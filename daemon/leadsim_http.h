@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct later_queue;
 struct sim_server;
 struct sockaddr;
 
@@ -26,6 +27,7 @@ struct sim_reply {
 
 struct sim_options {
 	struct world *world; /* outlives the server */
+	struct later_queue *later; /* outlives it, too */
 	/* Fills *reply. */
 	void (*own)(void *arg, const struct world_request *r, struct sim_reply *reply);
 	void *arg;

@@ -31,7 +31,7 @@ static bool is_possible(const struct ask *q, enum world_fault f)
 	if (f == FAULT_LOST_PUSH) {
 		return q->endpoint == EP_CREATE_LEAD;
 	}
-	return f != FAULT_SLOW_DOWN || q->service == WORLD_OPENAI;
+	return f != FAULT_SLOW_DOWN || q->service == WORLD_OPENAI || q->service == WORLD_HUBSPOT;
 }
 
 static bool script_hits(struct world *w, struct ask *q, size_t i)

@@ -46,6 +46,7 @@ struct world {
 	struct service_state services[WORLD_SERVICES];
 	struct account *account;
 	struct leads leads;
+	struct kept kept;
 	struct chat_paths *paths;
 	struct now last;
 	struct arena arena; /* of the present call */

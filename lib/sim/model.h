@@ -8,6 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/value.h"
 #include "lib/sim/account.h"
+#include "lib/sim/kept.h"
 #include "lib/sim/leads.h"
 #include "lib/sim/prose.h"
 #include "lib/sim/scenario.h"
@@ -39,12 +40,16 @@ struct ask {
 	int bad_status;
 	struct leads *leads;
 	struct account *account;
+	struct kept *kept;
 	/* answer fills in what it means */
 	enum account_outcome outcome;
 	enum account_again again;
 	int64_t price_micro;
 	bool ledger; /* costs money or leaves something behind: an account line is wanted */
 	bool lost;   /* the push is to be lost */
+	bool unread; /* done, but nobody will see the answer */
+	bool carried; /* what was done is told later: by the plan's own requests, or job `job` */
+	size_t job;   /* of kept, counted from 1; 0: none */
 	/* of a call that does several things: one account line each; of the arena */
 	struct ask_item {
 		uint64_t meaning;

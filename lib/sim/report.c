@@ -190,6 +190,22 @@ static void add_pushed(const struct world *w, bool full, struct buf *out)
 	buf_add_text(out, "]}");
 }
 
+/* What stands at HubSpot, Supabase and n8n. */
+static void add_kept(const struct world *w, struct buf *out)
+{
+	const struct kept *k = &w->kept;
+
+	buf_printf(out, ",\"kept\":{\"hubspot_contacts\":%zu,\"hubspot_lists\":[", k->n_made);
+	for (size_t i = 0; i < k->n_lists; i++) {
+		buf_add_text(out, i > 0 ? ",{\"name\":" : "{\"name\":");
+		json_add(out, k->lists[i].name);
+		buf_printf(out, ",\"object\":\"%s\",\"members\":%zu}", k->lists[i].object,
+		    k->lists[i].n);
+	}
+	buf_printf(out, "],\"supabase_rows\":%zu,\"n8n_jobs\":%zu,\"n8n_callbacks\":%" PRIu64 "}",
+	    k->n_rows, k->n_jobs, k->callbacks);
+}
+
 void world_report(const struct world *w, const struct world_report_options *o, struct buf *out)
 {
 	struct world_totals t, sum = {0};
@@ -214,6 +230,7 @@ void world_report(const struct world *w, const struct world_report_options *o, s
 	    sum.repeats_doubt);
 	add_repeats(w, out);
 	add_pushed(w, o->full, out);
+	add_kept(w, out);
 	if (!o->no_bills) {
 		add_bills(w, out);
 	}

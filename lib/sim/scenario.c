@@ -26,9 +26,10 @@ const char *const endpoint_words[EP_N + 1] = {"validate", "getcredits", "researc
     /* Supabase */
     "select-rows", "insert-rows", "update-rows", "delete-rows",
     /* n8n */
-    "run-webhook",
+    "discovery", "company-enrichment", "contact-discovery", "contact-enrichment", "verify-email",
+    "get-job",
     /* Close */
-    "close-lead", "close-contact", "close-events", NULL};
+    "close-lead", "close-contact", NULL};
 static_assert(EP_N <= 64, "endpoints are bits of a uint64_t");
 const char *const scenario_service_words[WORLD_SERVICES + 1] = {"zerobounce", "perplexity",
     "openai", "instantly", "apollo", "apify", "hubspot", "supabase", "n8n", "close", NULL};
@@ -62,7 +63,7 @@ enum world_service endpoint_service(enum world_endpoint ep)
 	    {EP_COPY, WORLD_OPENAI}, {EP_CREATE_LEAD, WORLD_INSTANTLY},
 	    {EP_SEARCH_PEOPLE, WORLD_APOLLO}, {EP_START_RUN, WORLD_APIFY},
 	    {EP_SEARCH_OBJECTS, WORLD_HUBSPOT}, {EP_SELECT_ROWS, WORLD_SUPABASE},
-	    {EP_RUN_WEBHOOK, WORLD_N8N}, {EP_CLOSE_LEAD, WORLD_CLOSE}, {EP_N, WORLD_SERVICES}};
+	    {EP_DISCOVER, WORLD_N8N}, {EP_CLOSE_LEAD, WORLD_CLOSE}, {EP_N, WORLD_SERVICES}};
 	size_t i = 0;
 
 	while (ep < EP_N && from[i + 1].first <= ep) {
@@ -78,7 +79,9 @@ bool endpoint_matters(enum world_endpoint ep)
 			      BIT(EP_MATCH_PEOPLE) | BIT(EP_ENRICH_ORGANIZATION) |
 			      BIT(EP_START_RUN) | BIT(EP_RUN_SYNC) | BIT(EP_UPSERT_OBJECTS) |
 			      BIT(EP_CREATE_CRM_LIST) | BIT(EP_ADD_MEMBERS) | BIT(EP_INSERT_ROWS) |
-			      BIT(EP_UPDATE_ROWS) | BIT(EP_DELETE_ROWS) | BIT(EP_RUN_WEBHOOK))) !=
+			      BIT(EP_UPDATE_ROWS) | BIT(EP_DELETE_ROWS) | BIT(EP_DISCOVER) |
+			      BIT(EP_ENRICH_COMPANY) | BIT(EP_DISCOVER_CONTACTS) |
+			      BIT(EP_ENRICH_CONTACT) | BIT(EP_VERIFY_EMAIL))) !=
 	       0;
 }
 
@@ -145,6 +148,17 @@ void scenario_default(struct scenario *ret)
 	add_limit(ret, WORLD_INSTANTLY, "100/60s", 100, 60 * US_PER_S);
 	/* the provider counts the workspace, not the key */
 	s[WORLD_INSTANTLY].limits[0].per_service = true;
+	add_limit(ret, WORLD_HUBSPOT, "100/10s", 100, 10 * US_PER_S);
+	add_limit(ret, WORLD_HUBSPOT, "250000/day", 250000, 0);
+	add_limit(ret, WORLD_HUBSPOT, "5/1s", 5, US_PER_S);
+	s[WORLD_HUBSPOT].limits[1].per_service = s[WORLD_HUBSPOT].limits[2].per_service = true;
+	s[WORLD_HUBSPOT].limits[2].endpoints = BIT(EP_SEARCH_OBJECTS);
+	add_limit(ret, WORLD_CLOSE, "100/5s", 100, 5 * US_PER_S);
+	set_latency(&s[WORLD_HUBSPOT], 40, 180, 600);
+	set_latency(&s[WORLD_SUPABASE], 10, 60, 300);
+	set_latency(&s[WORLD_N8N], 300, 3000, 9000);
+	set_latency(&s[WORLD_CLOSE], 50, 200, 700);
+	scenario_crm_default(ret);
 	set_latency(&s[WORLD_ZEROBOUNCE], 80, 350, 1500);
 	set_latency(&s[WORLD_PERPLEXITY], 500, 1800, 5000);
 	set_latency(&s[WORLD_OPENAI], 300, 900, 2500);

@@ -89,6 +89,17 @@ enum quota_code {
 };
 extern const char *const quota_words[QUOTA_ANY + 2];
 
+/* What the workflows behind n8n's webhooks are like. */
+struct scenario_n8n {
+	int respond;        /* enum respond of webhooks.h */
+	bool cloud;         /* behind a proxy that waits 100 s */
+	uint64_t companies; /* of a state and a software, at least 1 */
+	uint32_t portal_ppm, invalid_ppm, repeat_ppm;        /* of companies told */
+	uint32_t no_makers_ppm, no_anecdotes_ppm;            /* no_anecdotes: of each kind and try */
+	uint32_t early_ppm, twice_ppm, lost_ppm, failed_ppm; /* of callbacks; failed: of jobs, too */
+	uint32_t verdict_ppm[VERDICT_N];
+};
+
 struct scenario {
 	uint64_t seed;
 	uint64_t limit_factor; /* multiplies the max of every limit; at least 1 */
@@ -104,6 +115,9 @@ struct scenario {
 	int quota_code;                  /* enum quota_code */
 	bool duplicate_conflict; /* a skip flag that hits: 409; else 200 with the lead that is there
 				  */
+	uint32_t hubspot_companies_ppm, hubspot_contacts_ppm; /* known from the beginning */
+	uint64_t supabase_rows; /* of a state and a software, there from the beginning */
+	struct scenario_n8n n8n;
 	char campaigns[SCENARIO_CAMPAIGNS][64]; /* ids that exist; none: any id does */
 	size_t n_campaigns;
 };
@@ -157,11 +171,15 @@ enum world_endpoint {
 	EP_UPDATE_ROWS,
 	EP_DELETE_ROWS,
 	/* n8n */
-	EP_RUN_WEBHOOK,
+	EP_DISCOVER,
+	EP_ENRICH_COMPANY,
+	EP_DISCOVER_CONTACTS,
+	EP_ENRICH_CONTACT,
+	EP_VERIFY_EMAIL,
+	EP_GET_JOB,
 	/* Close */
 	EP_CLOSE_LEAD,
 	EP_CLOSE_CONTACT,
-	EP_CLOSE_EVENTS,
 	EP_N, /* as a result: no such path */
 };
 extern const char *const endpoint_words[EP_N + 1];

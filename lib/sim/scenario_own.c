@@ -4,16 +4,17 @@
 const char *const *scenario_own_keys(enum world_service id)
 {
 #define COMMON "expected", "latency", "random", "script", "keys", "limits"
-	static const char *const known[WORLD_SERVICES][16] = {
+	static const char *const known[WORLD_SERVICES][24] = {
 	    [WORLD_ZEROBOUNCE] = {COMMON, "price", "verdicts", NULL},
 	    [WORLD_PERPLEXITY] = {COMMON, "no_facts", NULL},
 	    [WORLD_OPENAI] = {COMMON, "copy", "quota_code", NULL},
 	    [WORLD_INSTANTLY] = {COMMON, "duplicate", "campaigns", NULL},
 	    [WORLD_APOLLO] = {COMMON, NULL},
 	    [WORLD_APIFY] = {COMMON, NULL},
-	    [WORLD_HUBSPOT] = {COMMON, NULL},
-	    [WORLD_SUPABASE] = {COMMON, NULL},
-	    [WORLD_N8N] = {COMMON, NULL},
+	    [WORLD_HUBSPOT] = {COMMON, "companies", "contacts", NULL},
+	    [WORLD_SUPABASE] = {COMMON, "rows", NULL},
+	    [WORLD_N8N] = {COMMON, "respond", "cloud", "companies", "portal", "invalid", "repeat",
+		"no_makers", "no_anecdotes", "callbacks", "verdicts", NULL},
 	    [WORLD_CLOSE] = {COMMON, NULL},
 	};
 
@@ -63,6 +64,7 @@ void scenario_read_own(struct scenario_reader *r, const struct yaml_node *map,
 		read_campaigns(r, map, s);
 		break;
 	default:
+		scenario_crm_read(r, map, id, s);
 		break;
 	}
 }

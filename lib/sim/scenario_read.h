@@ -35,6 +35,10 @@ void scenario_read_mask(struct scenario_reader *r, const struct yaml_node *map, 
 const char *const *scenario_own_keys(enum world_service id);
 void scenario_read_own(struct scenario_reader *r, const struct yaml_node *map,
     enum world_service id, struct scenario *s);
+/* HubSpot, Supabase and n8n (scenario_crm.c). */
+void scenario_crm_default(struct scenario *s);
+void scenario_crm_read(struct scenario_reader *r, const struct yaml_node *map,
+    enum world_service id, struct scenario *s);
 /* A copy into a fixed array. */
 void scenario_take_text(struct scenario_reader *r, const struct yaml_node *n, const char *text,
     const char *what, char *out, size_t size);

@@ -57,6 +57,7 @@ static void tear_down(struct world *w)
 	account_free(w->account);
 	w->account = NULL;
 	leads_fini(&w->leads);
+	kept_fini(&w->kept);
 }
 
 struct world *world_new(const struct scenario *s)
@@ -148,7 +149,8 @@ static int write_line(struct world *w, struct ask *q, const struct ask_item *ite
 	    .again = (uint8_t)item->again,
 	    .billed = (models[q->service]->bills_all || item->price_micro > 0) &&
 		      item->outcome != ACCOUNT_PERMANENT,
-	    .whole = f == FAULT_NONE || f == FAULT_DRIP || f == FAULT_SLOW || f == FAULT_LOST_PUSH};
+	    .whole = !q->unread && (f == FAULT_NONE || f == FAULT_DRIP || f == FAULT_SLOW ||
+				       f == FAULT_LOST_PUSH)};
 	const char *call = ask_header(q, "X-Request-Id");
 
 	call =
@@ -167,6 +169,15 @@ static int write_lines(struct world *w, struct ask *q, enum world_fault f, struc
 
 	for (size_t i = 0; i < q->n_items && rc == 0; i++) {
 		rc = write_line(w, q, &q->items[i], f, p);
+	}
+	if (q->carried) { /* the answer itself tells nothing */
+		for (size_t i = 0; i < p->n_later; i++) {
+			p->later[i].token = p->token;
+		}
+		if (q->job > 0) {
+			w->kept.jobs[q->job - 1].token = p->token;
+		}
+		p->token = 0;
 	}
 	return rc;
 }
@@ -290,6 +301,7 @@ void world_handle(
 	struct ask q = {.s = &w->s,
 	    .r = r,
 	    .leads = &w->leads,
+	    .kept = &w->kept,
 	    .account = w->account,
 	    .paths = w->paths,
 	    .a = &w->arena,

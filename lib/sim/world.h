@@ -8,7 +8,8 @@
  * real connections, a simulator on a virtual clock) and says what became of it.
  *
  *   world_handle -> plan -> carried out to the last byte -> world_delivered
- *                      '-> cut, reset, never read: nothing to say (the answer is in doubt)
+ *                 |    '-> cut, reset, never read: nothing to say (the answer is in doubt)
+ *                 '-> requests of the world's own, after a while -> world_delivered
  *
  * Same seed, same world: every draw is hash(seed, service, meaning, attempt). The meaning is
  * the service, the endpoint and the address, prompt or lead the request is about, never its call
@@ -100,6 +101,16 @@ enum world_end {
 
 #define WORLD_HEADERS 20
 
+/* A POST of the world's own, as when a workflow tells its result to whoever started it. */
+struct world_later {
+	int64_t after_us; /* from the arrival; may be sooner than the answer */
+	const char *url;  /* as the client gave it */
+	const char *body; /* JSON */
+	size_t body_len;
+	uint64_t token; /* for world_delivered once it was answered with 2xx */
+};
+#define WORLD_LATER 2
+
 /* Everything is borrowed from the world until its next function is called. */
 struct world_plan {
 	enum world_service service;
@@ -118,6 +129,8 @@ struct world_plan {
 	size_t drip_bytes; /* not 0: the body goes out in pieces of this size, */
 	int64_t drip_us;   /* one every so many microseconds */
 	uint64_t token;    /* for world_delivered; 0 when nobody wants to know */
+	struct world_later later[WORLD_LATER];
+	size_t n_later;
 };
 
 /* Copies the scenario. NULL when out of memory. */
