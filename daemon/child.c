@@ -6,6 +6,7 @@
  *   leadd --probe HOST PORT    is there anybody (doctor)
  *   leadd --replay …           a run again, see replay.h
  *   leadd --plan FILE DIR JSON makes a plan (plans.c)
+ *   leadd --preview FILE DIR JSON  shows what would be asked (previews.c)
  *   leadd --xlsx-to-csv [SHEET] reads a workbook in a sandbox; leadd --csv-to-xlsx DIR writes one (workbook_child.c)
  *   leadd --store-check DIR    does the store agree with itself (store check); a line per problem, then the counts as JSON
  */
@@ -270,6 +271,9 @@ int child_main(int argc, char *argv[])
 	}
 	if (argc == 5 && strcmp(argv[1], "--plan") == 0) {
 		return plan_main(argv[2], argv[3], argv[4]);
+	}
+	if (argc == 5 && strcmp(argv[1], "--preview") == 0) {
+		return preview_main(argv[2], argv[3], argv[4]);
 	}
 	if (argc == 3 && strcmp(argv[1], "--store-check") == 0) {
 		return check_main(argv[2]);

@@ -235,6 +235,7 @@ int cmd_reload(struct ctl *c, const struct args *a);
 int cmd_backup(struct ctl *c, const struct args *a);
 int cmd_store_check(struct ctl *c, const struct args *a);
 int cmd_plan(struct ctl *c, const struct args *a);
+int cmd_prompt(struct ctl *c, const struct args *a);
 int cmd_run_start(struct ctl *c, const struct args *a);
 int cmd_run_list(struct ctl *c, const struct args *a);
 int cmd_run_show(struct ctl *c, const struct args *a);
@@ -282,6 +283,7 @@ int upload_file(struct ctl *c, const char *file, const char **ret_upload, const 
 int upload_text(
     struct ctl *c, const char *name, const char *text, size_t len, const char **ret_upload);
 /* leadctl_run.c: what `run start` sends, and `plan` too. */
+struct json_object *file_body(const struct args *a, const char *upload); /* what a file is read with; upload may be NULL */
 struct json_object *start_body(const struct args *a, const char *upload, const char *source);
 bool check_delimiter(const struct args *a); /* or complains */
 void plan_chart(struct ctl *c, struct json_object *plan); /* leadctl_plan_chart.c: the night over time */

@@ -63,6 +63,22 @@ static const struct option plan_options[] = {
     {NULL},
 };
 
+static const struct option prompt_options[] = {
+    {"row", OPTION_NUMBER, "N", "the row of the file; the header is row 1", .min = 2, .max = UINT32_MAX},
+    {"file", OPTION_FILE, "FILE", "CSV or a workbook (default: the leads of the campaign's newest run)"},
+    {"run", OPTION_NUMBER, "RUN", "a lead of this run, with what its stages gave so far", .min = 1, .max = UINT32_MAX},
+    {"lead", OPTION_NUMBER, "N", "the lead, in place of --row", .min = 1, .max = UINT32_MAX},
+    {"stage", OPTION_TEXT, "NAME", "the stage (default: the first that has a prompt)"},
+    {"step", OPTION_NUMBER, "N", "of the stage's chain (default 0, the first)", .max = 99},
+    {"map", OPTION_MAP, "FIELD=HEADER",
+	"which column holds a field, when its name does not tell; may be repeated"},
+    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"},
+    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
+    {"delimiter", OPTION_TEXT, "CHAR",
+	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
+    {NULL},
+};
+
 #define LIMIT_OPTION                                                                               \
 	{"limit", OPTION_NUMBER, "N", "at most N rows (default 50)", .min = 1, .max = 1000000,     \
 	    .letter = 'n'},                                                                        \
@@ -187,6 +203,12 @@ const struct command commands[] = {
 	"written --what-if zerobounce.limit=2/3s, --what-if copy.concurrency=8, --what-if "
 	"openai.price=0.004, --what-if budget=60. The configuration's files count as they stand, "
 	"loaded or not. The late case: at most one night of twenty ends later or costs more."},
+    {"prompt", "CAMPAIGN", prompt_options, cmd_prompt,
+	"the request that would be made for one lead; nobody is called",
+	"Shows the texts with everything filled in, what is missing for them, the most the call may "
+	"cost, and the gates that will look at the answer; the credential is shown as ***. The "
+	"configuration's files count as they stand, loaded or not, so that a prompt can be tried "
+	"before `reload`."},
     {"run start", "FILE", start_options, cmd_run_start, "upload leads and start a run",
 	"FILE is CSV text, or a workbook (.xlsx) of which the first sheet, or --sheet, is taken; - reads "
 	"standard input. An upload that breaks off goes on where the "

@@ -38,13 +38,13 @@ static void add_time(
 	}
 }
 
-struct json_object *start_body(const struct args *a, const char *upload, const char *source)
+struct json_object *file_body(const struct args *a, const char *upload)
 {
 	struct json_object *o = json_object_new_object(), *map = json_object_new_array();
 
-	add_text(o, "campaign", args_text(a, "campaign"));
-	add_text(o, "upload", upload);
-	add_text(o, "source", source);
+	if (upload != NULL) {
+		add_text(o, "upload", upload);
+	}
 	for (size_t i = 0; i < a->n_given; i++) {
 		if (a->given[i].option->kind == OPTION_MAP) {
 			json_object_array_add(map, json_object_new_string(a->given[i].text));
@@ -56,6 +56,15 @@ struct json_object *start_body(const struct args *a, const char *upload, const c
 	}
 	add_text(o, "encoding", args_text(a, "encoding"));
 	add_text(o, "delimiter", args_text(a, "delimiter"));
+	return o;
+}
+
+struct json_object *start_body(const struct args *a, const char *upload, const char *source)
+{
+	struct json_object *o = file_body(a, upload);
+
+	add_text(o, "campaign", args_text(a, "campaign"));
+	add_text(o, "source", source);
 	add_number(o, "budget_micro", a, "budget");
 	add_time(o, "by", a, "by");
 	add_number(o, "priority", a, "priority");

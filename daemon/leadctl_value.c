@@ -180,7 +180,10 @@ const char *show_age(struct ctl *c, struct json_object *o, const char *key)
 		return NOTHING;
 	}
 	wall_us = (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000 - wall_us;
-	duration_write(wall_us > 0 ? wall_us / US_PER_S * US_PER_S : 0, text);
+	if (wall_us < US_PER_S) {
+		return "now";
+	}
+	duration_write(wall_us / US_PER_S * US_PER_S, text);
 	return keep(c, text);
 }
 

@@ -67,6 +67,7 @@ struct leadd {
 	struct tidy *tidy;
 	bool replaying; /* one at a time */
 	bool planning;               /* plans.c: one at a time */
+	unsigned previews;           /* previews.c */
 	struct sending *sendings;    /* notify.c */
 	uint64_t last_sending;
 };
@@ -111,6 +112,8 @@ void upload_drop(struct leadd *l, const char *id);
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
 /* The text of the upload at this path: the file beside it when it was a workbook. -1 with errno. */
 int upload_text(const char *path);
+/* The same for children: up to max bytes at offset; below 0 with errno. */
+long upload_read_spool(const char *state_dir, const char *upload, uint64_t offset, void *out, size_t max);
 /* Where it is; false when that is no name of an upload. */
 bool upload_path(struct leadd *l, const char *id, char path[4096]);
 int upload_dir(struct leadd *l, struct lead_error *err) MUST_CHECK;
@@ -151,6 +154,8 @@ int child_main(int argc, char *argv[]);
 /* replay.c */
 void post_replay(void *app, struct http_request *r);  /* POST /v1/runs/{run}/replay */
 void replay_clear(struct leadd *l); /* what a crash left of one */
+/* previews.c: main of the child that shows what would be asked. */
+int preview_main(const char *config_file, const char *state_dir, const char *request);
 /* plans.c: main of the child that makes a plan. */
 int plan_main(const char *config_file, const char *state_dir, const char *request);
 

@@ -202,26 +202,9 @@ static void be_modest(void)
 	(void)setpriority(PRIO_PROCESS, 0, 10);
 }
 
-struct spool {
-	const char *state_dir;
-};
-
 static long read_spool(void *ctx, const char *upload, uint64_t offset, void *out, size_t max)
 {
-	const struct spool *s = ctx;
-	char path[4096];
-	ssize_t n = -1;
-	int fd;
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/uploads/%s", s->state_dir, upload) >= sizeof(path) || strchr(upload, '/') != NULL) {
-		return -1;
-	}
-	fd = upload_text(path);
-	if (fd >= 0) {
-		n = pread(fd, out, max, (off_t)offset);
-		close(fd);
-	}
-	return (long)n;
+	return upload_read_spool(ctx, upload, offset, out, max);
 }
 
 static int open_config(const char *file, struct json_object *missing, struct config **ret, struct lead_error *err)
@@ -272,8 +255,7 @@ static void print_plan(struct json_object *plan)
 int plan_main(const char *config_file, const char *state_dir, const char *request)
 {
 	struct store_options so = {.dir = state_dir, .read_only = true};
-	struct spool spool = {state_dir};
-	struct plan_request q = {.now = clock_now(), .read = read_spool, .ctx = &spool};
+	struct plan_request q = {.now = clock_now(), .read = read_spool, .ctx = (void *)(uintptr_t)state_dir};
 	struct json_object *body = NULL, *plan = NULL, *missing = NULL;
 	struct store *store = NULL;
 	struct lead_error err = {.text = ""};

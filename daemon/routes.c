@@ -352,6 +352,8 @@ const struct route routes[] = {
     {"POST", "/v1/runs", HTTP_OPERATE, post_run, "start a run", 0, "", "campaign upload sheet source map encoding delimiter budget_micro priority share limit sample preview paused by"},
     {"POST", "/v1/plans", HTTP_OPERATE, post_plan, "what a run over this upload would take, cost and bring", 0, "",
 	"campaign upload sheet source map encoding delimiter budget_micro priority share limit sample preview paused by what_if"},
+    {"POST", "/v1/previews", HTTP_OPERATE, post_preview, "what would be asked for one lead", 0, "",
+	"campaign upload sheet map encoding delimiter row run lead stage step"},
     {"GET", "/v1/runs/{run}", HTTP_READ, get_run, "one run with its stages", 0, "", NULL},
     {"GET", "/v1/runs/{run}/events", HTTP_READ, watch_open, "a run's live stream", 0, "", NULL},
     {"POST", "/v1/runs/{run}/pause", HTTP_OPERATE, post_pause, "pause a run", 0, "", ""},

@@ -58,6 +58,9 @@ void post_suppressions_remove(void *app, struct http_request *r);
 void post_suppressions_check(void *app, struct http_request *r);
 void post_suppressions_import(void *app, struct http_request *r);
 
+/* previews.c */
+void post_preview(void *app, struct http_request *r);
+
 /* plans.c */
 void post_plan(void *app, struct http_request *r);
 

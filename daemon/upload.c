@@ -310,6 +310,23 @@ int upload_text(const char *path)
 	return fd >= 0 || errno != ENOENT ? fd : open(path, O_RDONLY | O_CLOEXEC);
 }
 
+long upload_read_spool(const char *state_dir, const char *upload, uint64_t offset, void *out, size_t max)
+{
+	char path[4096];
+	ssize_t n = -1;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/uploads/%s", state_dir, upload) >= sizeof(path) || strchr(upload, '/') != NULL) {
+		return -1;
+	}
+	fd = upload_text(path);
+	if (fd >= 0) {
+		n = pread(fd, out, max, (off_t)offset);
+		close(fd);
+	}
+	return (long)n;
+}
+
 /* A slice for a run. The file is read here and not mapped: a file that is cut under us must not kill the daemon. */
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max)
 {
