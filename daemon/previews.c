@@ -139,6 +139,18 @@ static void on_workbook(void *arg, bool ok)
 	}
 }
 
+/* Has that run's lead to stay unread? Then it was answered. */
+static bool is_masked(struct leadd *l, struct http_request *r, struct json_object *body)
+{
+	uint32_t run = (uint32_t)json_object_get_int64(json_object_object_get(body, "run"));
+
+	if (!show_is_masked(l->engine, run)) {
+		return false;
+	}
+	http_reply_problem(r, 409, "masked", "the leads of run %u are masked until it is approved", run);
+	return true;
+}
+
 /* The campaign's newest run, when neither a file nor a run is named. False when it was answered. */
 static bool find_run(struct leadd *l, struct http_request *r, struct json_object *body, const char *campaign)
 {
@@ -226,7 +238,7 @@ void post_preview(void *app, struct http_request *r)
 		http_reply_error(r, &err);
 	} else if (l->previews >= AT_ONCE) {
 		http_reply_problem(r, 409, "preview-busy", "other previews are being made: try again in a moment");
-	} else if (upload != NULL ? upload_whole(l, upload, r) : q.run != 0 || find_run(l, r, body, q.campaign)) {
+	} else if (upload != NULL ? upload_whole(l, upload, r) : (q.run != 0 || find_run(l, r, body, q.campaign)) && !is_masked(l, r, body)) {
 		start(l, r, body, upload, sheet);
 	}
 }

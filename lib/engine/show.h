@@ -64,6 +64,8 @@ struct json_object *show_suppressed(struct engine *e, struct txn *t, const char 
 /* Is it in the configuration, by itself or as a campaign's? */
 bool show_org_known(struct engine *e, const char *org, const char **ret_nearest);
 
+/* Is it not yet to be read who its leads are? */
+bool show_is_masked(struct engine *e, uint32_t run);
 /* Where a run stands, for files and streams: borrowed until the next turn. NULL: no such run. */
 const struct run_row *show_run_row(struct engine *e, uint32_t run);
 

@@ -245,6 +245,13 @@ struct json_object *show_runs(struct engine *e, struct txn *t, uint32_t before, 
 	return o;
 }
 
+bool show_is_masked(struct engine *e, uint32_t run)
+{
+	struct run *r = run_get(e, run);
+
+	return r != NULL && masked_is(r);
+}
+
 const struct run_row *show_run_row(struct engine *e, uint32_t run)
 {
 	struct run *r = run_get(e, run);
