@@ -29,7 +29,7 @@ bool fault_is_done(enum world_fault f)
 static bool is_possible(const struct ask *q, enum world_fault f)
 {
 	if (f == FAULT_LOST_PUSH) {
-		return q->endpoint == EP_CREATE_LEAD;
+		return q->endpoint == EP_CREATE_LEAD || q->endpoint == EP_ADD_LEADS;
 	}
 	return f != FAULT_SLOW_DOWN || q->service == WORLD_OPENAI || q->service == WORLD_HUBSPOT;
 }

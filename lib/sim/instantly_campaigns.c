@@ -1,7 +1,11 @@
-/* lib/sim/instantly_campaigns.c: campaigns: list, make, show, activate. Without declared ones any
- * id is one. */
+/*
+ * lib/sim/instantly_campaigns.c: campaigns: list, make, show, activate. Without declared ones any
+ * id is one. Two of the same name may be: the provider does not mind. A cursor comes with every
+ * full page, the last included.
+ */
 #include "lib/sim/instantly.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void write_campaign(struct buf *out, const struct campaign *c)
@@ -17,23 +21,50 @@ static void write_campaign(struct buf *out, const struct campaign *c)
 	    c->status, when, when);
 }
 
+static bool is_listed(const struct campaign *c, const char *search, const char *status)
+{
+	return (search == NULL || strcasestr(c->name, search) != NULL) &&
+	       (status == NULL || atoi(status) == c->status);
+}
+
+/* Where the page begins: behind the campaign of the cursor. */
+static size_t behind(struct ask *q, const char *cursor)
+{
+	struct campaign *c = cursor != NULL ? leads_campaign(q->leads, cursor) : NULL;
+
+	return cursor == NULL ? 0
+	       : c != NULL    ? (size_t)(c - q->leads->campaigns) + 1
+			      : q->leads->n_campaigns;
+}
+
 int instantly_campaigns(struct ask *q, struct world_plan *p)
 {
-	struct value search = ask_query(q, "search");
-	bool first = true;
+	const char *search = ask_query_text(q, "search"), *status = ask_query_text(q, "status"),
+		   *last = NULL;
+	size_t limit = ask_query_count(q, "limit", 1, 100, 100, 400), shown = 0;
 
+	if (q->bad != NULL) {
+		instantly_error(q, p, 400, q->bad);
+		return 0;
+	}
 	plan_json(p, 200);
 	buf_add_text(q->body, "{\"items\":[");
-	for (size_t i = 0; i < q->leads->n_campaigns; i++) {
-		if (search.kind == VALUE_STRING &&
-		    strcasestr(q->leads->campaigns[i].name, search.text) == NULL) {
-			continue;
+	for (size_t i = behind(q, ask_query_text(q, "starting_after"));
+	     i < q->leads->n_campaigns && shown < limit; i++) {
+		const struct campaign *c = &q->leads->campaigns[i];
+
+		if (is_listed(c, search, status)) {
+			buf_add_text(q->body, shown++ > 0 ? "," : "");
+			write_campaign(q->body, c);
+			last = c->id;
 		}
-		buf_add_text(q->body, first ? "" : ",");
-		write_campaign(q->body, &q->leads->campaigns[i]);
-		first = false;
 	}
-	buf_add_text(q->body, "]}");
+	buf_add_char(q->body, ']');
+	if (shown == limit) {
+		buf_add_text(q->body, ",\"next_starting_after\":");
+		json_add(q->body, last);
+	}
+	buf_add_char(q->body, '}');
 	return 0;
 }
 
@@ -45,12 +76,8 @@ int instantly_new_campaign(struct ask *q, struct world_plan *p)
 
 	leads_name(id, ask_roll(q, "campaign"), q->leads->n_campaigns, false);
 	rc = leads_add_campaign(q->leads, id, instantly_text(q, "name"), q->now.wall_us, &c);
-	if (rc == LEAD_ENOMEM) {
-		return rc;
-	}
 	if (rc != 0) {
-		instantly_error(q, p, 400, "Too many campaigns");
-		return 0;
+		return rc;
 	}
 	plan_json(p, 200);
 	write_campaign(q->body, c);

@@ -47,6 +47,7 @@ struct world {
 	struct account *account;
 	struct leads leads;
 	struct kept kept;
+	struct sim_jobs jobs;
 	struct chat_paths *paths;
 	struct now last;
 	struct arena arena; /* of the present call */

@@ -19,6 +19,7 @@ void leads_fini(struct leads *l)
 {
 	free(l->all);
 	free(l->slots);
+	free(l->campaigns);
 	arena_free(&l->arena);
 	*l = (struct leads){0};
 }
@@ -146,6 +147,22 @@ void leads_delete(struct leads *l, struct pushed *p)
 	l->n_deleted++;
 }
 
+int leads_set(struct leads *l, struct pushed *p, enum lead_text which, const char *text)
+{
+	bool failed = false;
+
+	p->text[which] = copy_text(l, text, &failed);
+	return failed ? LEAD_ENOMEM : 0;
+}
+
+int leads_set_payload(struct leads *l, struct pushed *p, const char *payload)
+{
+	bool failed = false;
+
+	p->payload = copy_text(l, payload, &failed);
+	return failed ? LEAD_ENOMEM : 0;
+}
+
 uint32_t leads_last(const struct leads *l, const char *email)
 {
 	return l->cap_slots > 0 ? slot_of(l->slots, l->cap_slots, email_hash(email))->last : 0;
@@ -199,8 +216,15 @@ int leads_add_campaign(
 	if (failed) {
 		return LEAD_ENOMEM;
 	}
-	if (l->n_campaigns == sizeof(l->campaigns) / sizeof(l->campaigns[0])) {
-		return LEAD_EFULL;
+	if (l->n_campaigns == l->cap_campaigns) {
+		size_t cap = l->cap_campaigns > 0 ? l->cap_campaigns * 2 : 16;
+		struct campaign *all = realloc(l->campaigns, cap * sizeof(*all));
+
+		if (all == NULL) {
+			return LEAD_ENOMEM;
+		}
+		l->campaigns = all;
+		l->cap_campaigns = cap;
 	}
 	*ret = &l->campaigns[l->n_campaigns++];
 	**ret = c;

@@ -48,8 +48,8 @@ struct leads {
 		uint32_t last; /* lead + 1 */
 	} * slots;
 	size_t n_slots, cap_slots; /* cap: a power of 2 */
-	struct campaign campaigns[64];
-	size_t n_campaigns;
+	struct campaign *campaigns;
+	size_t n_campaigns, cap_campaigns;
 	size_t n_deleted, n_doubled;
 	struct arena arena; /* all texts */
 };
@@ -64,13 +64,17 @@ int leads_push(
 /* NULL when there is none (any more). */
 struct pushed *leads_get(struct leads *l, const char *id);
 void leads_delete(struct leads *l, struct pushed *p);
+/* Puts a text or the custom variables (a JSON object) in place of what the lead had. LEAD_ENOMEM.
+ */
+int leads_set(struct leads *l, struct pushed *p, enum lead_text which, const char *text) MUST_CHECK;
+int leads_set_payload(struct leads *l, struct pushed *p, const char *payload) MUST_CHECK;
 /* Newest lead + 1 with this address (any case); 0: none. Follow prev for the others. */
 uint32_t leads_last(const struct leads *l, const char *email);
 /* The live lead with this address in this campaign; NULL campaign: in any. */
 const struct pushed *leads_find(const struct leads *l, const char *email, const char *campaign);
 /* Appends the Lead object. */
 void leads_write(struct buf *out, const struct pushed *p);
-/* LEAD_EFULL when there are too many. ret: borrowed. */
+/* LEAD_ENOMEM. ret: borrowed until the next one is added. */
 int leads_add_campaign(struct leads *l, const char *id, const char *name, int64_t wall_us,
     struct campaign **ret) MUST_CHECK;
 struct campaign *leads_campaign(struct leads *l, const char *id);

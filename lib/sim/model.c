@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/decimal.h"
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
 #include "lib/base/text.h"
@@ -72,6 +73,68 @@ struct value ask_query(struct ask *q, const char *name)
 	}
 	buf_free(&text);
 	return v;
+}
+
+/* Decoded into the arena; NULL for a bad escape. */
+static const char *decoded(struct ask *q, const char *text, size_t len)
+{
+	struct buf plain = {0};
+	const char *copy = NULL;
+
+	if (text_percent_decode(&plain, text, len, true)) {
+		copy = arena_dup(q->a, plain.data != NULL ? plain.data : "", plain.len);
+	}
+	buf_free(&plain);
+	return copy;
+}
+
+size_t ask_query_all(struct ask *q, const char *name, const char *ret[], size_t max)
+{
+	const char *p = q->r->query, *end, *is, *key;
+	size_t n = 0;
+
+	for (; p != NULL && *p != '\0' && n < max; p = *end != '\0' ? end + 1 : end) {
+		end = p + strcspn(p, "&");
+		is = memchr(p, '=', (size_t)(end - p));
+		key = is != NULL ? decoded(q, p, (size_t)(is - p)) : NULL;
+		if (key != NULL && strcmp(key, name) == 0 &&
+		    (ret[n] = decoded(q, is + 1, (size_t)(end - is) - 1)) != NULL) {
+			n++;
+		}
+	}
+	return n;
+}
+
+const char *ask_query_text(struct ask *q, const char *name)
+{
+	const char *text;
+
+	return ask_query_all(q, name, &text, 1) == 1 ? text : NULL;
+}
+
+bool ask_query_flag(struct ask *q, const char *name)
+{
+	const char *text = ask_query_text(q, name);
+
+	return text != NULL && (strcmp(text, "true") == 0 || strcmp(text, "1") == 0);
+}
+
+size_t ask_query_count(
+    struct ask *q, const char *name, size_t min, size_t max, size_t def, int status)
+{
+	const char *text = ask_query_text(q, name);
+	int64_t value;
+	bool exact;
+
+	if (text == NULL) {
+		return def;
+	}
+	if (!decimal_scaled(text, strlen(text), 0, &value, &exact) || !exact ||
+	    value < (int64_t)min || value > (int64_t)max) {
+		ask_bad(q, status, name, "%s must be a number from %zu to %zu", name, min, max);
+		return def;
+	}
+	return (size_t)value;
 }
 
 void ask_bad(struct ask *q, int status, const char *field, const char *format, ...)

@@ -9,6 +9,7 @@
 #include "lib/base/value.h"
 #include "lib/sim/account.h"
 #include "lib/sim/kept.h"
+#include "lib/sim/jobs.h"
 #include "lib/sim/leads.h"
 #include "lib/sim/prose.h"
 #include "lib/sim/scenario.h"
@@ -41,13 +42,14 @@ struct ask {
 	struct leads *leads;
 	struct account *account;
 	struct kept *kept;
+	struct sim_jobs *jobs;
 	/* answer fills in what it means */
 	enum account_outcome outcome;
 	enum account_again again;
 	int64_t price_micro;
-	bool ledger; /* costs money or leaves something behind: an account line is wanted */
-	bool lost;   /* the push is to be lost */
-	bool unread; /* done, but nobody will see the answer */
+	bool ledger;  /* costs money or leaves something behind: an account line is wanted */
+	bool lost;    /* the push is to be lost */
+	bool unread;  /* done, but nobody will see the answer */
 	bool carried; /* what was done is told later: by the plan's own requests, or job `job` */
 	size_t job;   /* of kept, counted from 1; 0: none */
 	/* of a call that does several things: one account line each; of the arena */
@@ -113,6 +115,16 @@ const char *ask_header(const struct ask *q, const char *name);
 const char *ask_bearer(struct ask *q);
 /* Decoded; NONE when absent. Lives in the arena. */
 struct value ask_query(struct ask *q, const char *name);
+/* All values of a name that may be percent-encoded itself, as in `titles[]=a&titles%5B%5D=b`; at
+ * most max are stored, NUL-terminated, in the arena. */
+size_t ask_query_all(struct ask *q, const char *name, const char *ret[], size_t max);
+/* The first of them; NULL when there is none. */
+const char *ask_query_text(struct ask *q, const char *name);
+bool ask_query_flag(struct ask *q, const char *name); /* true or 1 */
+/* A whole number from min to max; def when absent; anything else makes the request bad with status.
+ */
+size_t ask_query_count(
+    struct ask *q, const char *name, size_t min, size_t max, size_t def, int status);
 void ask_bad(struct ask *q, int status, const char *field, const char *format, ...) PRINTF(4, 5);
 /* Meaning from service, endpoint and these bytes. */
 uint64_t ask_meaning(const struct ask *q, const void *bytes, size_t len);

@@ -199,8 +199,8 @@ static void add_kept(const struct world *w, struct buf *out)
 	for (size_t i = 0; i < k->n_lists; i++) {
 		buf_add_text(out, i > 0 ? ",{\"name\":" : "{\"name\":");
 		json_add(out, k->lists[i].name);
-		buf_printf(out, ",\"object\":\"%s\",\"members\":%zu}", k->lists[i].object,
-		    k->lists[i].n);
+		buf_printf(
+		    out, ",\"object\":\"%s\",\"members\":%zu}", k->lists[i].object, k->lists[i].n);
 	}
 	buf_printf(out, "],\"supabase_rows\":%zu,\"n8n_jobs\":%zu,\"n8n_callbacks\":%" PRIu64 "}",
 	    k->n_rows, k->n_jobs, k->callbacks);

@@ -11,6 +11,7 @@ const char *const copy_words[COPY_N + 1] = {
 const char *const quota_words[QUOTA_ANY + 2] = {"insufficient_quota", "none",
     "credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded",
     "organization_usage_limit_exceeded", "any", NULL};
+const char *const missing_words[MISSING_SHUFFLED + 2] = {"omitted", "null", "shuffled", NULL};
 const char *const endpoint_words[EP_N + 1] = {"validate", "getcredits", "research", "copy",
     "models", "create-lead", "list-leads", "get-lead", "delete-lead", "list-campaigns",
     "create-campaign", "get-campaign", "activate-campaign", "add-leads", "update-lead",
@@ -74,15 +75,14 @@ enum world_service endpoint_service(enum world_endpoint ep)
 
 bool endpoint_matters(enum world_endpoint ep)
 {
-	return (BIT(ep) & (BIT(EP_VALIDATE) | BIT(EP_RESEARCH) | BIT(EP_COPY) |
-			      BIT(EP_CREATE_LEAD) | BIT(EP_ADD_LEADS) | BIT(EP_MATCH_PERSON) |
-			      BIT(EP_MATCH_PEOPLE) | BIT(EP_ENRICH_ORGANIZATION) |
-			      BIT(EP_START_RUN) | BIT(EP_RUN_SYNC) | BIT(EP_UPSERT_OBJECTS) |
-			      BIT(EP_CREATE_CRM_LIST) | BIT(EP_ADD_MEMBERS) | BIT(EP_INSERT_ROWS) |
-			      BIT(EP_UPDATE_ROWS) | BIT(EP_DELETE_ROWS) | BIT(EP_DISCOVER) |
-			      BIT(EP_ENRICH_COMPANY) | BIT(EP_DISCOVER_CONTACTS) |
-			      BIT(EP_ENRICH_CONTACT) | BIT(EP_VERIFY_EMAIL))) !=
-	       0;
+	return (BIT(ep) &
+		   (BIT(EP_VALIDATE) | BIT(EP_RESEARCH) | BIT(EP_COPY) | BIT(EP_CREATE_LEAD) |
+		       BIT(EP_ADD_LEADS) | BIT(EP_MATCH_PERSON) | BIT(EP_MATCH_PEOPLE) |
+		       BIT(EP_ENRICH_ORGANIZATION) | BIT(EP_START_RUN) | BIT(EP_RUN_SYNC) |
+		       BIT(EP_UPSERT_OBJECTS) | BIT(EP_CREATE_CRM_LIST) | BIT(EP_ADD_MEMBERS) |
+		       BIT(EP_INSERT_ROWS) | BIT(EP_UPDATE_ROWS) | BIT(EP_DELETE_ROWS) |
+		       BIT(EP_DISCOVER) | BIT(EP_ENRICH_COMPANY) | BIT(EP_DISCOVER_CONTACTS) |
+		       BIT(EP_ENRICH_CONTACT) | BIT(EP_VERIFY_EMAIL))) != 0;
 }
 
 bool endpoint_is_free(enum world_endpoint ep)
@@ -134,7 +134,10 @@ void scenario_default(struct scenario *ret)
 	    .drip_us = 100 * US_PER_MS,
 	    .drip_bytes = 64,
 	    .huge_bytes = 20 << 20,
-	    .duplicate_conflict = true};
+	    .duplicate_conflict = true,
+	    .people = {.count = 500, .no_email_ppm = 50000, .not_found_ppm = 100000},
+	    .apollo = {.credit_micro = 100000, .async_us = 20 * US_PER_S},
+	    .apify = {.item_micro = 1200, .run_us = 5 * US_PER_S, .concurrent = 25}};
 	for (size_t i = 0; i < WORLD_SERVICES; i++) {
 		s[i].expected = 1000;
 		s[i].random_kinds = ALL_KINDS & ~PARKING_KINDS;
@@ -159,10 +162,14 @@ void scenario_default(struct scenario *ret)
 	set_latency(&s[WORLD_N8N], 300, 3000, 9000);
 	set_latency(&s[WORLD_CLOSE], 50, 200, 700);
 	scenario_crm_default(ret);
+	add_limit(ret, WORLD_APOLLO, "30/60s", 30, 60 * US_PER_S);
+	add_limit(ret, WORLD_APIFY, "60/1s", 60, US_PER_S);
 	set_latency(&s[WORLD_ZEROBOUNCE], 80, 350, 1500);
 	set_latency(&s[WORLD_PERPLEXITY], 500, 1800, 5000);
 	set_latency(&s[WORLD_OPENAI], 300, 900, 2500);
 	set_latency(&s[WORLD_INSTANTLY], 50, 150, 500);
+	set_latency(&s[WORLD_APOLLO], 150, 500, 1500);
+	set_latency(&s[WORLD_APIFY], 80, 200, 600);
 	ret->verdict_ppm[VERDICT_INVALID] = 80000;
 	ret->verdict_ppm[VERDICT_CATCH_ALL] = 60000;
 	ret->verdict_ppm[VERDICT_UNKNOWN] = 20000;

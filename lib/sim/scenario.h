@@ -11,7 +11,7 @@
 #define SCENARIO_KEYS 16
 #define SCENARIO_LIMITS 8
 #define SCENARIO_SCRIPTS 16
-#define SCENARIO_CAMPAIGNS 8
+#define SCENARIO_CAMPAIGNS 32
 #define PPM 1000000 /* shares are parts per million */
 
 struct scenario_key {
@@ -91,13 +91,38 @@ extern const char *const quota_words[QUOTA_ANY + 2];
 
 /* What the workflows behind n8n's webhooks are like. */
 struct scenario_n8n {
-	int respond;        /* enum respond of webhooks.h */
-	bool cloud;         /* behind a proxy that waits 100 s */
-	uint64_t companies; /* of a state and a software, at least 1 */
-	uint32_t portal_ppm, invalid_ppm, repeat_ppm;        /* of companies told */
-	uint32_t no_makers_ppm, no_anecdotes_ppm;            /* no_anecdotes: of each kind and try */
-	uint32_t early_ppm, twice_ppm, lost_ppm, failed_ppm; /* of callbacks; failed: of jobs, too */
+	int respond;                                  /* enum respond of webhooks.h */
+	bool cloud;                                   /* behind a proxy that waits 100 s */
+	uint64_t companies;                           /* of a state and a software, at least 1 */
+	uint32_t portal_ppm, invalid_ppm, repeat_ppm; /* of companies told */
+	uint32_t no_makers_ppm, no_anecdotes_ppm;     /* no_anecdotes: of each kind and try */
+	uint32_t early_ppm, twice_ppm, lost_ppm,
+	    failed_ppm; /* of callbacks; failed: of jobs, too */
 	uint32_t verdict_ppm[VERDICT_N];
+};
+
+/* Whom Apollo and scrapers know. */
+struct scenario_people {
+	size_t count;           /* size of the set */
+	uint32_t no_email_ppm;  /* people whose address nobody knows */
+	uint32_t not_found_ppm; /* people and companies outside the set that are not found */
+};
+
+/* How a bulk match tells of those whom it did not find. */
+enum missing_form { MISSING_OMITTED, MISSING_NULL, MISSING_SHUFFLED };
+extern const char *const missing_words[MISSING_SHUFFLED + 2];
+
+struct scenario_apollo {
+	int64_t credit_micro; /* price of one credit */
+	int64_t async_us;     /* what is asked with a waterfall or for a phone takes this long */
+	int missing;          /* enum missing_form */
+};
+
+struct scenario_apify {
+	int64_t item_micro;  /* price of one item */
+	int64_t run_us;      /* from start to end */
+	uint32_t failed_ppm; /* runs that end FAILED with half of their items */
+	uint64_t concurrent; /* runs at once; 0: no bound */
 };
 
 struct scenario {
@@ -118,8 +143,13 @@ struct scenario {
 	uint32_t hubspot_companies_ppm, hubspot_contacts_ppm; /* known from the beginning */
 	uint64_t supabase_rows; /* of a state and a software, there from the beginning */
 	struct scenario_n8n n8n;
-	char campaigns[SCENARIO_CAMPAIGNS][64]; /* ids that exist; none: any id does */
+	struct scenario_campaign {
+		char id[64], name[64];
+	} campaigns[SCENARIO_CAMPAIGNS]; /* that exist; none: any id does */
 	size_t n_campaigns;
+	struct scenario_people people;
+	struct scenario_apollo apollo;
+	struct scenario_apify apify;
 };
 
 /*

@@ -9,34 +9,42 @@ const char *const *scenario_own_keys(enum world_service id)
 	    [WORLD_PERPLEXITY] = {COMMON, "no_facts", NULL},
 	    [WORLD_OPENAI] = {COMMON, "copy", "quota_code", NULL},
 	    [WORLD_INSTANTLY] = {COMMON, "duplicate", "campaigns", NULL},
-	    [WORLD_APOLLO] = {COMMON, NULL},
-	    [WORLD_APIFY] = {COMMON, NULL},
 	    [WORLD_HUBSPOT] = {COMMON, "companies", "contacts", NULL},
 	    [WORLD_SUPABASE] = {COMMON, "rows", NULL},
 	    [WORLD_N8N] = {COMMON, "respond", "cloud", "companies", "portal", "invalid", "repeat",
 		"no_makers", "no_anecdotes", "callbacks", "verdicts", NULL},
+	    [WORLD_APOLLO] = {COMMON, "price", "async", "missing", NULL},
+	    [WORLD_APIFY] = {COMMON, "price", "run", "failed", "concurrent", NULL},
 	    [WORLD_CLOSE] = {COMMON, NULL},
 	};
 
 	return known[id];
 }
 
+/* A list of ids, which are their own names, or a map from name to id. */
 static void read_campaigns(
     struct scenario_reader *r, const struct yaml_node *map, struct scenario *s)
 {
-	const char **list;
-	size_t n = yaml_read_strings(r->y, map, "campaigns", &list, r->p);
+	const struct yaml_node *all = yaml_get(map, "campaigns");
 
-	if (n > SCENARIO_CAMPAIGNS) {
-		problems_add(r->p, r->y, yaml_get(map, "campaigns"), "campaigns: at most %d",
+	if (all == NULL) {
+		return;
+	}
+	if ((all->kind != YAML_LIST && all->kind != YAML_MAP) || all->n > SCENARIO_CAMPAIGNS) {
+		problems_add(r->p, r->y, all,
+		    "campaigns: a list of ids or a map of names with their ids is wanted, at most "
+		    "%d",
 		    SCENARIO_CAMPAIGNS);
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		scenario_take_text(r, yaml_get(map, "campaigns"), list[i], "campaigns",
-		    s->campaigns[i], sizeof(s->campaigns[i]));
+	s->n_campaigns = 0;
+	for (const struct yaml_node *n = all->first; n != NULL; n = n->next) {
+		struct scenario_campaign *c = &s->campaigns[s->n_campaigns++];
+
+		scenario_take_text(r, n, n->text, "campaigns", c->id, sizeof(c->id));
+		scenario_take_text(r, n, all->kind == YAML_MAP ? n->key : n->text, "campaigns",
+		    c->name, sizeof(c->name));
 	}
-	s->n_campaigns = n > 0 ? n : s->n_campaigns;
 }
 
 void scenario_read_own(struct scenario_reader *r, const struct yaml_node *map,
@@ -62,6 +70,18 @@ void scenario_read_own(struct scenario_reader *r, const struct yaml_node *map,
 			s->duplicate_conflict = word == 0;
 		}
 		read_campaigns(r, map, s);
+		break;
+	case WORLD_APOLLO:
+		(void)yaml_read_money(r->y, map, "price", &s->apollo.credit_micro, r->p);
+		(void)yaml_read_duration(
+		    r->y, map, "async", 0, US_PER_DAY, &s->apollo.async_us, r->p);
+		(void)yaml_read_word(r->y, map, "missing", missing_words, &s->apollo.missing, r->p);
+		break;
+	case WORLD_APIFY:
+		(void)yaml_read_money(r->y, map, "price", &s->apify.item_micro, r->p);
+		(void)yaml_read_duration(r->y, map, "run", 0, US_PER_DAY, &s->apify.run_us, r->p);
+		scenario_read_share(r, map, "failed", &s->apify.failed_ppm);
+		scenario_read_uint(r, map, "concurrent", 0, 1000000, &s->apify.concurrent);
 		break;
 	default:
 		scenario_crm_read(r, map, id, s);

@@ -219,10 +219,21 @@ static void read_faults(struct scenario_reader *r, const struct yaml_node *n, st
 	}
 }
 
+static void read_people(struct scenario_reader *r, const struct yaml_node *n, struct scenario *s)
+{
+	static const char *const keys[] = {"count", "no_email", "not_found", NULL};
+
+	if (yaml_only_keys(r->y, n, keys, "people", r->p)) {
+		scenario_read_size(r, n, "count", 10000000, &s->people.count);
+		scenario_read_share(r, n, "no_email", &s->people.no_email_ppm);
+		scenario_read_share(r, n, "not_found", &s->people.not_found_ppm);
+	}
+}
+
 static void read_top(struct scenario_reader *r, struct scenario *s)
 {
 	static const char *const keys[] = {
-	    "seed", "limit_factor", "doubt", "faults", "services", NULL};
+	    "seed", "limit_factor", "doubt", "faults", "people", "services", NULL};
 	static const char *const fixed[] = {"seed", "limit_factor", NULL};
 	const struct yaml_node *root = r->y->root, *n, *services;
 
@@ -240,6 +251,9 @@ static void read_top(struct scenario_reader *r, struct scenario *s)
 	(void)yaml_read_duration(r->y, root, "doubt", 0, 60 * US_PER_S, &s->doubt_us, r->p);
 	if ((n = yaml_get(root, "faults")) != NULL) {
 		read_faults(r, n, s);
+	}
+	if ((n = yaml_get(root, "people")) != NULL) {
+		read_people(r, n, s);
 	}
 	services = yaml_get(root, "services");
 	if (services == NULL ||

@@ -33,7 +33,8 @@ static int set_up(struct world *w)
 		return LEAD_ENOMEM;
 	}
 	for (size_t i = 0; i < w->s.n_campaigns; i++) {
-		int rc = leads_add_campaign(&w->leads, w->s.campaigns[i], w->s.campaigns[i], 0, &c);
+		int rc = leads_add_campaign(
+		    &w->leads, w->s.campaigns[i].id, w->s.campaigns[i].name, 0, &c);
 
 		if (rc != 0) {
 			return rc;
@@ -58,6 +59,7 @@ static void tear_down(struct world *w)
 	w->account = NULL;
 	leads_fini(&w->leads);
 	kept_fini(&w->kept);
+	jobs_fini(&w->jobs);
 }
 
 struct world *world_new(const struct scenario *s)
@@ -303,6 +305,7 @@ void world_handle(
 	    .leads = &w->leads,
 	    .kept = &w->kept,
 	    .account = w->account,
+	    .jobs = &w->jobs,
 	    .paths = w->paths,
 	    .a = &w->arena,
 	    .body = &w->body};
