@@ -222,7 +222,7 @@ static bool has_file(const struct files *f, const char *stem)
 
 static void read_services(struct reading *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"base", "budget", NULL};
+	static const char *const keys[] = {"base", "budget", "limits", NULL};
 	const struct yaml_node *own = yaml_get(root, "services");
 	struct config *c = r->c;
 	struct files f;
@@ -238,6 +238,8 @@ static void read_services(struct reading *r, const struct yaml_node *root)
 
 		if (o != NULL && yaml_only_keys(c->yaml, o, keys, "service setting", r->p)) {
 			(void)yaml_read_string(c->yaml, o, "base", &so.base, r->p);
+			so.limits_yaml = c->yaml;
+			so.limits = yaml_get(o, "limits");
 		}
 		read_budget(r, o, &c->service_budgets[c->n_services]);
 		if (service_load(f.path[i], &so, r->p, &s) == 0 && s != NULL) {

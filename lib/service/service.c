@@ -158,13 +158,33 @@ static void check_secrets(struct reading *r)
 	}
 }
 
+/* The operator's own limits. What is kept of them must outlive the file they stand in. */
+static void own_limits_read(struct reading *r, const struct service_options *o, const struct yaml_node *calls)
+{
+	struct yaml *y = r->y;
+
+	r->y = (struct yaml *)(uintptr_t)o->limits_yaml; /* only read, and named where something is wrong */
+	limits_read(r, o->limits, calls);
+	r->y = y;
+	for (size_t i = 0; i < r->s->n_limits; i++) {
+		const char *label = r->s->limits[i].label;
+
+		if (label != NULL) {
+			r->s->limits[i].label = arena_dup(&r->s->arena, label, strlen(label));
+			r->nomem |= r->s->limits[i].label == NULL;
+		}
+	}
+}
+
 static void sections_read(struct reading *r, const struct service_options *o)
 {
 	const struct yaml_node *root = r->y->root, *calls = yaml_get(root, "calls");
 	struct service_call patience = usual_patience;
 
 	head_read(r, o);
-	if (!r->nomem) {
+	if (!r->nomem && o != NULL && o->limits != NULL) {
+		own_limits_read(r, o, calls);
+	} else if (!r->nomem) {
 		limits_read(r, yaml_get(root, "limits"), calls);
 	}
 	if (!r->nomem) {
@@ -182,14 +202,30 @@ static void sections_read(struct reading *r, const struct service_options *o)
 	}
 }
 
+static void write_node(const struct yaml_node *n, struct buf *out)
+{
+	buf_printf(out, "%s:%s;", n->key != NULL ? n->key : "-", n->text != NULL ? n->text : "");
+	for (const struct yaml_node *c = n->first; c != NULL; c = c->next) {
+		write_node(c, out);
+	}
+	buf_add_char(out, '.');
+}
+
 static uint64_t text_hash(const char *text, size_t len, const struct service_options *o)
 {
 	struct {
-		uint64_t text, base, factor;
+		uint64_t text, base, factor, limits;
 	} all = {.text = hash_plain(text, len)};
 
 	if (o != NULL && o->base != NULL) {
 		all.base = hash_plain(o->base, strlen(o->base));
+	}
+	if (o != NULL && o->limits != NULL) {
+		struct buf own = {0};
+
+		write_node(o->limits, &own);
+		all.limits = hash_plain(own.data != NULL ? own.data : "", own.len);
+		buf_free(&own);
 	}
 	all.factor = o == NULL || o->limit_factor == 0 ? 1 : o->limit_factor;
 	return hash_plain(&all, sizeof all);

@@ -105,6 +105,9 @@ struct service {
 
 struct service_options {
 	const char *base;      /* replaces the file's `base` when not NULL (leadd.yaml: services: NAME: base) */
+	/* In place of the file's `limits` (leadd.yaml: services: NAME: limits), and the file it stands in; NULL: none. */
+	const struct yaml *limits_yaml;
+	const struct yaml_node *limits;
 	uint32_t limit_factor; /* multiplies N of every window; 0 means 1 (the demo's 60) */
 };
 

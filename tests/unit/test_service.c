@@ -510,9 +510,55 @@ static void test_shipped_limits(void **state)
 	service_unref(campaigns);
 }
 
+/* The operator's own limits stand in another file, which may be gone before the service. */
+static void test_own_limits(void **state)
+{
+	static const char service[] = "service: a\nbase: https://a.test\nlimits: [1/3s, 5/day]\ncalls: {x: {get: /x}, y: {get: /y}}\n";
+	static const char wrong[] = "limits:\n  - {limit: 7/day, calls: [z]}\n";
+	static const char own[] = "limits: [{limit: [600/60s, 10/1s], per: service, reserve: 20%, label: mine}, {limit: 7/day, calls: [y]}]\n";
+	struct service *plain = service_of(service), *s = NULL, *again = NULL;
+	struct service_options o = {0};
+	struct problems p;
+	struct yaml *y;
+
+	(void)state;
+	problems_init(&p);
+	assert_int_equal(yaml_parse("leadd.yaml", own, strlen(own), &y, NULL), 0);
+	o.limits_yaml = y;
+	o.limits = yaml_get(y->root, "limits");
+	assert_int_equal(service_parse("a.yaml", service, strlen(service), &o, &p, &s), 0);
+	assert_int_equal(service_parse("a.yaml", service, strlen(service), &o, &p, &again), 0);
+	yaml_free(y);
+	assert_int_equal(s->n_limits, 2);
+	assert_string_equal(s->limits[0].label, "mine");
+	assert_int_equal(s->limits[0].scope, LIMIT_PER_SERVICE);
+	assert_int_equal(s->limits[0].n_windows, 2);
+	assert_int_equal(s->limits[0].windows[0].max, 480);
+	assert_int_equal(s->limits[0].windows[0].length_us, 60 * US_PER_S);
+	assert_int_equal(s->limits[0].windows[1].max, 8);
+	assert_int_equal(s->limits[0].windows[1].length_us, US_PER_S);
+	assert_string_equal(s->limits[1].label, "7/day");
+	assert_int_equal(s->limits[1].calls, 2);
+	assert_true(s->text_hash == again->text_hash);
+	assert_true(s->text_hash != plain->text_hash);
+	service_unref(plain);
+	service_unref(s);
+	service_unref(again);
+
+	/* mistakes are told with their place in that file */
+	assert_int_equal(yaml_parse("leadd.yaml", wrong, strlen(wrong), &y, NULL), 0);
+	o.limits_yaml = y;
+	o.limits = yaml_get(y->root, "limits");
+	assert_int_equal(service_parse("a.yaml", service, strlen(service), &o, &p, &s), LEAD_EINPUT);
+	assert_non_null(strstr(p.first->text, "leadd.yaml:2:"));
+	yaml_free(y);
+	problems_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_own_limits),
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_limits),
