@@ -126,7 +126,7 @@ static void read_scripts(
 		struct scenario_script *c = &s->scripts[s->n_scripts++];
 		int fault = -1;
 
-		*c = (struct scenario_script){.from = 1, .share_ppm = PPM, .endpoints = UINT32_MAX};
+		*c = (struct scenario_script){.from = 1, .share_ppm = PPM, .endpoints = UINT64_MAX};
 		if (!yaml_only_keys(r->y, n, keys, "script entry", r->p)) {
 			continue;
 		}
