@@ -1,4 +1,5 @@
-/* Pre-flight: is everything there that a night needs? Configuration, credentials, disk, and somebody behind every address. */
+/* Pre-flight: is everything there that a night needs? Configuration, disk, and for the services that a campaign uses, credentials and
+ * somebody behind every address. */
 #include "daemon/leadd.h"
 #include "lib/engine/show.h"
 
@@ -62,10 +63,27 @@ static void check_credential(struct config *c, const char *name, struct json_obj
 	    there ? "present" : "missing: put it into the credentials folder (secrets_dir, or LoadCredential in the unit)");
 }
 
+/* Whether a night can need it: more services are described than most people have. */
+static bool is_used(const struct config *c, const struct service *s)
+{
+	for (size_t i = 0; i < c->n_campaigns; i++) {
+		const struct pipeline *p = c->campaigns[i].pipeline;
+
+		for (size_t k = 0; p != NULL && k < p->n_stages; k++) {
+			for (size_t n = 0; n < p->stages[k].n_steps; n++) {
+				if (p->stages[k].steps[n].service == s) {
+					return true;
+				}
+			}
+		}
+	}
+	return false;
+}
+
 static void check_credentials(struct config *c, struct json_object *items)
 {
 	for (size_t i = 0; i < c->n_services; i++) {
-		for (size_t k = 0; k < c->services[i]->n_keys; k++) {
+		for (size_t k = 0; is_used(c, c->services[i]) && k < c->services[i]->n_keys; k++) {
 			if (c->services[i]->keys[k].secret != NULL) {
 				check_credential(c, c->services[i]->keys[k].secret, items);
 			}
@@ -211,7 +229,11 @@ void doctor_open(void *app, struct http_request *r)
 	check_credentials(c, d->items);
 	check_disk(c, d->items);
 	for (size_t i = 0; i < c->n_services; i++) {
-		probe(l, d, c->services[i]->name, c->services[i]->base);
+		if (is_used(c, c->services[i])) {
+			probe(l, d, c->services[i]->name, c->services[i]->base);
+		} else {
+			add(d->items, "reachable", c->services[i]->name, true, "not asked: no campaign uses it");
+		}
 	}
 	check_notify(l, c, d);
 	d->waiting--;

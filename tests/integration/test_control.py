@@ -450,9 +450,14 @@ def test_doctor():
     """Names what is missing and who does not answer."""
     with Stub() as stub:
         dead = {**service("dead", stub), "base": "http://127.0.0.1:9", "service": "dead", "keys": ["nowhere"]}
-        with FlowNight(services={"stub": service("stub", stub), "dead": dead}, **demo()) as night:
+        more = demo()
+        more["pipelines"]["lost"] = one_stage("lost", "dead.ask")
+        more["campaigns"]["other"] = {"pipeline": "lost"}
+        idle = {**dead, "service": "idle", "keys": ["none"]}
+        with FlowNight(services={"stub": service("stub", stub), "dead": dead, "idle": idle}, **more) as night:
             items = {(i["check"], i["subject"]): i for i in night.post("/v1/doctor")["items"]}
             assert items["reachable", "stub"]["ok"] and not items["reachable", "dead"]["ok"]
+            assert items["reachable", "idle"]["ok"] and ("credential", "none") not in items  # no campaign uses it
             assert items["credential", "stub"]["ok"] and not items["credential", "nowhere"]["ok"]
             assert all(not i["ok"] or i["detail"] for i in items.values())
             text, rc = night.leadctl("doctor")

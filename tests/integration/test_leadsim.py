@@ -4,11 +4,13 @@ LEADSIM names the program to test.
 """
 
 import http.client
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from contextlib import contextmanager
 
@@ -320,6 +322,82 @@ def test_report_file(tmp_path):
 def test_refused_options(options, says):
     r = subprocess.run([LEADSIM, *options], capture_output=True, text=True, timeout=10)
     assert r.returncode == 2 and says in r.stderr
+
+
+# --- requests of the world's own ---
+
+
+@contextmanager
+def called_back(refuse=0):
+    """Somebody who waits to be called back; the first so many calls are refused. Yields the address and what came."""
+    got = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, json.loads(body)))
+            self.send_response(503 if len(got) <= refuse else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1/callbacks/token?a=1", got
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def callbacks(sim, wanted):
+    """Waits until so many callbacks have ended; how."""
+    for _ in range(200):
+        counts = json.loads(sim.call("GET", "/_sim/health")[1])["callbacks"]
+        if counts["delivered"] + counts["failed"] == wanted and counts["waiting"] == 0:
+            return counts
+        time.sleep(0.05)
+    raise AssertionError(counts)
+
+
+def enrich(sim, domain, url):
+    r, body = sim.call("POST", "/n8n/webhook/company-enrichment", json.dumps({"domain": domain, "callback_url": url}))
+    assert r.status == 200 and json.loads(body) == {"message": "Workflow was started"}
+
+
+N8N = "services: {n8n: {latency: {min: 100ms, median: 100ms, p95: 100ms}, respond: callback, callbacks: {%s}}}\n"
+
+
+def test_a_workflow_calls_back(tmp_path):
+    """Once it is answered with a 2xx it is over; asking for the same work again after that is a repeat."""
+    with running(tmp_path, N8N % "early: 0%, twice: 0%") as sim, called_back(refuse=1) as (url, got):
+        before = time.monotonic()
+        enrich(sim, "a.example", url)
+        assert time.monotonic() - before < 0.09
+        enrich(sim, "a.example", url)                # in doubt: nothing was told yet
+        assert callbacks(sim, 2) == {"waiting": 0, "delivered": 2, "failed": 0}
+        assert len(got) == 3 and all(path == "/v1/callbacks/token?a=1" for path, _ in got)
+        assert all(body["company"]["domain"] == "a.example" for _, body in got)
+        enrich(sim, "a.example", url)
+        report = sim.report()
+        assert report["services"]["n8n"]["repeats_in_doubt"] == 1 and report["repeats_p3"] == 1
+        assert report["kept"]["n8n_callbacks"] == 3
+
+
+def test_callbacks_twice_and_to_nobody(tmp_path):
+    with running(tmp_path, N8N % "early: 0%, twice: 100%") as sim, called_back() as (url, got):
+        enrich(sim, "a.example", url)
+        assert callbacks(sim, 2)["delivered"] == 2 and got[0] == got[1]
+        enrich(sim, "b.example", "http://192.0.2.1:80/x")    # only loopback is called
+        enrich(sim, "c.example", "ftp://127.0.0.1/x")
+        assert callbacks(sim, 6) == {"waiting": 0, "delivered": 2, "failed": 4}
+        enrich(sim, "d.example", url)
+        assert sim.call("POST", "/_sim/reset")[0].status == 200
+        assert callbacks(sim, 0)["waiting"] == 0
 
 
 def test_a_thousand_connections(tmp_path):
