@@ -1,6 +1,7 @@
 /* Pre-flight: is everything there that a night needs? Configuration, disk, and for the services that a campaign uses, credentials and
  * somebody behind every address. */
 #include "daemon/leadd.h"
+#include "lib/engine/payment.h"
 #include "lib/engine/show.h"
 
 #include <json-c/json.h>
@@ -94,6 +95,9 @@ static void check_credentials(struct config *c, struct json_object *items)
 	}
 	if (c->notify.webhook.secret != NULL) {
 		check_credential(c, c->notify.webhook.secret, items);
+	}
+	for (size_t i = 0; i < c->n_payments; i++) {
+		check_credential(c, c->payments[i].verify.secret, items);
 	}
 	for (size_t i = 0; i < c->n_tokens; i++) {
 		check_credential(c, c->tokens[i].secret, items);

@@ -360,6 +360,7 @@ const struct route routes[] = {
     {"POST", "/v1/runs/{run}/resume", HTTP_OPERATE, post_resume, "resume a run", 0, "", ""},
     {"POST", "/v1/runs/{run}/cancel", HTTP_OPERATE, post_cancel, "cancel a run", 0, "", ""},
     {"POST", "/v1/runs/{run}/approve", HTTP_APPROVE, post_approve, "release what waits to be approved", 0, "", "stage"},
+    {"POST", "/v1/payments/{payment}", HTTP_PUBLIC, post_payment, "a payment that was made releases its run", 0, NULL, NULL},
     {"POST", "/v1/runs/{run}/retry", HTTP_OPERATE, post_retry, "put leads back to the stage where they ended", 0, "", "outcome lead by budget_micro"},
     {"POST", "/v1/runs/{run}/recall", HTTP_OPERATE, post_recall, "take out of the destination what the run pushed", 0, "", "unsent_only"},
     {"GET", "/v1/runs/{run}/recall", HTTP_READ, get_recall, "which of its leads a recall would take out, and why others stay", 0,

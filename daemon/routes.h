@@ -48,6 +48,9 @@ int run_body(const struct config *c, struct json_object *body, struct run_row *r
 /* 200 or `status` with the run object, or 404. */
 void reply_run(struct leadd *l, struct http_request *r, int status, uint32_t run);
 
+/* payments.c */
+void post_payment(void *app, struct http_request *r);
+
 /* routes_approve.c */
 void post_approve(void *app, struct http_request *r);
 

@@ -3,6 +3,7 @@
  * cancel, parking what is held) walk the items in slices of a turn each (tasks_step, runs_sweep).
  */
 #include "lib/engine/approve.h"
+#include "lib/engine/payment.h"
 #include "lib/engine/recall.h"
 
 #define NOT_FOUND 1
@@ -284,6 +285,9 @@ void command_apply(struct engine *e, struct command *c)
 	case COMMAND_SERVICE_RESET:
 	case COMMAND_SERVICE_LIMIT:
 		service_command(e, c);
+		break;
+	case COMMAND_PAYMENT:
+		command_payment(e, c);
 		break;
 	case COMMAND_SUPPRESS:
 		command_suppress(e, c);

@@ -4,6 +4,7 @@
  */
 #include "lib/engine/config_access.h"
 #include "lib/engine/config_notify.h"
+#include "lib/engine/config_payment.h"
 
 #include "lib/base/json.h"
 #include "lib/base/money.h"
@@ -459,7 +460,7 @@ static void read_secrets(struct reading *r)
 {
 	struct config *c = r->c;
 	const char *notify[] = {c->notify.mail.secret, c->notify.webhook.secret};
-	size_t n = c->n_tokens;
+	size_t n = c->n_tokens + c->n_payments;
 
 	for (size_t i = 0; i < c->n_services; i++) {
 		n += c->services[i]->n_keys;
@@ -471,6 +472,9 @@ static void read_secrets(struct reading *r)
 				(r->o.no_secrets ? pretend_secret : read_secret)(r, c->services[i]->keys[k].secret);
 			}
 		}
+	}
+	for (size_t i = 0; c->secrets != NULL && i < c->n_payments; i++) {
+		(r->o.no_secrets ? pretend_secret : read_secret)(r, c->payments[i].verify.secret);
 	}
 	for (size_t i = 0; c->secrets != NULL && i < c->n_tokens; i++) {
 		(r->o.no_secrets ? pretend_secret : read_secret)(r, c->tokens[i].secret);
@@ -493,7 +497,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 {
 	static const char *const keys[] = {"prompts_dir", "state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
 	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services",
-	    "organisations", "campaigns", "notify", "listen", "listen_anywhere", "tokens", NULL};
+	    "organisations", "campaigns", "notify", "listen", "listen_anywhere", "tokens", "payments", NULL};
 	struct reading r = {.p = p, .o = *o};
 	const char *lists = "lists";
 	struct lead_error err;
@@ -534,6 +538,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 		read_campaigns(&r, root);
 		notify_read(r.c, root, p);
 		access_read(r.c, root, p);
+		payments_read(r.c, root, p);
 		read_secrets(&r);
 	}
 	if (p->count > before) {
@@ -569,6 +574,7 @@ void config_unref(struct config *c)
 	for (size_t i = 0; i < c->n_services; i++) {
 		service_unref(c->services[i]);
 	}
+	payments_free(c);
 	for (size_t i = 0; i < c->n_secrets; i++) {
 		explicit_bzero(c->secrets[i].text, c->secrets[i].len);
 		free(c->secrets[i].text);

@@ -8,6 +8,8 @@
 #include "lib/base/endpoint.h"
 #include "lib/engine/pipeline.h"
 
+struct payment;
+
 struct budget {
 	int64_t total_micro, day_micro, month_micro; /* -1: none */
 };
@@ -110,6 +112,8 @@ struct config {
 	struct notify notify;
 	struct endpoint *listen;    /* TCP; only a start changes it */
 	size_t n_listen;
+	struct payment *payments; /* payment.h */
+	size_t n_payments;
 	struct token *tokens;
 	size_t n_tokens;
 	struct gate_lists lists;

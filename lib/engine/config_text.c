@@ -1,6 +1,7 @@
 /* Configuration in words: what a reload changes, and the order in which a pipeline does things. */
 #include "lib/engine/config_access.h"
 #include "lib/engine/config_notify.h"
+#include "lib/engine/config_payment.h"
 
 #include "lib/base/money.h"
 
@@ -282,6 +283,7 @@ void config_diff(const struct config *from, const struct config *to, struct buf 
 	diff_pipelines(from, to, out);
 	diff_orgs(from, to, out);
 	diff_campaigns(from, to, out);
+	payments_diff(from, to, out);
 	notify_diff(from, to, out);
 }
 

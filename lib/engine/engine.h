@@ -24,6 +24,7 @@
 struct engine;
 struct json_object;
 struct outbox_row;
+struct payment_event;
 
 struct effects {
 	/* The call is on disk: make it. The request lives until return. */
@@ -79,6 +80,7 @@ enum command_kind {
 	COMMAND_START,       /* run: start_* */
 	COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, /* run */
 	COMMAND_APPROVE,     /* run, who; stage: only that (empty: all that something waits for) */
+	COMMAND_PAYMENT,     /* payment */
 	COMMAND_RETRY,       /* run, outcomes, lead (0: all), by_us, budget_micro */
 	COMMAND_RECALL,      /* run, unsent_only */
 	COMMAND_WRITTEN,     /* run: its results are on disk; summary */
@@ -124,6 +126,7 @@ struct command {
 	char idem[129];             /* Idempotency-Key, empty for none */
 	uint64_t idem_body;         /* hash of the request's body */
 	struct upload_row upload;
+	struct payment_event *payment; /* malloc'ed, taken; its result is filled in */
 	char stage[64], who[64];    /* APPROVE; who: `uid 1000`, the name of a token */
 	char service[64], limit[64];
 	struct window_spec window;

@@ -6,6 +6,7 @@
 
 #include "lib/base/money.h"
 #include "lib/engine/approve.h"
+#include "lib/engine/payment.h"
 #include "lib/engine/show_put.h"
 
 #define REPEAT_US (3600 * US_PER_S)
@@ -360,6 +361,23 @@ void notify_approved(struct engine *e, struct run *r, uint32_t bits)
 		key_of_approval(key, r, bits & -bits);
 		mark_off(e, key);
 	}
+}
+
+void notify_payment(struct engine *e, const struct run *r, const char *subject, const char *text, const struct payment_event *p)
+{
+	struct json_object *o;
+
+	if (!is_wanted(e, NOTICE_APPROVAL) || e->recovered) {
+		return;
+	}
+	o = json_object_new_object();
+	put_int(o, "run", r->id);
+	put_word(o, "payment", p->name);
+	put_word(o, "event", p->id);
+	put_text(o, "session", p->session);
+	put_word(o, "why", p->why);
+	outbox_add(e, &(struct notice_text){.event = NOTICE_APPROVAL, .run = r->id, .organisation = r->campaign != NULL ? r->campaign->organisation : NULL,
+			  .subject = subject, .text = text, .object_name = "payment", .object = o});
 }
 
 /* --- the end of a run --- */

@@ -508,6 +508,9 @@ void notify_budget(struct engine *e, struct run *r, struct slot *s, enum conditi
 /* Nothing of the run moves but for what a person must release. And: it was released. */
 struct approve_wait;
 void notify_approval(struct engine *e, struct run *r, const struct approve_wait *w);
+/* A payment came that released nothing. */
+struct payment_event;
+void notify_payment(struct engine *e, const struct run *r, const char *subject, const char *text, const struct payment_event *p);
 void notify_approved(struct engine *e, struct run *r, uint32_t bits);
 /* It has ended and its results are written. summary: text, NULL for none. */
 void notify_run(struct engine *e, const struct run *r, const char *summary);

@@ -238,6 +238,7 @@ static void release_answers(struct engine *e)
 		run_row_fini(&c->start);
 		config_unref(c->config);
 		free(c->summary);
+		free(c->payment);
 		free(c);
 	}
 }

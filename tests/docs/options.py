@@ -113,6 +113,11 @@ same('tokens of leadd.yaml', ('read_tokens()', access.pop('read_tokens', set()))
      ('the sample', at('tokens', '*')))
 check('no other maps are read in config_access.c', [f'{function}() reads keys that this test does not know' for function in sorted(access)])
 
+payments, _ = keys_of_code('lib/engine/config_payment.c')
+same('payments of leadd.yaml', ('payments_read()', payments.pop('payments_read', set())), ('section PAYMENTS of the page', page.get('PAYMENTS', set())),
+     ('the sample', at('payments', '*')))
+check('no other maps are read in config_payment.c', [f'{function}() reads keys that this test does not know' for function in sorted(payments)])
+
 code, words = keys_of_code('lib/engine/pipeline.c')
 for function, section in [('read_pipeline', 'The file'), ('read_stage', 'Stages'), ('read_steps', 'Chain steps'),
                           ('read_gate', 'Gates'), ('read_missing', 'Missing'), ('read_recall', 'Recall'), ('read_approval', 'Approval'), ('read_policies', 'Refused')]:
