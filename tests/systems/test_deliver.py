@@ -1,0 +1,150 @@
+"""What was pushed is there, once: the ladder of sizes with lost pushes and other faults, and what a run brought taken out again.
+
+LADDER=1 climbs to the top; without it the ladder ends at 500 leads."""
+
+import http.client
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+import proof  # noqa: E402
+from flow_kit import FlowNight, people, shipped_vars  # noqa: E402
+from night import CAMPAIGN, QUICK  # noqa: E402
+
+STEPS = [20, 200, 500] + ([1000, 2000] if "LADDER" in os.environ else [])
+QUICKLY = {"instantly": QUICK["instantly"] + [("base: 2s, cap: 60s", "base: 100ms, cap: 1s")]}
+STAGES = """pipeline: deliver
+stages:
+  - stage: push
+    push: instantly.push
+    needs: [email]
+    with: {campaign: "${.campaign.instantly_campaign}", email: "${.email}", first_name: "${.first_name}", company_name: "${.company}"}
+    recall:
+      call: instantly.remove
+      with: {id: "${.pushed_id}"}
+      created: "${.pushed_since}"
+      unsent: .found_contacted == null
+  - stage: confirm
+    confirm: instantly.find
+    with: {campaign: "${.campaign.instantly_campaign}", email: "${.email}"}
+    expect: {found_campaign: "${.campaign.instantly_campaign}", found_email: "${.email}"}
+    missing: {wait: 200ms, looks: 2, repair: push, repairs: 10}
+"""
+LATENCY = {"min": "5ms", "median": "10ms", "p95": "20ms"}
+
+
+def world(rate="5%", lost="5%"):
+    return {"doubt": "250ms", "faults": {"retry_after": "200ms", "slow": "2s"},
+            "services": {"instantly": {
+                "latency": LATENCY, "random": {"rate": rate},
+                "script": [{"fault": "lost-push", "share": lost, "endpoints": ["create-lead"]}]}}}
+
+
+def night(scenario, **more):
+    return FlowNight(scenario=scenario, pipelines={"deliver": STAGES}, edit=QUICKLY,
+                     campaigns={"demo": {"pipeline": "deliver", "vars": shipped_vars()}}, factor=600, **more)
+
+
+def there(report):
+    """The addresses in the campaign now, each with how often."""
+    found = {}
+    for lead in report["pushed"]["leads"]:
+        if not lead.get("deleted"):
+            found[lead["email"]] = found.get(lead["email"], 0) + 1
+    return found
+
+
+def addresses(n, start=0):
+    return {row["email"] for row in proof.rows(people(n, start))}
+
+
+@pytest.mark.parametrize("n", STEPS)
+def test_ladder(n):
+    with night(world()) as it:
+        run = it.run(n)
+        end = it.wait_end(run)
+        report, ledger = it.report(), it.ledger(run)
+        assert end["outcomes"]["confirmed"] == n, end["outcomes"]
+        assert there(report) == {address: 1 for address in addresses(n)}
+        faults = report["services"]["instantly"]["faults"]
+        assert n < 200 or (faults["lost-push"] > 0 and sum(faults.values()) > n * 0.05), faults
+        proof.pushes(ledger, report)
+        proof.windows(it, report)
+        print(n, faults, len(ledger), "calls")
+
+
+def push_by_hand(it, address):
+    """Somebody else brings a lead into the campaign."""
+    connection = http.client.HTTPConnection("127.0.0.1", it.sim_port, timeout=10)
+    for _ in range(20):  # leadsim fails for them, too
+        try:
+            connection.request("POST", "/instantly/api/v2/leads", json.dumps({"campaign": CAMPAIGN, "email": address}),
+                               {"Authorization": "Bearer by-hand", "Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status == 200:
+                return
+        except OSError:
+            pass
+        connection.close()
+    raise AssertionError("leadsim takes nothing")
+
+
+def test_recall():
+    """A run is taken out again, in spite of faults and a kill -9 in its middle; what others brought stays. Then it is pushed again."""
+    mine, others = addresses(200), [row["email"] for row in proof.rows(people(5))]
+    with night({**world("0%", "0%"), "seed": 4}) as it:
+        for address in [*others, "stranger@elsewhere.com"]:
+            push_by_hand(it, address)
+        time.sleep(1.1)
+        run = it.run(200)
+        assert it.wait_end(run)["outcomes"]["confirmed"] == 200
+        text, code = it.leadctl("recall", "run", str(run), "--dry-run")
+        assert code == 0 and "195 leads would go, 5 stay" in text and text.count("was there before") == 5, text
+        assert len(there(it.report())) == 201, "only looked"
+        it.sim_request("POST", "/_sim/scenario", json.dumps({"services": {"instantly": {
+            "latency": {"min": "50ms", "median": "100ms", "p95": "200ms"}, "random": {"rate": "10%"}}}}))
+        text, code = it.leadctl("recall", "run", str(run))
+        assert code == 0 and "195 leads are being recalled" in text, text
+        it.wait_for(run, lambda r: r["outcomes"]["recalled"] > 20)
+        it.kill()
+        it.start()
+        end = it.wait_end(run)
+        assert end["state"] == "done" and end["outcomes"]["recalled"] == 195 and end["outcomes"]["confirmed"] == 5, end["outcomes"]
+        assert set(there(it.report())) == {*others, "stranger@elsewhere.com"}
+        assert it.leadctl("store", "check")[1] == 0
+        assert all(item["ok"] for item in it.get("/v1/limits/audit?since_ms=86400000")["items"])
+        text, code = it.leadctl("recall", "run", str(run))
+        assert code == 0 and ": 0 leads" in text, text
+
+        it.sim_request("POST", "/_sim/scenario", json.dumps({"services": {"instantly": {"random": {"rate": "0%"}}}}))
+        text, code = it.leadctl("run", "retry", str(run), "--outcome", "recalled")
+        assert code == 0 and "195 leads put back" in text, text
+        assert it.wait_end(run)["outcomes"]["confirmed"] == 200
+        assert there(it.report()) == {address: 1 for address in [*mine, "stranger@elsewhere.com"]}
+
+
+def test_recall_cancelled():
+    """What a cancelled run had pushed goes, and the run is cancelled again; while it goes on it cannot be recalled."""
+    with night(world("0%", "0%")) as it:
+        it.sim_request("POST", "/_sim/scenario", json.dumps({"services": {"instantly": {
+            "latency": {"min": "50ms", "median": "100ms", "p95": "200ms"}}}}))
+        run = it.run(300)
+        it.wait_for(run, lambda r: r["outcomes"]["confirmed"] > 50)
+        text, code = it.leadctl("recall", "run", str(run))
+        assert code == 5 and "cancel it first" in text, text
+        it.leadctl("run", "cancel", str(run))
+        it.wait_end(run)
+        pushed = len(there(it.report()))
+        assert 50 < pushed < 300
+        text, code = it.leadctl("recall", "run", str(run), "--watch")
+        assert code == 6, text  # what was watched is a cancelled run
+        end = it.wait_end(run)
+        assert end["state"] == "cancelled" and end["outcomes"]["recalled"] == pushed, end["outcomes"]
+        assert there(it.report()) == {}
