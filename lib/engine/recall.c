@@ -59,24 +59,26 @@ static bool created_at(struct engine *e, const struct stage *st, const struct ex
 	return time_parse_rfc3339(text, ret_us);
 }
 
-void recall_own(struct engine *e, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
+void recall_own(struct engine *e, const struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
     const struct expr_source *seen)
 {
 	struct first_push p = {.stage = i->stage};
-	bool looked = i->step < st->n_steps && c->call != st->steps[i->step].call;
+	bool push = st->kind == STAGE_PUSH;
+	bool direct = push && i->step < st->n_steps && c->call == st->steps[i->step].call;
 	int64_t created_us;
 
-	if (i->ours) {
+	st = push ? st : recall_stage(r, &p.stage);
+	if (i->ours || st == NULL) {
 		return;
 	}
 	fact_walk(e->txn, i->run, i->number, on_fact, &p);
-	if (a->outcome == OUTCOME_DUPLICATE && !p.doubt) {
-		return; /* nobody but others brought it there */
+	if (!p.doubt && (!push || a->outcome == OUTCOME_DUPLICATE)) {
+		return; /* others brought it there */
 	}
 	if (created_at(e, st, seen, &created_us)) {
 		i->ours = created_us >= ids_wall_us(p.call != 0 ? p.call : c->id) - CLOCKS_APART_US;
 	} else {
-		i->ours = a->outcome == OUTCOME_OK && !looked; /* found after a doubtful push: nobody knows since when it is there */
+		i->ours = a->outcome == OUTCOME_OK && direct; /* found after a doubtful push: nobody knows since when it is there */
 	}
 }
 

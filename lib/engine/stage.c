@@ -521,7 +521,7 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	struct view view = {0};
 
 	/* everything is read before anything is written: the store's pages move under a write */
-	if (!e->blind && (st->n_gives > 0 || st->n_expect > 0 || st->created != NULL || has_gates(r->pipeline, p))) {
+	if (!e->blind && (st->n_gives > 0 || st->n_expect > 0 || st->created != NULL || st->kind == STAGE_CONFIRM || has_gates(r->pipeline, p))) {
 		view_open(e, e->txn, r, i->number, &view);
 		kept.view = &view;
 		seen = st->kind != STAGE_CONFIRM || expected(e, st, a, &view);
@@ -539,8 +539,8 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	} else if (seen) {
 		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
 	}
-	if (st->kind == STAGE_PUSH) {
-		recall_own(e, i, st, c, a, kept.view != NULL ? &(struct expr_source){.field = kept_field, .write = kept_write, .ctx = &kept} : NULL);
+	if (st->kind == STAGE_PUSH || (st->kind == STAGE_CONFIRM && seen)) {
+		recall_own(e, r, i, st, c, a, kept.view != NULL ? &(struct expr_source){.field = kept_field, .write = kept_write, .ctx = &kept} : NULL);
 	}
 	fact_add(e->txn, i, &f);
 	credit_count(r, &f, seen && reason == NULL);

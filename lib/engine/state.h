@@ -478,8 +478,8 @@ struct fact call_fact(struct engine *e, const struct item *i, const struct call 
 void count_failure(struct item *i, enum outcome_class class);
 
 /* recall.c */
-/* A push was answered, or found by its look-up: is the lead there because of this run? seen: the answer laid over the record. */
-void recall_own(struct engine *e, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
+/* A push was answered, found by its look-up, or read back: is it there because of this run? seen: the answer laid over the record. */
+void recall_own(struct engine *e, const struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
     const struct expr_source *seen);
 /* The answer to a call of an item in PHASE_RECALL or PHASE_RECALL_LOOK. */
 void recall_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);

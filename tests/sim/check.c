@@ -5,6 +5,7 @@
  */
 #include "tests/sim/check.h"
 
+#include "lib/sim/internal.h"
 #include "lib/store/check.h"
 #include "lib/store/ledger.h"
 #include "lib/store/runs.h"
@@ -75,6 +76,7 @@ struct history {
 	uint32_t number;
 	uint64_t n;
 	bool verified, copied;
+	char email[80]; /* as it was pushed, or found */
 	struct {
 		uint8_t stage, step;
 		uint16_t endpoint;
@@ -103,6 +105,10 @@ static void see_fields(struct history *h, const struct fact *f)
 			h->verified =
 			    (x->value.len == 5 && memcmp(x->value.text, "valid", 5) == 0) ||
 			    (x->value.len == 9 && memcmp(x->value.text, "catch-all", 9) == 0);
+		}
+		if (x->name_len == 12 && memcmp(x->name, "pushed_email", 12) == 0) {
+			(void)snprintf(h->email, sizeof(h->email), "%.*s", (int)x->value.len,
+			    x->value.text);
 		}
 		if (x->name_len == 4 && memcmp(x->name, "copy", 4) == 0) {
 			h->copied = !value_is_blank(&x->value);
@@ -209,6 +215,39 @@ static void check_parked(const struct items_arg *a, const struct item *i)
 	}
 }
 
+/* Whose a lead is the wall clocks tell. */
+static bool clock_wrong(const struct plan *p)
+{
+	bool wrong = false;
+
+	for (size_t k = 0; k < p->n_faults; k++) {
+		wrong |= p->faults[k].kind >= KIND_CLOCK_AHEAD && p->faults[k].kind <= KIND_CLOCK_DRIFT &&
+			 !p->faults[k].off;
+	}
+	return wrong;
+}
+
+/* What counts as there is there, what was recalled is not. Nobody else pushes these addresses. */
+static void check_there(const struct items_arg *a, const struct item *i, const struct history *h)
+{
+	bool there = h->email[0] != 0 && leads_find(&a->in->world->leads, h->email, NULL) != NULL;
+
+	a->r->recalled += i->outcome == ITEM_RECALLED;
+	if (i->outcome == ITEM_RECALLED && there) {
+		violate(a->r, "lead %u/%u was recalled, and is there", i->run, i->number);
+	}
+	if (i->outcome == ITEM_RECALLED && (i->ours || i->pushed)) {
+		violate(a->r, "lead %u/%u was recalled, and counts as pushed", i->run, i->number);
+	}
+	if (i->outcome == ITEM_CONFIRMED && !there && strncmp(i->reason, "recall", 6) != 0) {
+		violate(a->r, "lead %u/%u is confirmed, and not there", i->run, i->number);
+	}
+	if (i->outcome == ITEM_CONFIRMED && !i->ours && !clock_wrong(a->in->plan)) {
+		violate(a->r, "lead %u/%u is there because of its run, which does not know", i->run,
+		    i->number);
+	}
+}
+
 static bool on_item(void *arg, struct slice key, struct slice value)
 {
 	struct items_arg *a = arg;
@@ -228,6 +267,7 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 	check_parked(a, &i);
 	h.number = i.number;
 	fact_walk(a->t, i.run, i.number, on_fact, &h);
+	check_there(a, &i, &h);
 	a->r->steps += 1 + h.n;
 	return true;
 }

@@ -79,6 +79,9 @@ struct run_plan {
 	int64_t start_us, budget_micro;
 	int64_t by_us; /* after its start; 0: as long as it takes */
 	bool twice, shuffled; /* rows */
+	enum { KEEP, RECALL, RECALL_UNSENT } recall; /* the operator takes out again what it pushed */
+	bool recall_cancels;  /* and ends it for that */
+	int64_t recall_us;
 	char upload[16], idem[16];
 	struct buf csv;
 };
@@ -144,7 +147,7 @@ struct wire {
 struct result {
 	uint64_t steps, faults, violations, hash;
 	uint64_t hits[KIND_N];
-	uint64_t calls, turns;
+	uint64_t calls, turns, recalled;
 	int64_t span_us;
 	struct buf text; /* violations, one a line */
 };

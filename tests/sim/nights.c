@@ -38,7 +38,7 @@ struct options {
 };
 
 struct totals {
-	uint64_t nights, steps, faults, violations, calls, turns;
+	uint64_t nights, steps, faults, violations, calls, turns, recalled;
 	uint64_t hits[KIND_N];
 	uint64_t lively, long_enough,
 	    big; /* nights with at least 30 faults, 2,000 steps, 20,000 steps */
@@ -238,6 +238,7 @@ static void add(struct totals *t, const struct result *r)
 	t->violations += r->violations;
 	t->calls += r->calls;
 	t->turns += r->turns;
+	t->recalled += r->recalled;
 	t->lively += r->faults >= 30;
 	t->long_enough += r->steps >= 2000;
 	t->big += r->steps >= 20000;
@@ -301,9 +302,9 @@ static int sum_up(const struct totals *t, double began)
 	printf("at least 2,000 steps: %" PRIu64 " nights; 20,000: %" PRIu64 "; 30 faults: %" PRIu64
 	       "\n",
 	    t->long_enough, t->big, t->lively);
-	printf("%" PRIu64 " requests, %" PRIu64
-	       " turns; %.1f nights and %.0f item steps a second and core\n",
-	    t->calls, t->turns, (double)t->nights / s, (double)t->steps / s);
+	printf("%" PRIu64 " requests, %" PRIu64 " turns, %" PRIu64
+	       " leads recalled; %.1f nights and %.0f item steps a second and core\n",
+	    t->calls, t->turns, t->recalled, (double)t->nights / s, (double)t->steps / s);
 	printf("nights %" PRIu64 " steps %" PRIu64 " faults %" PRIu64
 	       " kinds %u violations %" PRIu64 "\n",
 	    t->nights, t->steps, t->faults, kinds, t->violations);

@@ -95,6 +95,15 @@ static void limits_told(struct night *n, const struct intent *i, bool done)
 	}
 }
 
+static void say_again(struct night *n, const struct intent *i, int64_t after_us)
+{
+	for (uint32_t k = 0; k < n->n_intents; k++) {
+		if (n->intents[k] == i) {
+			event_push(n, n->now_us + after_us, EVENT_INTENT, k, 0, NULL);
+		}
+	}
+}
+
 static void on_done(void *ctx, struct command *c)
 {
 	struct intent *i = ctx;
@@ -105,11 +114,11 @@ static void on_done(void *ctx, struct command *c)
 		limits_told(n, i, heard && c->rc == 0);
 	}
 	if (!heard) {
-		for (uint32_t k = 0; k < n->n_intents; k++) {
-			if (n->intents[k] == i) {
-				event_push(n, n->now_us + US_PER_S, EVENT_INTENT, k, 0, NULL);
-			}
-		}
+		say_again(n, i, US_PER_S);
+		return;
+	}
+	if (c->kind == COMMAND_RECALL && c->rc == 2) { /* the run is not at its end yet */
+		say_again(n, i, 2 * US_PER_S);
 		return;
 	}
 	i->heard = true;
@@ -156,7 +165,7 @@ static void fill_start(struct night *n, struct command *c, size_t run)
 static bool of_run(enum command_kind kind)
 {
 	return kind == COMMAND_PAUSE || kind == COMMAND_RESUME || kind == COMMAND_CANCEL ||
-	       kind == COMMAND_RETRY;
+	       kind == COMMAND_RETRY || kind == COMMAND_RECALL;
 }
 
 /* What a later wish of the operator makes of an earlier one that nobody heard: nothing. */
@@ -272,6 +281,17 @@ void operator_begin(struct night *n)
 	for (size_t r = 0; r < n->plan->n_runs; r++) {
 		(void)intend(n, COMMAND_UPLOAD, r, n->plan->runs[r].start_us);
 		(void)intend(n, COMMAND_START, r, n->plan->runs[r].start_us + 10 * US_PER_MS);
+	}
+	for (size_t r = 0; r < n->plan->n_runs; r++) {
+		const struct run_plan *p = &n->plan->runs[r];
+
+		if (p->recall != KEEP && p->recall_cancels) {
+			(void)intend(n, COMMAND_CANCEL, r, p->recall_us);
+		}
+		if (p->recall != KEEP) {
+			intend(n, COMMAND_RECALL, r, p->recall_us + US_PER_S)->command.unsent_only =
+			    p->recall == RECALL_UNSENT;
+		}
 	}
 }
 

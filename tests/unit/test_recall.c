@@ -180,6 +180,23 @@ static void test_whose_after_doubt(void **state)
 	}
 }
 
+/* A push in doubt, made again and answered `duplicate`, which says no time: reading it back does. */
+static void test_whose_when_read_back(void **state)
+{
+	for (int ours = 0; ours < 2; ours++) {
+		begin(PIPELINE(CREATED), "email\nann@x.example\n");
+		rig_broken(&rig, 0);
+		rig_answer(&rig, 1, 404, "");
+		rig_answer(&rig, 2, 409, "");
+		rig_answer(&rig, 3, 200,
+		    ours ? "{\"id\":\"a1\",\"since\":\"2023-11-14T22:13:21Z\"}"
+			 : "{\"id\":\"a1\",\"since\":\"2023-11-14T21:13:21Z\"}");
+		assert_string_equal(rig_state(&rig, 1, 1), "confirmed");
+		assert_int_equal(recall(false).count, ours);
+		end();
+	}
+}
+
 /* A tool that answers a push with the lead it has: the time tells. */
 static void test_whose_by_time(void **state)
 {
@@ -418,6 +435,7 @@ int main(void)
 	    cmocka_unit_test(test_pushed_again),
 	    cmocka_unit_test(test_was_there),
 	    cmocka_unit_test(test_whose_after_doubt),
+	    cmocka_unit_test(test_whose_when_read_back),
 	    cmocka_unit_test(test_whose_by_time),
 	    cmocka_unit_test(test_ours_after_repair),
 	    cmocka_unit_test(test_unsent_only),
