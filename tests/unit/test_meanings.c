@@ -1,6 +1,6 @@
 /*
- * etc/services/{hubspot,supabase,n8n,close}.yaml: what every documented answer of these services
- * means to us, and how long we wait after it.
+ * etc/services/{hubspot,supabase,n8n,close,apollo,apify,instantly}.yaml: what every documented
+ * answer of these services means to us, and how long we wait after it.
  */
 #include "tests/unit/service_file.h"
 
@@ -265,6 +265,142 @@ static void close_crm(void **state)
 	CHECK("close", table);
 }
 
+static void apollo(void **state)
+{
+	static const struct meaning table[] = {
+	    {"search", 200, NULL, NULL, "{\"total_entries\":1,\"people\":[{\"id\":\"a\"}]}",
+		OUTCOME_OK, NULL, 0},
+	    {"search", 200, NULL, NULL, "{\"total_entries\":0,\"people\":[]}", OUTCOME_EMPTY,
+		"nobody", 0},
+	    {"search", 200, NULL, NULL, "{}", OUTCOME_TRANSIENT, "no-people", 0},
+	    {"match", 200, NULL, NULL, "{\"person\":{\"id\":\"a\",\"email\":\"x@y.example\"}}",
+		OUTCOME_OK, NULL, 0},
+	    {"match", 200, NULL, NULL, "{\"person\":null}", OUTCOME_EMPTY, "not-found", 0},
+	    {"match", 200, NULL, NULL, "{}", OUTCOME_EMPTY, "not-found", 0},
+	    {"match", 200, NULL, NULL, "{\"status\":\"failed\",\"error_code\":\"UNKNOWN_ERROR\"}",
+		OUTCOME_TRANSIENT, "error-inside-200", 0},
+	    {"match", 429, "retry-after", "17",
+		"{\"message\":\"The maximum number of api calls allowed for api/v1/people/match is "
+		"600 times per hour.\"}",
+		OUTCOME_THROTTLE, NULL, 17 * SEC},
+	    {"match", 429, NULL, NULL, "{\"message\":\"{\\\"message\\\":\\\"m\\\"}\"}",
+		OUTCOME_THROTTLE, NULL, 0},
+	    {"match", 401, "Content-Type", "text/plain", "Invalid access credentials.",
+		OUTCOME_AUTH, NULL, 0},
+	    {"match", 401, NULL, NULL, "{\"error_code\":\"INVALID_ACCESS_TOKEN\"}", OUTCOME_AUTH,
+		NULL, 0},
+	    {"match", 403, NULL, NULL, "{\"error\":\"m\",\"error_code\":\"API_INACCESSIBLE\"}",
+		OUTCOME_AUTH, NULL, 0},
+	    {"match", 403, NULL, NULL,
+		"{\"message\":\"This is only available to accounts with paid plans.\"}",
+		OUTCOME_QUOTA, "plan", 0},
+	    {"match", 422, NULL, NULL,
+		"{\"error\":\"Insufficient credits. Please upgrade your plan.\"}", OUTCOME_QUOTA,
+		"no-credits", 0},
+	    {"match", 422, NULL, NULL, "{\"error\":\"Bad value for domain\"}", OUTCOME_PERMANENT,
+		NULL, 0},
+	    {"match", 422, NULL, NULL, "{\"status\":\"failed\",\"error_code\":\"UNKNOWN_ERROR\"}",
+		OUTCOME_PERMANENT, NULL, 0},
+	    {"match", 400, NULL, NULL,
+		"{\"status\":\"failed\",\"error_code\":\"RECORD_LIMIT_EXCEEDED\"}",
+		OUTCOME_PERMANENT, NULL, 0},
+	    {"match", 400, NULL, NULL, "{\"error_code\":\"INVALID_REQUEST\"}", OUTCOME_PERMANENT,
+		NULL, 0},
+	    {"match", 404, NULL, NULL,
+		"{\"error_code\":\"result_pending\",\"retry_after_seconds\":10}", OUTCOME_PENDING,
+		"not-ready", 10 * SEC},
+	    {"match", 404, NULL, NULL, "{\"error_code\":\"request_id_unknown\"}", OUTCOME_PERMANENT,
+		NULL, 0},
+	    {"match", 410, NULL, NULL, "{\"error_code\":\"request_id_expired\"}", OUTCOME_PERMANENT,
+		NULL, 0},
+	    {"match", 500, NULL, NULL, "", OUTCOME_TRANSIENT, NULL, 0},
+	    {"match", 503, NULL, NULL, "<html>", OUTCOME_TRANSIENT, NULL, 0},
+	    {"organization", 200, NULL, NULL, "{\"organization\":{\"id\":\"o\"}}", OUTCOME_OK, NULL,
+		0},
+	    {"organization", 200, NULL, NULL, "{\"organization\":null}", OUTCOME_EMPTY, "not-found",
+		0},
+	};
+
+	(void)state;
+	CHECK("apollo", table);
+}
+
+#define APIFY(type) "{\"error\":{\"type\":\"" type "\",\"message\":\"m\"}}"
+
+static void apify(void **state)
+{
+	static const struct meaning table[] = {
+	    {"start", 201, NULL, NULL, "{\"data\":{\"id\":\"r\",\"status\":\"READY\"}}", OUTCOME_OK,
+		NULL, 0},
+	    {"start", 201, NULL, NULL, "{}", OUTCOME_TRANSIENT, "no-run", 0},
+	    {"run", 200, NULL, NULL, "{\"data\":{\"status\":\"READY\"}}", OUTCOME_PENDING,
+		"running", 0},
+	    {"run", 200, NULL, NULL, "{\"data\":{\"status\":\"RUNNING\"}}", OUTCOME_PENDING,
+		"running", 0},
+	    {"run", 200, NULL, NULL, "{\"data\":{\"status\":\"ABORTING\"}}", OUTCOME_PENDING, NULL,
+		0},
+	    {"run", 200, NULL, NULL, "{\"data\":{\"status\":\"SUCCEEDED\"}}", OUTCOME_OK, NULL, 0},
+	    {"run", 200, NULL, NULL, "{\"data\":{\"status\":\"FAILED\"}}", OUTCOME_TRANSIENT,
+		"run-failed", 0},
+	    {"run", 200, NULL, NULL, "{\"data\":{\"status\":\"TIMED-OUT\"}}", OUTCOME_PERMANENT,
+		"run-ended-early", 0},
+	    {"run", 200, NULL, NULL, "{\"data\":{\"status\":\"ABORTED\"}}", OUTCOME_PERMANENT, NULL,
+		0},
+	    {"run", 404, NULL, NULL, APIFY("record-not-found"), OUTCOME_PERMANENT, NULL, 0},
+	    {"items", 200, NULL, NULL, "[{\"email\":\"a@b.example\"}]", OUTCOME_OK, NULL, 0},
+	    {"items", 200, NULL, NULL, "[]", OUTCOME_EMPTY, "no-items", 0},
+	    {"start", 429, NULL, NULL, APIFY("rate-limit-exceeded"), OUTCOME_THROTTLE, NULL, 0},
+	    {"start", 402, NULL, NULL, APIFY("concurrent-runs-limit-exceeded"), OUTCOME_THROTTLE,
+		"too-many-runs", 30 * SEC},
+	    {"start", 402, NULL, NULL, APIFY("actor-memory-limit-exceeded"), OUTCOME_THROTTLE,
+		"too-many-runs", 30 * SEC},
+	    {"start", 402, NULL, NULL, APIFY("not-enough-usage-to-run-paid-actor"), OUTCOME_QUOTA,
+		"usage-limit", 0},
+	    {"start", 403, NULL, NULL, APIFY("not-enough-usage-to-run-paid-actor"), OUTCOME_QUOTA,
+		"usage-limit", 0},
+	    {"start", 402, NULL, NULL, APIFY("anything"), OUTCOME_QUOTA, NULL, 0},
+	    {"start", 401, NULL, NULL, APIFY("token-not-provided"), OUTCOME_AUTH, NULL, 0},
+	    {"start", 400, NULL, NULL, APIFY("invalid-value"), OUTCOME_PERMANENT, NULL, 0},
+	    {"start", 502, NULL, NULL, "<html>", OUTCOME_TRANSIENT, NULL, 0},
+	    {"scrape", 201, NULL, NULL, "[{\"email\":\"a@b.example\"}]", OUTCOME_OK, NULL, 0},
+	    {"scrape", 201, NULL, NULL, "[]", OUTCOME_EMPTY, "no-items", 0},
+	    {"scrape", 408, NULL, NULL, APIFY("run-timeout-exceeded"), OUTCOME_IN_DOUBT,
+		"run-goes-on", 0},
+	};
+
+	(void)state;
+	CHECK("apify", table);
+}
+
+#define INSTANTLY(code) "{\"statusCode\":" code ",\"error\":\"e\",\"message\":\"m\"}"
+
+static void instantly(void **state)
+{
+	static const struct meaning table[] = {
+	    {"push", 200, NULL, NULL, "{\"id\":\"l\"}", OUTCOME_OK, NULL, 0},
+	    {"push", 409, NULL, NULL, INSTANTLY("409"), OUTCOME_DUPLICATE, "already-there", 0},
+	    {"push", 429, NULL, NULL, INSTANTLY("429"), OUTCOME_THROTTLE, NULL, 0},
+	    {"push", 402, NULL, NULL, INSTANTLY("402"), OUTCOME_QUOTA, NULL, 0},
+	    {"push", 401, NULL, NULL, INSTANTLY("401"), OUTCOME_AUTH, NULL, 0},
+	    {"push", 403, NULL, NULL, INSTANTLY("403"), OUTCOME_AUTH, NULL, 0},
+	    {"push", 400, NULL, NULL, INSTANTLY("400"), OUTCOME_PERMANENT, NULL, 0},
+	    {"push", 404, NULL, NULL, INSTANTLY("404"), OUTCOME_PERMANENT, NULL, 0},
+	    {"push", 503, NULL, NULL, "", OUTCOME_TRANSIENT, NULL, 0},
+	    {"push", 200, NULL, NULL, "{\"error\":\"e\"}", OUTCOME_TRANSIENT, "error-inside-200",
+		0},
+	    {"list", 200, NULL, NULL, "{\"items\":[{\"id\":\"l\"}]}", OUTCOME_OK, NULL, 0},
+	    {"list", 200, NULL, NULL, "{\"items\":[],\"next_starting_after\":\"l\"}", OUTCOME_EMPTY,
+		"nobody", 0},
+	    {"list", 200, NULL, NULL, "{}", OUTCOME_TRANSIENT, "no-items", 0},
+	    {"create_campaign", 200, NULL, NULL, "{\"id\":\"c\",\"status\":0}", OUTCOME_OK, NULL,
+		0},
+	    {"remove", 404, NULL, NULL, INSTANTLY("404"), OUTCOME_DUPLICATE, "gone-already", 0},
+	};
+
+	(void)state;
+	CHECK("instantly", table);
+}
+
 /* What the doubt of each write leads to: read again, looked up, or asked once more. */
 static void doubts(void **state)
 {
@@ -282,6 +418,14 @@ static void doubts(void **state)
 	    {"n8n", "enrich_contact", DOUBT_REPEAT},
 	    {"n8n", "verify_email", DOUBT_REPEAT},
 	    {"close", "get_lead", DOUBT_FREE},
+	    {"apollo", "search", DOUBT_FREE},
+	    {"apollo", "match", DOUBT_REPEAT},
+	    {"apify", "start", DOUBT_REPEAT},
+	    {"apify", "scrape", DOUBT_HOLD},
+	    {"apify", "items", DOUBT_FREE},
+	    {"instantly", "push", DOUBT_LOOKUP},
+	    {"instantly", "list", DOUBT_FREE},
+	    {"instantly", "create_campaign", DOUBT_HOLD},
 	};
 
 	(void)state;
@@ -300,6 +444,9 @@ int main(void)
 	    cmocka_unit_test(supabase),
 	    cmocka_unit_test(n8n),
 	    cmocka_unit_test(close_crm),
+	    cmocka_unit_test(apollo),
+	    cmocka_unit_test(apify),
+	    cmocka_unit_test(instantly),
 	    cmocka_unit_test(doubts),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,8 @@ static struct arena arena;
 /* One call of each service, as its file would send it. */
 static const struct sent {
 	const char *service, *call, *method, *path, *query, *body;
+	enum outcome_class usual; /* without a fault; 0: ok */
+	bool later;               /* its price is known later */
 } calls[] = {
     {"zerobounce", "validate", "GET", "/zerobounce/v2/validate",
 	"api_key=k&email=a%40b.example&ip_address=", NULL},
@@ -29,7 +31,21 @@ static const struct sent {
     {"instantly", "push", "POST", "/instantly/api/v2/leads", NULL,
 	"{\"campaign\":\"c\",\"email\":\"a@b.example\",\"skip_if_in_campaign\":true}"},
     {"instantly", "find", "POST", "/instantly/api/v2/leads/list", NULL,
-	"{\"campaign\":\"c\",\"contacts\":[\"a@b.example\"],\"limit\":1}"},
+	"{\"campaign\":\"c\",\"contacts\":[\"a@b.example\"],\"limit\":1}", OUTCOME_EMPTY},
+    {"instantly", "list", "POST", "/instantly/api/v2/leads/list", NULL,
+	"{\"campaign\":\"c\",\"limit\":100}", OUTCOME_EMPTY},
+    {"instantly", "create_campaign", "POST", "/instantly/api/v2/campaigns", NULL,
+	"{\"name\":\"Spring\",\"campaign_schedule\":{\"schedules\":[]}}"},
+    {"apollo", "search", "POST", "/apollo/api/v1/mixed_people/api_search",
+	"person_titles%5B%5D=owner&page=1&per_page=100", NULL},
+    {"apollo", "match", "POST", "/apollo/api/v1/people/match", "email=a.c%40b.example", NULL},
+    {"apollo", "organization", "GET", "/apollo/api/v1/organizations/enrich", "domain=b.example",
+	NULL},
+    {"apify", "start", "POST", "/apify/v2/actors/o~n/runs", "maxTotalChargeUsd=2.50",
+	"{\"maxItems\":10}", OUTCOME_OK, true},
+    {"apify", "scrape", "POST", "/apify/v2/actors/o~n/run-sync-get-dataset-items", NULL,
+	"{\"maxItems\":10}", OUTCOME_OK, true},
+    {"apify", "runs", "GET", "/apify/v2/actors/o~n/runs", "desc=1&limit=20", NULL, OUTCOME_EMPTY},
 };
 
 static struct world *world_with(const char *service, const char *settings)
@@ -43,6 +59,7 @@ static struct world *world_with(const char *service, const char *settings)
 	memset(s.verdict_ppm, 0, sizeof(s.verdict_ppm));
 	memset(s.copy_ppm, 0, sizeof(s.copy_ppm));
 	s.no_facts_ppm = 0;
+	s.people.not_found_ppm = s.people.no_email_ppm = 0;
 	(void)snprintf(yaml, sizeof(yaml), "services: {%s: {%s}}\n", service, settings);
 	if (scenario_parse("test", yaml, strlen(yaml), false, &s, &err) != 0) {
 		fail_msg("%s", err.text);
@@ -91,7 +108,7 @@ static void faults_mean_the_same(void **state)
 		const char *fault;
 		enum outcome_class paid,
 		    free; /* of calls with a price or effect, and of plain reads */
-	} means[] = {{"none", OUTCOME_OK, OUTCOME_EMPTY},
+	} means[] = {{"none", OUTCOME_OK, OUTCOME_OK},
 	    {"throttle", OUTCOME_THROTTLE, OUTCOME_THROTTLE},
 	    {"throttle-bare", OUTCOME_THROTTLE, OUTCOME_THROTTLE},
 	    {"quota", OUTCOME_QUOTA, OUTCOME_QUOTA}, {"billing", OUTCOME_QUOTA, OUTCOME_QUOTA},
@@ -110,8 +127,10 @@ static void faults_mean_the_same(void **state)
 		struct service *s = service_shipped(calls[c].service);
 
 		for (size_t i = 0; i < sizeof(means) / sizeof(means[0]); i++) {
-			enum outcome_class want =
-			    strcmp(calls[c].call, "find") == 0 ? means[i].free : means[i].paid;
+			bool free = service_find_call(s, calls[c].call)->doubt == DOUBT_FREE;
+			enum outcome_class want = i == 0 ? calls[c].usual
+						  : free ? means[i].free
+							 : means[i].paid;
 			char script[64];
 			struct world *w;
 			struct answer a;
@@ -147,7 +166,9 @@ static void prices_agree(void **state)
 			world_totals(w, id, &t);
 			billed += t.billed_micro;
 		}
-		assert_int_equal(a.price_micro, billed);
+		if (!calls[c].later) {
+			assert_int_equal(a.price_micro, billed);
+		}
 		assert_true(
 		    billed <= service_find_call(s, calls[c].call)->price_micro); /* the ceiling */
 		arena_reset(&arena);
