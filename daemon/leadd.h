@@ -63,6 +63,7 @@ struct leadd {
 	struct doctor *doctors;
 	struct workbook *workbooks;
 	struct book_export *book_exports;
+	struct workbook_make *workbook_makes;
 	struct suppress_import *imports;
 	struct tidy *tidy;
 	bool replaying; /* one at a time */

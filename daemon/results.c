@@ -1,10 +1,10 @@
 /*
- * The files of a run's end: runs/<id>/ with contacts.csv, rejects.csv, metrics.json, summary.txt, run.log (and run.log.1, its
+ * The files of a run's end: runs/<id>/ with contacts.csv (or .jsonl, .xlsx: `formats`), rejects.csv, metrics.json, summary.txt, run.log (and run.log.1, its
  * older piece, when it became too long). Written in slices
  * of a few milliseconds into a folder beside it, synced, renamed, and only then reported to the engine: a crash on the way
  * means it is done again. Exports over the API are the same rows, sent as fast as the client takes them.
  */
-#include "daemon/leadd.h"
+#include "daemon/workbook.h"
 #include "lib/engine/export.h"
 #include "lib/engine/show.h"
 
@@ -20,7 +20,7 @@
 #define SLICE_ROWS 250
 #define EXPORT_ROWS 100
 
-enum result_step { STEP_CONTACTS, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
+enum result_step { STEP_CONTACTS, STEP_JSONL, STEP_BOOK, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
 
 /* What contacts.csv holds: everything that rejects.csv does not. */
 #define CONTACT_OUTCOMES \
@@ -33,12 +33,24 @@ struct result {
 	enum result_step step;
 	struct export *export;
 	struct run_log *log;
+	struct workbook_make *book;
+	int book_fd;     /* -1: none */
 	FILE *file;
 	char *summary;   /* of this end, once its file is written */
 	struct event *next_slice;
 	char dir[3800], tmp[3800];
 	struct result *next;
 };
+
+static void book_drop(struct result *x)
+{
+	workbook_make_cancel(x->book);
+	x->book = NULL;
+	if (x->book_fd >= 0) {
+		close(x->book_fd);
+	}
+	x->book_fd = -1;
+}
 
 static void result_free(struct result *x)
 {
@@ -52,6 +64,7 @@ static void result_free(struct result *x)
 	}
 	export_free(x->export);
 	run_log_free(x->log);
+	book_drop(x);
 	if (x->file != NULL) {
 		fclose(x->file);
 	}
@@ -69,6 +82,7 @@ static void result_reset(struct result *x)
 	}
 	export_free(x->export);
 	run_log_free(x->log);
+	book_drop(x);
 	x->export = NULL;
 	x->log = NULL;
 	x->step = STEP_CONTACTS;
@@ -93,6 +107,14 @@ static bool open_file(struct result *x, const char *name)
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	x->file = fd >= 0 ? fdopen(fd, "w") : NULL;
 	return x->file != NULL;
+}
+
+static void drop_file(struct result *x, const char *name)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", x->tmp, name);
+	(void)unlink(path);
 }
 
 static bool close_file(struct result *x)
@@ -201,9 +223,64 @@ static int whole_file(struct result *x, const char *name, bool json)
 	return close_file(x) && ok ? 1 : -1;
 }
 
+/* What of contacts.* is wanted, by the run's campaign as it is now. */
+static uint32_t formats(struct result *x)
+{
+	const struct config *c = engine_config(x->l->engine);
+	const struct run_row *row = show_run_row(x->l->engine, x->run);
+	const struct campaign *m = row != NULL ? config_campaign(c, row->campaign) : NULL;
+
+	return m != NULL && m->formats != 0 ? m->formats : c->formats;
+}
+
+/* Of a slice: has that file to be written? One that an earlier try left is removed then. */
+static bool wanted(struct result *x, enum result_format format, const char *name)
+{
+	bool yes = x->export != NULL || (formats(x) & (uint32_t)format) != 0;
+
+	if (!yes) {
+		drop_file(x, name);
+	}
+	return yes;
+}
+
+/* The child has ended. What cannot be a workbook is left out; the rows are in the other files and in the store. */
+static void on_book(void *arg, int rc, const char *what)
+{
+	struct result *x = arg;
+	struct timeval now = {0};
+	bool kept = rc == 0 && fsync(x->book_fd) == 0;
+
+	x->book = NULL;
+	if (rc == LEAD_EINPUT) {
+		log_line(LOG_ERR_, "run=%u has no contacts.xlsx: %s", x->run, what);
+		drop_file(x, "contacts.xlsx");
+	} else if (!kept) {
+		result_retry(x, what);
+		return;
+	}
+	book_drop(x);
+	x->step++;
+	event_add(x->next_slice, &now);
+}
+
+/* 1: none is wanted; -1: it failed; 0: it is being made, on_book follows. */
+static int book_start(struct result *x)
+{
+	char path[4096];
+
+	if (!wanted(x, RESULT_XLSX, "contacts.xlsx")) {
+		return 1;
+	}
+	(void)snprintf(path, sizeof(path), "%s/contacts.xlsx", x->tmp);
+	x->book_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	x->book = x->book_fd >= 0 ? workbook_make(x->l, x->run, CONTACT_OUTCOMES, x->book_fd, on_book, x) : NULL;
+	return x->book != NULL ? 0 : -1;
+}
+
 static void remove_old(const char *dir)
 {
-	static const char *const names[] = {"contacts.csv", "rejects.csv", "metrics.json", "summary.txt", "run.log", "run.log.1"};
+	static const char *const names[] = {"contacts.csv", "contacts.jsonl", "contacts.xlsx", "rejects.csv", "metrics.json", "summary.txt", "run.log", "run.log.1"};
 	char path[4096];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -250,7 +327,16 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 	}
 	switch (x->step) {
 	case STEP_CONTACTS:
-		done = rows_slice(x, "contacts.csv", EXPORT_CSV, CONTACT_OUTCOMES);
+		done = wanted(x, RESULT_CSV, "contacts.csv") ? rows_slice(x, "contacts.csv", EXPORT_CSV, CONTACT_OUTCOMES) : 1;
+		break;
+	case STEP_JSONL:
+		done = wanted(x, RESULT_JSONL, "contacts.jsonl") ? rows_slice(x, "contacts.jsonl", EXPORT_JSONL, CONTACT_OUTCOMES) : 1;
+		break;
+	case STEP_BOOK:
+		done = book_start(x);
+		if (done == 0) {
+			return;
+		}
 		break;
 	case STEP_REJECTS:
 		done = rows_slice(x, "rejects.csv", EXPORT_REJECTS, 0);
@@ -297,6 +383,7 @@ void results_write(struct leadd *l, uint32_t run)
 	}
 	x->l = l;
 	x->run = run;
+	x->book_fd = -1;
 	(void)snprintf(x->dir, sizeof(x->dir), "%.3700s/runs/%u", engine_config(l->engine)->state_dir, run);
 	(void)snprintf(x->tmp, sizeof(x->tmp), "%.3700s/runs/.%u.new", engine_config(l->engine)->state_dir, run);
 	x->next = l->results;

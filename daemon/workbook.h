@@ -23,6 +23,18 @@ enum upload_state workbook_look(struct leadd *l, const char *upload, const char 
 bool workbook_sheet(struct json_object *body, struct http_request *r, char ret[SHEET_TEXT]);
 void workbook_stop(struct leadd *l);
 
+/* --- workbook_make.c: the results of a run as a workbook --- */
+
+struct workbook_make;
+/* rc: 0, it is in the descriptor; LEAD_EFULL or LEAD_EIO: the disk; LEAD_EINPUT: it cannot be a workbook. what: for people. */
+typedef void (*workbook_made_fn)(void *arg, int rc, const char *what);
+/* Begins; book_fd: an empty file, the caller's, open for writing until `done`. NULL: no such run. */
+struct workbook_make *workbook_make(struct leadd *l, uint32_t run, uint32_t outcomes, int book_fd, workbook_made_fn done, void *arg);
+void workbook_make_cancel(struct workbook_make *m); /* `done` is not called; NULL is fine */
+void workbook_make_stop(struct leadd *l);
+/* A file in the folder that is gone when it is closed; -1 with errno. */
+int workbook_unnamed(const char *dir);
+
 /* --- workbook_export.c --- */
 
 /* The results as a workbook: rows to a file in slices, a child that makes the workbook of it, then the download. */

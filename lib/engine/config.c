@@ -79,16 +79,43 @@ static void read_answers(struct reading *r, const struct yaml_node *root)
 	}
 }
 
+/* 0 without the key. */
+static uint32_t read_formats(struct reading *r, const struct yaml_node *map)
+{
+	static const char *const words[] = {"csv", "xlsx", "jsonl", NULL};
+	const char **list = NULL;
+	size_t n = map->kind == YAML_MAP ? yaml_read_strings(r->c->yaml, map, "formats", &list, r->p) : 0;
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t w = 0;
+
+		while (words[w] != NULL && strcmp(list[i], words[w]) != 0) {
+			w++;
+		}
+		if (words[w] == NULL) {
+			const char *nearest = text_nearest(list[i], words);
+
+			problems_add(r->p, r->c->yaml, yaml_get(map, "formats"), "'%s' is none of csv, xlsx, jsonl%s%s%s", list[i],
+			    nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+		}
+		bits |= 1u << w;
+	}
+	return bits;
+}
+
 static void read_results(struct reading *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"keep", "log", NULL};
+	static const char *const keys[] = {"keep", "log", "formats", NULL};
 	const struct yaml_node *node = yaml_get(root, "results");
 	int64_t mib = 64;
 
 	r->c->results_keep_us = 30 * US_PER_DAY;
+	r->c->formats = RESULT_CSV;
 	if (node != NULL && yaml_only_keys(r->c->yaml, node, keys, "results", r->p)) {
 		(void)yaml_read_duration(r->c->yaml, node, "keep", US_PER_S, 3660 * US_PER_DAY, &r->c->results_keep_us, r->p);
 		(void)yaml_read_int(r->c->yaml, node, "log", 1, 4096, &mib, r->p);
+		r->c->formats = yaml_get(node, "formats") != NULL ? read_formats(r, node) : RESULT_CSV;
 	}
 	r->c->run_log_bytes = (size_t)mib << 20;
 }
@@ -372,7 +399,7 @@ static const char *vars_json(struct reading *r, const struct yaml_node *vars, co
 
 static void read_campaigns(struct reading *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"pipeline", "organisation", "budget", "run_budget", "approve_above", "mask", "vars", NULL};
+	static const char *const keys[] = {"formats", "pipeline", "organisation", "budget", "run_budget", "approve_above", "mask", "vars", NULL};
 	static const char *const mask_words[] = {"never", "until-approved", NULL};
 	const struct yaml_node *node = yaml_get(root, "campaigns");
 	struct config *c = r->c;
@@ -393,6 +420,7 @@ static void read_campaigns(struct reading *r, const struct yaml_node *root)
 		(void)yaml_read_word(c->yaml, n, "mask", mask_words, &mask, r->p);
 		m->mask = mask == 1;
 		read_budget(r, n, &m->budget);
+		m->formats = read_formats(r, n);
 		m->vars_json = vars_json(r, yaml_get(n, "vars"), n->key);
 		if (!yaml_read_string(c->yaml, n, "pipeline", &pipeline, r->p)) {
 			problems_add(r->p, c->yaml, n, "campaign '%s' needs 'pipeline'", n->key);

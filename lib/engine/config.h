@@ -14,6 +14,9 @@ struct budget {
 	int64_t total_micro, day_micro, month_micro; /* -1: none */
 };
 
+/* What the results of a run are written as, beside all else. */
+enum result_format { RESULT_CSV = 1 << 0, RESULT_XLSX = 1 << 1, RESULT_JSONL = 1 << 2 };
+
 struct campaign {
 	const char *name;
 	const char *organisation;
@@ -22,6 +25,7 @@ struct campaign {
 	int64_t run_budget_micro;   /* default for its runs; -1: none */
 	int64_t approve_above_micro; /* a run that may cost more waits to be approved; -1: none does */
 	bool mask;                  /* `until-approved`: who the leads are is told when the run is */
+	uint32_t formats;           /* enum result_format; 0: those of all */
 	const char *vars_json;      /* object: what `.campaign.x` reads */
 };
 
@@ -91,6 +95,7 @@ struct config {
 	int64_t drain_us;           /* SIGTERM: how long calls in flight may end */
 	int64_t keep_us;            /* answers are kept so long, for replay; 0: none is */
 	int64_t results_keep_us;    /* the results folder of an ended run is kept so long */
+	uint32_t formats;           /* enum result_format: of runs whose campaign says nothing else */
 	size_t run_log_bytes;       /* run.log grows to that, and one older piece is kept beside it */
 	size_t map_bytes;
 	uint32_t max_in_flight;

@@ -258,6 +258,9 @@ static void diff_results(const struct config *from, const struct config *to, str
 	if (from->run_log_bytes != to->run_log_bytes) {
 		buf_printf(out, "results: log %zu -> %zu MiB\n", from->run_log_bytes >> 20, to->run_log_bytes >> 20);
 	}
+	if (from->formats != to->formats) {
+		buf_printf(out, "results: other formats\n");
+	}
 }
 
 static void diff_answers(const struct config *from, const struct config *to, struct buf *out)
