@@ -8,51 +8,80 @@
 
 static struct arena arena;
 
-/* One request of each call, as its file would send it; then what each fault means where it is not
- * as usual. */
+/* A call of each kind, and what its answer means when nothing goes wrong. */
 struct sent {
-	const char *service, *call, *method, *path, *body;
+	const char *service, *call, *params;
 	enum outcome_class fine;
 	bool free; /* a plain read: doubt is transient */
 };
 
 static const struct sent calls[] = {
-    {"hubspot", "find_companies", "POST", "/hubspot/crm/v3/objects/companies/search",
-	"{\"filterGroups\":[{\"filters\":[{\"propertyName\":\"domain\",\"operator\":\"IN\","
-	"\"values\":["
-	"\"a.example\"]}]}],\"properties\":[\"domain\",\"name\"],\"limit\":100}",
-	OUTCOME_EMPTY, true},
-    {"hubspot", "read_contacts", "POST", "/hubspot/crm/v3/objects/contacts/batch/read",
-	"{\"idProperty\":\"email\",\"properties\":[\"email\"],\"inputs\":[{\"id\":\"a@b.example\"}]"
-	"}",
-	OUTCOME_EMPTY, true},
-    {"hubspot", "upsert_contact", "POST", "/hubspot/crm/v3/objects/contacts/batch/upsert",
-	"{\"inputs\":[{\"id\":\"a@b.example\",\"idProperty\":\"email\",\"properties\":{\"email\":"
-	"\"a@b."
-	"example\"}}]}",
-	OUTCOME_OK, false},
-    {"hubspot", "create_list", "POST", "/hubspot/crm/v3/lists",
-	"{\"name\":\"l\",\"objectTypeId\":\"0-1\",\"processingType\":\"MANUAL\"}", OUTCOME_OK,
+    {"hubspot", "find_companies", "{\"domain\":\"a.example\"}", OUTCOME_EMPTY, true},
+    {"hubspot", "find_contacts", "{\"email\":\"a@b.example\"}", OUTCOME_EMPTY, true},
+    {"hubspot", "read_contacts", "{\"email\":\"a@b.example\"}", OUTCOME_EMPTY, true},
+    {"hubspot", "upsert_contact", "{\"email\":\"a@b.example\",\"first_name\":\"Ann\"}", OUTCOME_OK,
 	false},
-    {"hubspot", "find_list", "GET", "/hubspot/crm/v3/lists/object-type-id/0-1/name/l", NULL,
-	OUTCOME_EMPTY, true},
-    {"supabase", "companies", "GET",
-	"/supabase/rest/v1/"
-	"companies?select=name,domain&state=eq.CA&pms=eq.AppFolio&limit=500&offset=0",
-	NULL, OUTCOME_OK, true},
-    {"supabase", "keep_company", "POST", "/supabase/rest/v1/companies?on_conflict=domain",
-	"{\"domain\":\"a.example\"}", OUTCOME_OK, false},
-    {"n8n", "discover", "POST", "/n8n/webhook/discovery",
-	"{\"state\":\"CA\",\"pms\":\"AppFolio\",\"quantity\":50,\"round\":3}", OUTCOME_OK, false},
-    {"n8n", "enrich_company", "POST", "/n8n/webhook/company-enrichment",
-	"{\"domain\":\"a.example\"}", OUTCOME_OK, false},
-    {"n8n", "enrich_contact", "POST", "/n8n/webhook/contact-enrichment", "{\"name\":\"Ann B\"}",
-	OUTCOME_OK, false},
-    {"n8n", "verify_email", "POST", "/n8n/webhook/verify-email", "{\"email\":\"a@b.example\"}",
-	OUTCOME_OK, false},
-    {"close", "get_lead", "GET", "/close/api/v1/lead/lead_1/?_fields=id", NULL, OUTCOME_OK, true},
-    {"close", "get_contact", "GET", "/close/api/v1/contact/cont_1/", NULL, OUTCOME_OK, true},
+    {"hubspot", "create_list", "{\"name\":\"my list\"}", OUTCOME_OK, false},
+    {"hubspot", "find_list", "{\"name\":\"my list\"}", OUTCOME_EMPTY, true},
+    {"supabase", "companies", "{\"state\":\"CA\",\"pms\":\"AppFolio\"}", OUTCOME_OK, true},
+    {"supabase", "keep_company", "{\"domain\":\"a.example\",\"state\":\"CA\"}", OUTCOME_OK, false},
+    {"n8n", "discover", "{\"state\":\"CA\",\"pms\":\"AppFolio\",\"round\":3}", OUTCOME_OK, false},
+    {"n8n", "enrich_company", "{\"domain\":\"a.example\",\"name\":\"A\"}", OUTCOME_OK, false},
+    {"n8n", "discover_contacts", "{\"domain\":\"a.example\"}", OUTCOME_OK, false},
+    {"n8n", "enrich_contact", "{\"name\":\"Ann B\"}", OUTCOME_OK, false},
+    {"n8n", "verify_email", "{\"email\":\"a@b.example\"}", OUTCOME_OK, false},
+    {"close", "get_lead", "{\"id\":\"lead_1\"}", OUTCOME_OK, true},
+    {"close", "get_contact", "{\"id\":\"cont_1\"}", OUTCOME_OK, true},
 };
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+static const struct sent *sent_of(const char *call)
+{
+	for (size_t i = 0; i < CALLS; i++) {
+		if (strcmp(calls[i].call, call) == 0) {
+			return &calls[i];
+		}
+	}
+	fail_msg("no call %s", call);
+	return NULL;
+}
+
+/* The request that the service file makes of the parameters, at the world. */
+static struct world_plan ask(struct world *w, const struct service *s, const struct sent *c)
+{
+	const struct expr_source params = {
+	    .field = params_field, .write = params_write, .ctx = c->params};
+	const struct request_input in = {.params = &params,
+	    .call_id = "0123456789abcdef",
+	    .idempotency_key = "1-1-a",
+	    .secret = "k",
+	    .secret_len = 1};
+	struct world_header headers[24];
+	struct world_request r = {.headers = headers};
+	struct request q;
+	struct lead_error err = {0};
+	struct world_plan p;
+	char *path;
+
+	if (request_render(s, service_find_call(s, c->call), &in, &arena, &q, &err) != 0) {
+		fail_msg("%s", err.text);
+	}
+	path = arena_printf(&arena, "/%s%s", s->name, strchr(strstr(q.url, "://") + 3, '/'));
+	r.method = q.method;
+	r.path = path;
+	if (strchr(path, '?') != NULL) {
+		r.query = strchr(path, '?') + 1;
+		*strchr(path, '?') = '\0';
+	}
+	for (size_t i = 0; i < q.n_headers; i++) {
+		headers[r.n_headers++] =
+		    (struct world_header){q.headers[i].name, q.headers[i].value};
+	}
+	r.body = q.body;
+	r.body_len = q.body_len;
+	world_handle(w, &r, WORLD_NOW, &p);
+	return p;
+}
 
 static const struct meant {
 	enum world_fault fault;
@@ -110,7 +139,7 @@ static void faults_mean_the_same(void **state)
 	unsigned wrong = 0;
 
 	(void)state;
-	for (size_t c = 0; c < sizeof(calls) / sizeof(calls[0]); c++) {
+	for (size_t c = 0; c < CALLS; c++) {
 		struct service *s = service_shipped(calls[c].service);
 
 		for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -132,7 +161,7 @@ static void faults_mean_the_same(void **state)
 				strcat(script, "}]");
 			}
 			w = world_for(calls[c].service, script);
-			p = world_ask(w, WORLD_NOW, calls[c].method, calls[c].path, calls[c].body);
+			p = ask(w, s, &calls[c]);
 			a = read_plan(s, calls[c].call, &p);
 			if (!is_as_meant(&calls[c], &faults[i], a.outcome)) {
 				print_error("%s.%s, %s: read as %s (%s): %.200s\n",
@@ -159,7 +188,7 @@ static void limits_mean_the_same(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		p = world_ask(w, WORLD_NOW, "GET", calls[4].path, NULL);
+		p = ask(w, s, sent_of("find_list"));
 	}
 	a = read_plan(s, "find_list", &p);
 	assert_int_equal(a.outcome, OUTCOME_QUOTA);
@@ -167,7 +196,7 @@ static void limits_mean_the_same(void **state)
 	world_free(w);
 	w = world_for("hubspot", "limits: [1/10s]");
 	for (int i = 0; i < 2; i++) {
-		p = world_ask(w, WORLD_NOW, "GET", calls[4].path, NULL);
+		p = ask(w, s, sent_of("find_list"));
 	}
 	a = read_plan(s, "find_list", &p);
 	assert_int_equal(a.outcome, OUTCOME_THROTTLE);
@@ -177,7 +206,7 @@ static void limits_mean_the_same(void **state)
 	s = service_shipped("close");
 	w = world_for("close", "limits: [1/7s]");
 	for (int i = 0; i < 2; i++) {
-		p = world_ask(w, WORLD_NOW, "GET", "/close/api/v1/contact/cont_1/", NULL);
+		p = ask(w, s, sent_of("get_contact"));
 	}
 	a = read_plan(s, "get_contact", &p);
 	assert_int_equal(a.outcome, OUTCOME_THROTTLE);
@@ -190,24 +219,25 @@ static void limits_mean_the_same(void **state)
 static void fields_are_there(void **state)
 {
 	static const struct {
-		size_t call;
-		const char *fields[4];
-	} wanted[] = {{2, {"hubspot_contact_id", "hubspot_new"}}, {3, {"hubspot_list_id"}},
-	    {5, {"companies"}}, {7, {"companies"}},
-	    {8, {"decision_makers", "company_anecdotes", "units"}},
-	    {9, {"professional_anecdotes", "personal_anecdotes"}},
-	    {10, {"verify_status", "verify_score"}},
-	    {11, {"lead_name", "lead_url", "lead_status", "contacts"}},
-	    {12, {"contact_name", "contact_title", "contact_phone", "contact_lead"}}};
+		const char *call, *fields[4];
+	} wanted[] = {{"upsert_contact", {"hubspot_contact_id", "hubspot_new"}},
+	    {"create_list", {"hubspot_list_id"}}, {"companies", {"companies"}},
+	    {"discover", {"companies"}},
+	    {"enrich_company", {"decision_makers", "company_anecdotes", "units"}},
+	    {"discover_contacts", {"contacts"}},
+	    {"enrich_contact", {"professional_anecdotes", "personal_anecdotes"}},
+	    {"verify_email", {"verify_status", "verify_score"}},
+	    {"get_lead", {"lead_name", "lead_url", "lead_status", "contacts"}},
+	    {"get_contact", {"contact_name", "contact_title", "contact_phone", "contact_lead"}}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		const struct sent *c = &calls[wanted[i].call];
+		const struct sent *c = sent_of(wanted[i].call);
 		struct service *s = service_shipped(c->service);
 		struct world *w = world_for(c->service,
 		    strcmp(c->service, "n8n") == 0 ? "no_anecdotes: 0%, verdicts: {unknown: 0%}"
 						   : "");
-		struct world_plan p = world_ask(w, WORLD_NOW, c->method, c->path, c->body);
+		struct world_plan p = ask(w, s, c);
 		struct answer a = read_plan(s, c->call, &p);
 
 		for (size_t k = 0; k < 4 && wanted[i].fields[k] != NULL; k++) {
@@ -228,12 +258,46 @@ static void fields_are_there(void **state)
 	}
 }
 
+/* A contact that was made goes onto a list that was made. */
+static void a_contact_gets_onto_a_list(void **state)
+{
+	struct service *s = service_shipped("hubspot");
+	struct world *w = world_for("hubspot", "contacts: 0%");
+	struct sent add = {"hubspot", "add_to_list", NULL, OUTCOME_OK, false};
+	struct world_plan p = ask(w, s, sent_of("create_list"));
+	struct answer a;
+
+	(void)state;
+	assert_int_equal(read_plan(s, "create_list", &p).outcome, OUTCOME_OK);
+	p = ask(w, s, sent_of("create_list"));
+	assert_int_equal(read_plan(s, "create_list", &p).outcome, OUTCOME_DUPLICATE);
+	p = ask(w, s, sent_of("find_list"));
+	assert_int_equal(read_plan(s, "find_list", &p).outcome, OUTCOME_OK);
+	p = ask(w, s, sent_of("upsert_contact"));
+	a = read_plan(s, "upsert_contact", &p);
+	add.params = arena_printf(&arena, "{\"list\":\"1\",\"id\":\"%.*s\"}",
+	    (int)a.fields[0].value.len, a.fields[0].value.text);
+	p = ask(w, s, &add);
+	assert_int_equal(read_plan(s, "add_to_list", &p).outcome, OUTCOME_OK);
+	assert_string_equal(plan_at(&p, "recordsIdsAdded.#"), "1");
+	p = ask(w, s, &add);
+	assert_int_equal(read_plan(s, "add_to_list", &p).outcome, OUTCOME_OK);
+	add.params = "{\"list\":\"1\",\"id\":5}";
+	p = ask(w, s, &add);
+	assert_int_equal(read_plan(s, "add_to_list", &p).outcome, OUTCOME_PERMANENT);
+	p = ask(w, s, sent_of("read_contacts"));
+	assert_int_equal(read_plan(s, "read_contacts", &p).outcome, OUTCOME_OK);
+	world_free(w);
+	service_unref(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(faults_mean_the_same),
 	    cmocka_unit_test(limits_mean_the_same),
 	    cmocka_unit_test(fields_are_there),
+	    cmocka_unit_test(a_contact_gets_onto_a_list),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 
