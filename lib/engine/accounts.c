@@ -244,15 +244,24 @@ struct balance accounts_run(struct engine *e, const struct run *r)
 	return account_get(e, (struct account_id){.kind = ACCOUNT_RUN, .owner = r->id})->bal;
 }
 
-void accounts_reserve(struct engine *e, const struct call *c, int times)
+void accounts_reserve_part(struct engine *e, const struct call *c, const struct call_part *p, int times)
 {
 	struct account *list[MAX_ACCOUNTS];
-	size_t n = accounts_for(e, run_get(e, c->row.parts[0].run), c->lane, c->row.granted_wall_us, list);
+	size_t n = accounts_for(e, run_get(e, p->run), c->lane, c->row.granted_wall_us, list);
 
 	for (size_t i = 0; i < n; i++) {
-		list[i]->bal.reserved_micro += times * c->row.parts[0].reserved_micro;
+		list[i]->bal.reserved_micro += times * p->reserved_micro;
 		list[i]->bal.calls[CALL_RESERVED] += (uint64_t)(int64_t)times;
 		list[i]->dirty = true;
+	}
+}
+
+void accounts_reserve(struct engine *e, const struct call *c, int times)
+{
+	struct call_part p;
+
+	for (struct part_walk w = call_parts(&c->row); part_next(&w, &p);) {
+		accounts_reserve_part(e, c, &p, times);
 	}
 }
 

@@ -86,7 +86,8 @@ static int64_t least_at(const struct stage *st, const struct lane *l)
 
 	for (size_t k = 0; k < st->n_steps; k++) {
 		bool here = st->steps[k].call != NULL && (l == NULL || strcmp(st->steps[k].service->name, l->name) == 0);
-		int64_t price = here ? st->steps[k].call->price_micro : 0;
+		const struct service_call *c = st->steps[k].call;
+		int64_t price = here ? (c->batch != NULL ? c->batch->item_micro : c->price_micro) : 0;
 
 		least = st->steps[k].call != NULL && price < least ? price : least;
 	}
@@ -141,6 +142,28 @@ int64_t finish_need(struct engine *e, const struct account *a, const struct lane
 	return sum;
 }
 
+/* How long so many more leads take, and before them all that are begun. */
+static int64_t time_us(struct engine *e, struct run *r, bool alone, double leads)
+{
+	double calls[RUN_STAGES] = {0};
+	int64_t longest, way;
+
+	if (r->pipeline == NULL || r->entry < 0) {
+		return 0;
+	}
+	for (size_t p = (size_t)r->entry; p < r->pipeline->n_stages; p++) {
+		int s = r->run_stage_of[p];
+
+		if (s >= 0 && r->pipeline->stages[p].n_steps > 0) {
+			leads += alone ? 0 : (double)finish_begun_at(r, p);
+			calls[p] = leads * (alone ? 1 : pace_calls_per_lead(r, p));
+		}
+	}
+	longest = pace_us(e, r, calls, alone ? PACE_ALONE : PACE_LATEST);
+	way = pace_way_us(e, r, (size_t)r->entry);
+	return longest > TIME_NEVER - way ? TIME_NEVER : longest + way;
+}
+
 /* --- money --- */
 
 static int64_t path_price(const struct run *r, const struct lane *l)
@@ -181,6 +204,31 @@ int64_t finish_money_earliest(struct engine *e, struct run *r, struct slot *s, s
 	return latest;
 }
 
+/* Of as many leads, whose first call is one: what it costs as a whole counts once. */
+static int64_t paths_price(const struct run *r, const struct slot *s, const struct lane *l, size_t leads)
+{
+	const struct service_batch *b = s->call->batch;
+	int64_t all = path_price(r, l) * (int64_t)leads;
+
+	return b != NULL && r->stage_of[s->stage] == r->entry && (l == NULL || l == s->lane) ? all - b->fixed_micro * ((int64_t)leads - 1) : all;
+}
+
+bool finish_allows(struct engine *e, struct run *r, struct slot *s, size_t leads)
+{
+	int64_t by = r->row.by_us, latest = e->now.boot_us, all = paths_price(r, s, NULL, leads);
+
+	for (size_t i = 0; i < e->n_lanes && all > 0 && latest <= e->now.boot_us; i++) {
+		struct lane *l = e->lanes[i];
+		struct account *a;
+		int64_t limit = 0;
+
+		if (l == s->lane || has_budget(l)) {
+			latest = accounts_start(e, r, l, all, paths_price(r, s, l, leads), &a, &limit);
+		}
+	}
+	return latest <= e->now.boot_us && (by == 0 || time_us(e, r, false, (double)leads) <= by - e->now.wall_us);
+}
+
 uint64_t finish_calls_left(struct engine *e, struct run *r, struct slot *s)
 {
 	int64_t all = s->starts ? path_price(r, NULL) : s->call->price_micro, room = TIME_NEVER;
@@ -203,23 +251,7 @@ uint64_t finish_calls_left(struct engine *e, struct run *r, struct slot *s)
 
 int64_t finish_time_us(struct engine *e, struct run *r, bool alone)
 {
-	double calls[RUN_STAGES] = {0}, leads = 1;
-	int64_t longest, way;
-
-	if (r->pipeline == NULL || r->entry < 0) {
-		return 0;
-	}
-	for (size_t p = (size_t)r->entry; p < r->pipeline->n_stages; p++) {
-		int s = r->run_stage_of[p];
-
-		if (s >= 0 && r->pipeline->stages[p].n_steps > 0) {
-			leads += alone ? 0 : (double)finish_begun_at(r, p);
-			calls[p] = leads * (alone ? 1 : pace_calls_per_lead(r, p));
-		}
-	}
-	longest = pace_us(e, r, calls, alone ? PACE_ALONE : PACE_LATEST);
-	way = pace_way_us(e, r, (size_t)r->entry);
-	return longest > TIME_NEVER - way ? TIME_NEVER : longest + way;
+	return time_us(e, r, alone, 1);
 }
 
 /* --- the end of a run that can go no further --- */

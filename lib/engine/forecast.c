@@ -168,7 +168,9 @@ bool forecast_run(struct engine *e, struct run *r, struct forecast *ret)
 		       (uint64_t)(begun.through + share * new.through + 0.5),
 	    .not_started = (uint64_t)((1 - share) * n_new + 0.5)};
 	for (size_t p = 0; p < RUN_STAGES; p++) {
-		ret->calls += (uint64_t)(begun.calls[p] + share * new.calls[p] + 0.5);
+		double calls = begun.calls[p] + share * new.calls[p];
+
+		ret->calls += (uint64_t)((calls > 0 ? calls / pace_batch(e, r, p) : 0) + 0.5);
 	}
 	return true;
 }

@@ -4,17 +4,12 @@
  * An item whose inputs are missing goes no further and costs nothing (P6). Nor does one whose address is on the suppression list
  * now: this is the last moment before anything leaves.
  */
-#include "lib/engine/state.h"
+#include "lib/engine/grant_parts.h"
 
 #include "lib/base/json.h"
 #include "lib/engine/foretell.h"
 
-struct params {
-	struct fact_field list[32];
-	size_t n;
-};
-
-static struct value params_field(const void *ctx, const char *name, size_t len)
+struct value params_field(const void *ctx, const char *name, size_t len)
 {
 	const struct params *p = ctx;
 
@@ -40,10 +35,15 @@ static void params_write(const void *ctx, struct buf *out)
 	buf_add_char(out, '}');
 }
 
+struct expr_source params_source(const struct params *p)
+{
+	return (struct expr_source){.field = params_field, .write = params_write, .ctx = p};
+}
+
 static int params_eval(struct engine *e, const struct step *step, const struct view *view, struct params *ret, struct lead_error *err)
 {
 	ret->n = 0;
-	for (size_t i = 0; i < step->n_params && i < 32; i++) {
+	for (size_t i = 0; i < step->n_params && i < PARAMS; i++) {
 		struct fact_field *f = &ret->list[ret->n++];
 		int rc;
 
@@ -104,28 +104,34 @@ static size_t pick_key(struct engine *e, struct lane *l, size_t g)
 	return 0;
 }
 
-static int render(struct engine *e, struct call *c, const struct params *p, const struct item *i, struct lead_error *err)
+int grant_render(struct engine *e, struct call *c, const struct params *p, const char *idempotency_key, struct lead_error *err)
 {
-	struct expr_source source = {.field = params_field, .write = params_write, .ctx = p};
+	struct expr_source source = params_source(p);
 	const struct secret *secret = c->lane->keys[c->key].secret;
 	char id[17];
-	struct request_input in = {.params = &source, .call_id = id};
+	struct request_input in = {.params = &source, .call_id = id, .idempotency_key = idempotency_key};
 
 	ids_write(c->id, id);
-	/* equal for every repeat of the same step of the same item, different for everything else in the world */
-	in.idempotency_key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u%s",
-	    (unsigned long long)hash_plain(e->hash_key, sizeof(e->hash_key)), i->run, i->number, i->stage, i->step,
-	    (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->recalls, i->phase == PHASE_RECALL ? "-recall" : "");
-	if (c->row.prompt != 0 && in.idempotency_key != NULL) { /* another version's text must not get this one's answer */
-		in.idempotency_key = arena_printf(&e->arena, "%s-%u", in.idempotency_key, c->row.prompt);
-	}
 	in.secret = secret != NULL ? secret->text : NULL;
 	in.secret_len = secret != NULL ? secret->len : 0;
 	in.hash_key = e->hash_key;
 	return request_render(c->def, c->call, &in, &e->arena, &c->request, err);
 }
 
-static struct call *call_new(struct engine *e, struct slot *s, const struct verdict *v, const struct item *i)
+int grant_prompt(struct engine *e, struct run *r, struct slot *s, const struct item *i, struct call *c)
+{
+	const struct stage *st = run_stage(r, s->stage);
+
+	c->row.prompt = i->prompt;
+	return i->phase == PHASE_CALL ? credit_number(e, &st->steps[i->step < st->n_steps ? i->step : 0], &c->row.prompt) : 0;
+}
+
+struct day_tally *grant_tally(const struct slot *s, const struct item *i)
+{
+	return s->tally[i->failures > 0 || i->doubts > 0 || i->gate_tries > 0 || i->repairs > 0];
+}
+
+struct call *grant_new(struct engine *e, struct slot *s, const struct verdict *v)
 {
 	struct call *c = calloc(1, sizeof(*c));
 
@@ -138,12 +144,17 @@ static struct call *call_new(struct engine *e, struct slot *s, const struct verd
 	c->call = s->call;
 	c->group = v->group;
 	c->key = pick_key(e, s->lane, v->group);
-	c->tally = s->tally[i->failures > 0 || i->doubts > 0 || i->gate_tries > 0 || i->repairs > 0];
 	c->fresh = true;
 	return c;
 }
 
-static void fill_row(struct engine *e, struct call *c, const struct item *i)
+void grant_free(struct engine *e, struct call *c)
+{
+	c->lane = NULL;
+	engine_call_free(e, c);
+}
+
+static void fill_row(struct engine *e, struct call *c)
 {
 	struct call_row *row = &c->row;
 
@@ -156,9 +167,6 @@ static void fill_row(struct engine *e, struct call *c, const struct item *i)
 	row->granted_us = e->now.boot_us;
 	row->granted_wall_us = e->now.wall_us;
 	row->hash = c->request.hash;
-	row->n_parts = 1;
-	row->parts[0] = (struct call_part){
-	    .run = i->run, .number = i->number, .stage = i->stage, .step = i->step, .reserved_micro = c->call->price_micro};
 }
 
 /* Takes the call's place in windows, breaker, quota and queue. 0 or LEAD_ENOMEM. */
@@ -208,68 +216,62 @@ static const char *suppressed(struct engine *e, const struct run *r, const struc
 	return reason;
 }
 
-/* Read, render, decide; nothing is written before all of it worked. */
-static int prepare(struct engine *e, struct run *r, struct slot *s, struct item *i, struct call *c, char *reason, size_t size, bool *ret_suppressed)
+bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *i, struct params *ret, struct refusal *why)
 {
 	const struct stage *st = run_stage(r, s->stage);
 	/* a look-up takes the parameters of the step in doubt */
 	const struct step *step = s->phase == PHASE_RECALL ? &st->recall : &st->steps[i->step < st->n_steps ? i->step : 0];
 	struct lead_error err;
-	struct params params;
 	struct view view;
 	const char *missing, *listed;
 
-	*ret_suppressed = false;
+	why->listed = false;
+	ret->n = 0;
 	view_open(e, e->txn, r, i->number, &view);
 	if (e->blind) {
 		missing = foretell_missing(e, r, s, step, &view);
-		(void)snprintf(reason, size, "missing-%.30s", missing != NULL ? missing : "");
-		return missing != NULL ? LEAD_EINPUT : 0;
+		(void)snprintf(why->reason, sizeof(why->reason), "missing-%.30s", missing != NULL ? missing : "");
+		return missing == NULL;
 	}
-	if (params_eval(e, step, &view, &params, &err) != 0) {
-		(void)snprintf(reason, size, "bad-expression");
-		return LEAD_EINPUT;
+	if (params_eval(e, step, &view, ret, &err) != 0) {
+		(void)snprintf(why->reason, sizeof(why->reason), "bad-expression");
+		return false;
 	}
-	listed = suppressed(e, r, st, i, &view, &params);
+	listed = suppressed(e, r, st, i, &view, ret);
 	if (listed != NULL) {
-		(void)snprintf(reason, size, "%s", listed);
-		*ret_suppressed = true;
-		return LEAD_EINPUT;
+		(void)snprintf(why->reason, sizeof(why->reason), "%s", listed);
+		why->listed = true;
+		return false;
 	}
-	missing = missing_input(st, s->call, s->phase, &view, &params);
+	missing = missing_input(st, s->call, s->phase, &view, ret);
 	if (missing != NULL) {
-		(void)snprintf(reason, size, "missing-%.30s", missing);
-		return LEAD_EINPUT;
+		(void)snprintf(why->reason, sizeof(why->reason), "missing-%.30s", missing);
 	}
-	c->row.prompt = i->prompt;
-	if ((i->phase == PHASE_CALL && credit_number(e, step, &c->row.prompt) != 0) || render(e, c, &params, i, &err) != 0) {
-		(void)snprintf(reason, size, "bad-input");
-		return LEAD_EINPUT;
-	}
-	return 0;
+	return missing == NULL;
 }
 
-/* listed: it is suppressed. What was pushed before stays delivered; it is only not pushed again. */
-static void refuse_item(struct engine *e, struct run *r, struct item *i, bool listed, const char *reason)
+/* What is on the suppression list and was pushed before stays delivered; it is only not pushed again. */
+void grant_refuse(struct engine *e, struct run *r, struct item *i, const struct refusal *why)
 {
-	enum item_outcome o = !listed ? ITEM_REJECTED : i->pushed ? ITEM_DELIVERED : ITEM_SUPPRESSED;
+	enum item_outcome o = !why->listed ? ITEM_REJECTED : i->pushed ? ITEM_DELIVERED : ITEM_SUPPRESSED;
 	struct fact f = {.kind = FACT_GATE, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
 
-	(void)snprintf(f.reason, sizeof(f.reason), "%s", reason);
+	(void)snprintf(f.reason, sizeof(f.reason), "%s", why->reason);
+	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;
 	if (i->phase >= PHASE_RECALL) {
-		recall_give_up(e, r, i, reason);
+		recall_give_up(e, r, i, why->reason);
 		run_check_end(e, r);
 		return;
 	}
 	run_count(r, i->stage)->rejected += o != ITEM_DELIVERED;
 	fact_add(e->txn, i, &f);
-	item_finish(e, r, i, o, reason);
+	item_finish(e, r, i, o, why->reason);
 	run_check_end(e, r);
 }
 
 /* Out of the queue without a call, and to where it goes instead. */
-static int leave(struct engine *e, struct run *r, struct item *i, void (*to)(struct engine *e, struct run *r, struct item *i))
+static void leave(struct engine *e, struct run *r, struct item *i, void (*to)(struct engine *e, struct run *r, struct item *i))
 {
 	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;
@@ -277,7 +279,17 @@ static int leave(struct engine *e, struct run *r, struct item *i, void (*to)(str
 	e->more = true; /* it may wait elsewhere now */
 	run_touch(r);
 	run_check_end(e, r);
-	return 0;
+}
+
+bool grant_too_dear(struct engine *e, struct run *r, struct slot *s, struct item *i)
+{
+	const struct stage *st = run_stage(r, s->stage);
+
+	if (i->phase != PHASE_CALL || st == NULL || i->stage != s->stage || stage_fits(e, st, i)) {
+		return false;
+	}
+	leave(e, r, i, stage_too_dear);
+	return true;
 }
 
 int grant_down(struct engine *e, struct run *r, struct slot *s)
@@ -297,55 +309,82 @@ int grant_down(struct engine *e, struct run *r, struct slot *s)
 	return 1;
 }
 
-int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v)
+bool grant_out(struct engine *e, struct run *r, struct slot *s, struct call *c, struct item *items)
 {
-	const struct stage *st = run_stage(r, s->stage);
-	uint32_t number = queue_head(e->txn, s->lane->number, r->id, s->rank);
-	char reason[ITEM_REASON] = "";
-	struct item i;
-	struct call *c;
-	bool listed;
-
-	if (number == 0 || !item_read(e->txn, r->id, number, &i)) {
-		s->queued = 0; /* the store is right: nothing waits here */
-		return 0;
-	}
-	if (i.phase == PHASE_CALL && st != NULL && i.stage == s->stage && !stage_fits(e, st, &i)) {
-		return leave(e, r, &i, stage_too_dear);
-	}
-	c = call_new(e, s, v, &i);
-	if (c == NULL) {
-		s->blocked = true;
-		return 0;
-	}
-	if (prepare(e, r, s, &i, c, reason, sizeof(reason), &listed) != 0) {
-		c->lane = NULL;
-		engine_call_free(e, c);
-		run_unqueue(e, r, &i);
-		refuse_item(e, r, &i, listed, reason);
-		return 0;
-	}
-	fill_row(e, c, &i);
+	fill_row(e, c);
 	if (occupy(e, c) != 0) {
 		for (size_t k = 0; k < c->n_limits; k++) {
 			limit_drop(c->limits[k], &c->tickets[k]);
 		}
-		c->lane = NULL;
-		engine_call_free(e, c);
+		grant_free(e, c);
 		s->blocked = true;
-		return 0;
+		return false;
 	}
 	e->last_call = c->id;
 	accounts_reserve(e, c, 1);
 	call_open(e->txn, &c->row);
-	run_unqueue(e, r, &i);
-	r->in_flight[i.stage]++;
-	r->in_flight_total++;
-	run_count(r, i.stage)->calls++;
+	for (size_t k = 0; k < c->row.n_parts; k++) {
+		run_unqueue(e, r, &items[k]);
+		r->in_flight[items[k].stage]++;
+		r->in_flight_total++;
+		run_count(r, items[k].stage)->calls++;
+	}
 	run_touch(r);
 	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
 	e->fresh[e->n_fresh++] = c;
-	return 1;
+	return true;
+}
+
+/* Equal for every repeat of the same step of the same item, different for everything else in the world. */
+static const char *idempotency_key(struct engine *e, const struct item *i, uint16_t prompt)
+{
+	const char *key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u%s", (unsigned long long)hash_plain(e->hash_key, sizeof(e->hash_key)), i->run,
+	    i->number, i->stage, i->step, (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->recalls, i->phase == PHASE_RECALL ? "-recall" : "");
+
+	/* another version's text must not get this one's answer */
+	return key != NULL && prompt != 0 ? arena_printf(&e->arena, "%s-%u", key, prompt) : key;
+}
+
+/* Nothing is written before all of it worked. */
+int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v)
+{
+	uint32_t number;
+	struct refusal why;
+	struct params params;
+	struct lead_error err;
+	struct item i;
+	struct call *c;
+
+	if (s->call->batch != NULL) {
+		return batch_grant(e, r, s, v);
+	}
+	number = queue_head(e->txn, s->lane->number, r->id, s->rank);
+	if (number == 0 || !item_read(e->txn, r->id, number, &i)) {
+		s->queued = 0; /* the store is right: nothing waits here */
+		return 0;
+	}
+	if (grant_too_dear(e, r, s, &i)) {
+		return 0;
+	}
+	if (!grant_inputs(e, r, s, &i, &params, &why)) {
+		grant_refuse(e, r, &i, &why);
+		return 0;
+	}
+	c = grant_new(e, s, v);
+	if (c == NULL) {
+		s->blocked = true;
+		return 0;
+	}
+	c->tally = grant_tally(s, &i);
+	if (!e->blind && (grant_prompt(e, r, s, &i, c) != 0 || grant_render(e, c, &params, idempotency_key(e, &i, c->row.prompt), &err) != 0)) {
+		grant_free(e, c);
+		why = (struct refusal){.reason = "bad-input"};
+		grant_refuse(e, r, &i, &why);
+		return 0;
+	}
+	c->row.n_parts = 1;
+	c->row.parts[0] = (struct call_part){.run = i.run, .number = i.number, .stage = i.stage, .step = i.step, .reserved_micro = c->call->price_micro};
+	return grant_out(e, r, s, c, &i) ? 1 : 0;
 }
 
 /* Out of flight, whatever the reason. */
@@ -389,5 +428,7 @@ void engine_call_free(struct engine *e, struct call *c)
 {
 	(void)e;
 	service_unref(c->def);
+	free(c->row.more);
+	arena_free(&c->arena);
 	free(c);
 }

@@ -252,6 +252,7 @@ static bool on_ready(void *arg, struct slice key, struct slice value)
 	(void)value;
 	if (s != NULL && s->lane->number == key_get_u16(key.data)) {
 		s->queued++;
+		s->since_us = s->newest_us = l->e->now.boot_us;
 	} else if (r != NULL) {
 		run_move(l->e, r); /* the configuration has changed since */
 	}
@@ -296,11 +297,24 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+static void count_in_flight(struct engine *e, const struct call_row *row)
+{
+	struct call_part p;
+
+	for (struct part_walk w = call_parts(row); part_next(&w, &p);) {
+		struct run *r = run_get(e, p.run);
+
+		if (r != NULL) {
+			r->in_flight[p.stage < RUN_STAGES ? p.stage : 0]++;
+			r->in_flight_total++;
+		}
+	}
+}
+
 /* A call found open after a restart: the item is in flight until the first turn says what became of it. */
 static void adopt(struct engine *e, const struct call_row *row)
 {
 	struct lane *l = lane_by_number(e, row->service);
-	struct run *r = run_get(e, row->parts[0].run);
 	struct call *c = calloc(1, sizeof(*c));
 	struct outcome *o = calloc(1, sizeof(*o));
 	struct http_answer h = {.transport = TRANSPORT_BROKEN, .why = "restarted", .end_us = 0};
@@ -314,6 +328,9 @@ static void adopt(struct engine *e, const struct call_row *row)
 	index = l->def != NULL ? call_index(l, row->endpoint) : -1;
 	c->id = row->id;
 	c->row = *row;
+	if (!call_unpack(&c->row)) {
+		abort();
+	}
 	c->row.sent_us = row->granted_us; /* possibly; so it stays in its windows if we are killed again */
 	c->row.late_us = row->granted_us + age_us(e, row, row->granted_us) + (l->def != NULL ? l->def->margin_us : 0);
 	c->lane = l;
@@ -325,13 +342,28 @@ static void adopt(struct engine *e, const struct call_row *row)
 	if (c->call == NULL || answer_read(c->def, c->call, &h, e->now, &o->arena, &o->answer) != 0) {
 		o->answer = (struct answer){.outcome = OUTCOME_IN_DOUBT, .reason = "restarted"};
 	}
-	if (r != NULL) {
-		r->in_flight[row->parts[0].stage < RUN_STAGES ? row->parts[0].stage : 0]++;
-		r->in_flight_total++;
-	}
+	count_in_flight(e, &c->row);
 	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
 	*e->outcomes_end = o;
 	e->outcomes_end = &o->next;
+}
+
+/* A call under way: whatever a turn that failed made of its row. */
+static void restore(struct engine *e, struct call *c)
+{
+	struct call_row row;
+
+	if (call_read(e->txn, c->id, &row) && row.n_parts != c->row.n_parts) {
+		free(c->row.more);
+		c->row.more = NULL;
+		c->row.n_parts = row.n_parts;
+		if (!call_unpack(&row)) {
+			abort();
+		}
+		c->row.more = row.more;
+	}
+	c->row.state = CALL_RESERVED;
+	count_in_flight(e, &c->row);
 }
 
 static int load_open(struct engine *e, struct lead_error *err)
@@ -342,16 +374,10 @@ static int load_open(struct engine *e, struct lead_error *err)
 	txn_walk(e->txn, TABLE_OPEN, key_of(), key_of(), on_open, &o);
 	for (size_t i = 0; i < o.n; i++) {
 		struct call_row row;
-		struct run *r;
 
 		HASH_FIND(hh, e->calls, &o.ids[i], sizeof(o.ids[i]), c);
 		if (c != NULL) {
-			c->row.state = CALL_RESERVED; /* whatever a turn that failed made of it */
-			r = run_get(e, c->row.parts[0].run);
-			if (r != NULL) {
-				r->in_flight[c->row.parts[0].stage]++;
-				r->in_flight_total++;
-			}
+			restore(e, c);
 		} else if (call_read(e->txn, o.ids[i], &row)) {
 			adopt(e, &row);
 		}

@@ -35,6 +35,14 @@ double pace_calls_per_lead(const struct run *r, size_t p)
 	return each < 1 ? 1 : each > CALLS_MOST ? CALLS_MOST : each;
 }
 
+/* Batches are taken to be full. */
+double pace_batch(const struct engine *e, const struct run *r, size_t p)
+{
+	const struct stage *st = &r->pipeline->stages[p];
+
+	return st->n_steps > 0 && st->steps[0].call != NULL ? (double)batch_size(e, st->steps[0].call) : 1;
+}
+
 /* --- services --- */
 
 /* From first byte to answer; what is declared counts until there was an answer. */
@@ -69,7 +77,7 @@ static double others_before(struct engine *e, const struct run *r, const struct 
 		for (size_t i = 0; i < o->n_slots; i++) {
 			bool goes = o->slots[i].lane == l && (o->slots[i].approvals & ~o->row.approved) == 0;
 
-			waiting += goes ? o->slots[i].queued : 0;
+			waiting += goes ? (double)o->slots[i].queued / (double)batch_size(e, o->slots[i].call) : 0;
 		}
 		turns = o->row.priority < r->row.priority ? waiting : own * o->row.share / (r->row.share > 0 ? r->row.share : 1);
 		sum += turns < waiting ? turns : waiting;
@@ -114,7 +122,7 @@ static int64_t limit_us(struct engine *e, struct lane *l, size_t i, double n, en
 	return longest;
 }
 
-static double calls_in(const struct run *r, const struct lane *l, uint32_t mask, const double calls[RUN_STAGES])
+static double calls_in(struct engine *e, const struct run *r, const struct lane *l, uint32_t mask, const double calls[RUN_STAGES])
 {
 	double sum = 0;
 
@@ -122,7 +130,7 @@ static double calls_in(const struct run *r, const struct lane *l, uint32_t mask,
 		const struct step *first = r->pipeline->stages[p].n_steps > 0 ? &r->pipeline->stages[p].steps[0] : NULL;
 
 		if (first != NULL && first->call != NULL && strcmp(first->service->name, l->name) == 0 && (mask >> first->call->index & 1) != 0) {
-			sum += calls[p];
+			sum += calls[p] / pace_batch(e, r, p);
 		}
 	}
 	return sum;
@@ -130,7 +138,7 @@ static double calls_in(const struct run *r, const struct lane *l, uint32_t mask,
 
 static int64_t lane_us(struct engine *e, struct run *r, struct lane *l, const double calls[RUN_STAGES], enum pace pace)
 {
-	double all = calls_in(r, l, UINT32_MAX, calls), before;
+	double all = calls_in(e, r, l, UINT32_MAX, calls), before;
 	int64_t longest;
 
 	if (all <= 0) {
@@ -139,7 +147,7 @@ static int64_t lane_us(struct engine *e, struct run *r, struct lane *l, const do
 	before = pace == PACE_ALONE ? 0 : others_before(e, r, l, all);
 	longest = (int64_t)((all + before) / l->def->concurrency * (double)latency_us(l, pace));
 	for (size_t i = 0; i < l->def->n_limits; i++) {
-		double n = calls_in(r, l, l->def->limits[i].calls, calls);
+		double n = calls_in(e, r, l, l->def->limits[i].calls, calls);
 		int64_t us = n > 0 ? limit_us(e, l, i, n + before, pace) : 0;
 
 		longest = us > longest ? us : longest;
@@ -168,6 +176,7 @@ int64_t pace_way_us(struct engine *e, const struct run *r, size_t first)
 		struct lane *l = st->n_steps > 0 && st->steps[0].call != NULL ? lane_by_name(e, st->steps[0].service->name) : NULL;
 
 		if (l != NULL && l->def != NULL) {
+			sum += st->steps[0].call->batch != NULL ? st->steps[0].call->batch->linger_us : 0;
 			sum += latency_us(l, PACE_LATEST) + (st->kind == STAGE_CONFIRM ? st->wait_us : 0);
 		}
 	}

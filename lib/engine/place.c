@@ -82,6 +82,7 @@ static void on_condition(void *arg, enum condition c, int64_t earliest_us, const
 	case COND_THROTTLE:
 	case COND_QUOTA:
 	case COND_WINDOW:
+	case COND_LINGER: /* it may be over as soon as nothing else can come */
 		break;
 	default:
 		*base = earliest_us > *base ? earliest_us : *base;
@@ -267,7 +268,7 @@ static bool let_through(struct line *x, struct waiting *w, size_t group)
 			ok = ok && ahead_take(limit_of(x, group, i), x->now_us) == 0;
 		}
 	}
-	w->left--;
+	w->left -= w->left < batch_size(x->e, w->slot->call) ? w->left : batch_size(x->e, w->slot->call);
 	x->ends[x->n_ends++] = x->now_us + x->least_us;
 	x->next_group = (group + 1) % x->lane->def->n_groups;
 	x->turns[x->through++ % SLACK] = x->now_us;
@@ -345,7 +346,7 @@ static int64_t play(struct line *x, const struct slot *s, uint64_t place)
 
 		while ((m = share_next(&x->share)) != NULL) {
 			struct waiting *w = first_of(x, m->id);
-			size_t group = 0;
+			size_t group = 0, each;
 
 			if (w == NULL) {
 				m->ready = false;
@@ -355,13 +356,14 @@ static int64_t play(struct line *x, const struct slot *s, uint64_t place)
 			if (w->next_us > x->now_us) {
 				continue;
 			}
-			if (w->slot == s && place == 0) {
+			each = batch_size(x->e, w->slot->call);
+			if (w->slot == s && place < each) {
 				return its_turn(x, w->run);
 			}
 			if (x->through == MOST_CALLS) {
-				return w->slot == s ? x->now_us + rest_us(x, w, place) : x->now_us;
+				return w->slot == s ? x->now_us + rest_us(x, w, place / each) : x->now_us;
 			}
-			place -= w->slot == s;
+			place -= w->slot == s ? each : 0;
 			if (!let_through(x, w, group)) {
 				return x->now_us;
 			}

@@ -133,6 +133,21 @@ static int change_concurrency(struct service *s, const char *value, const char *
 	return 0;
 }
 
+static int64_t in_proportion(int64_t micro, int64_t price, int64_t highest)
+{
+	return highest > 0 ? (int64_t)((double)micro * (double)price / (double)highest) : price;
+}
+
+/* The dearest call costs so much, the others in proportion. */
+static void scale_call(struct service_call *c, int64_t price, int64_t highest)
+{
+	c->price_micro = in_proportion(c->price_micro, price, highest);
+	if (c->batch != NULL) {
+		c->batch->item_micro = in_proportion(c->batch->item_micro, price, highest);
+		c->batch->fixed_micro = highest > 0 ? c->price_micro - c->batch->item_micro : 0;
+	}
+}
+
 static int change_price(struct service *s, double *scale, const char *value, const char *text, struct lead_error *err)
 {
 	int64_t price, highest = 0;
@@ -144,8 +159,7 @@ static int change_price(struct service *s, double *scale, const char *value, con
 		highest = s->calls[i].price_micro > highest ? s->calls[i].price_micro : highest;
 	}
 	for (size_t i = 0; i < s->n_calls; i++) {
-		/* the dearest call costs so much, the others in proportion */
-		s->calls[i].price_micro = highest > 0 ? (int64_t)((double)s->calls[i].price_micro * (double)price / (double)highest) : price;
+		scale_call(&s->calls[i], price, highest);
 	}
 	*scale = highest > 0 ? (double)price / (double)highest : 1;
 	return 0;

@@ -9,6 +9,7 @@
 #define LONGEST_US (40 * US_PER_DAY)  /* nobody waits longer for a night */
 #define FIRST_BIN_US (2 * US_PER_S)
 #define READ_MAX (64 * 1024)
+#define DRAWS 20                      /* until an item of a batch that went well has an answer */
 
 /* --- effects --- */
 
@@ -31,7 +32,11 @@ static void count_call(struct night *n, const struct call *c, const struct run *
 {
 	struct plan_service *svc = c->lane->index < PLAN_SERVICES ? &n->tale->services[c->lane->index] : NULL;
 	int stage = r->stage_of[c->row.parts[0].stage];
-	int64_t price = e->said.outcome == OUTCOME_UNSENT ? 0 : e->said.outcome == OUTCOME_IN_DOUBT ? c->row.parts[0].reserved_micro : e->said.price_micro;
+	int64_t price = e->said.outcome == OUTCOME_UNSENT ? 0 : e->said.outcome == OUTCOME_IN_DOUBT ? call_reserved(&c->row) : e->said.price_micro;
+
+	for (size_t i = 1; c->members != NULL && i < c->row.n_parts && e->said.outcome <= OUTCOME_PENDING; i++) {
+		price += c->members[i].price_micro;
+	}
 
 	n->tale->calls++;
 	if (r->id != n->run) {
@@ -45,8 +50,45 @@ static void count_call(struct night *n, const struct call *c, const struct run *
 	}
 	n->tale->cost_micro += price;
 	n->tale->cost_of[stage] += price;
-	n->tale->entered[stage] += c->row.parts[0].step == 0 && !c->tally->place.again && !c->tally->place.lookup ? 1 : 0;
+	for (size_t i = 0; i < c->row.n_parts; i++) {
+		const struct tally_key *place = c->members != NULL ? &c->members[i].tally->place : &c->tally->place;
+
+		n->tale->entered[stage] += c->row.parts[0].step == 0 && !place->again && !place->lookup ? 1 : 0;
+	}
 	plan_bin_at(n, n->now.boot_us)->calls[stage]++;
+}
+
+static int64_t price_of(const struct night *n, const struct call *c, int64_t drawn)
+{
+	int64_t price = drawn;
+
+	if (c->lane->index < PLAN_SERVICES && n->changes->price[c->lane->index] != 1) {
+		price = (int64_t)((double)drawn * n->changes->price[c->lane->index]);
+		price = price < c->call->price_micro ? price : c->call->price_micro;
+	}
+	return price;
+}
+
+/* The others of a batch: each with an answer of its own, where the call as such goes well. False: no odds. */
+static bool draw_parts(struct night *n, struct call *c, const struct run *r)
+{
+	for (size_t i = 1; c->members != NULL && i < c->row.n_parts; i++) {
+		struct call_member *m = &c->members[i];
+		struct odds_place *place = m->tally != NULL ? odds_place(n->odds, &m->tally->place, c->call, possible_ends(r, c->row.parts[0].stage)) : NULL;
+		struct foretold said = {.outcome = OUTCOME_N};
+		int64_t took_us;
+
+		for (int tries = 0; place != NULL && said.outcome > OUTCOME_PENDING && tries < DRAWS; tries++) {
+			odds_draw(n->odds, place, &said, &took_us);
+		}
+		if (place == NULL) {
+			return false;
+		}
+		m->said = said.outcome <= OUTCOME_PENDING ? said.outcome : OUTCOME_EMPTY;
+		m->foretold = said.end;
+		m->price_micro = price_of(n, c, said.price_micro);
+	}
+	return true;
 }
 
 static void on_start(void *ctx, uint64_t id, const struct request *q)
@@ -62,16 +104,12 @@ static void on_start(void *ctx, uint64_t id, const struct request *q)
 	HASH_FIND(hh, n->engine->calls, &id, sizeof(id), c);
 	r = run_get(n->engine, c->row.parts[0].run);
 	place = r != NULL && c->tally != NULL ? odds_place(n->odds, &c->tally->place, c->call, possible_ends(r, c->row.parts[0].stage)) : NULL;
-	if (place == NULL) {
+	if (place == NULL || !draw_parts(n, c, r)) {
 		n->failed = true;
 		return;
 	}
 	odds_draw(n->odds, place, &e.said, &took_us);
-	if (c->lane->index < PLAN_SERVICES && n->changes->price[c->lane->index] != 1) {
-		int64_t price = (int64_t)((double)e.said.price_micro * n->changes->price[c->lane->index]);
-
-		e.said.price_micro = price < c->call->price_micro ? price : c->call->price_micro;
-	}
+	e.said.price_micro = price_of(n, c, e.said.price_micro);
 	if (took_us > c->call->total_us) {
 		took_us = c->call->total_us;
 	}

@@ -424,7 +424,8 @@ int replay_run(const struct replay_options *o, struct json_object **ret, struct 
 	struct engine_options eo = {.store = o->scratch,
 	    .config = o->config,
 	    .effects = {on_start, on_wake, on_wake_later, on_read_upload, on_run_changed, on_run_ended, NULL, &x},
-	    .boot_id = "replay"};
+	    .boot_id = "replay",
+	    .alone = true};
 	int rc = copy_run(&x, err);
 
 	o->config->keep_us = 0;

@@ -5,6 +5,7 @@
 
 struct looking {
 	struct txn *t;
+	uint32_t run, number;
 	uint64_t hash, found; /* found: the call */
 	unsigned skip;        /* as many such calls before it */
 	unsigned seen;
@@ -15,8 +16,10 @@ static bool on_asked(void *arg, const struct fact *f)
 {
 	struct looking *k = arg;
 	struct call_row row;
+	struct call_part p;
 
-	if (f->kind == FACT_CALL && f->call != 0 && call_read(k->t, f->call, &row) && row.hash == k->hash) {
+	if (f->kind == FACT_CALL && f->call != 0 && call_read(k->t, f->call, &row) && call_has(&row, k->run, k->number, &p) &&
+	    (row.kind == CALL_BATCH ? p.hash : row.hash) == k->hash) {
 		if (k->seen == k->skip) {
 			k->found = f->call;
 		}
@@ -28,7 +31,7 @@ static bool on_asked(void *arg, const struct fact *f)
 /* The n-th call (from 0) of the lead with that hash; *ret_seen: how many there are when it is not found. */
 static uint64_t asked(struct txn *t, uint32_t run, uint32_t number, uint64_t hash, unsigned n, unsigned *ret_seen)
 {
-	struct looking k = {.t = t, .hash = hash, .skip = n};
+	struct looking k = {.t = t, .run = run, .number = number, .hash = hash, .skip = n};
 
 	fact_walk(t, run, number, on_asked, &k);
 	if (ret_seen != NULL) {
@@ -50,6 +53,7 @@ uint64_t replay_find(struct replay *x, uint64_t call, uint64_t hash)
 		return 0;
 	}
 	known = call_read(t, call, &row);
+	hash = known && row.kind == CALL_BATCH ? row.parts[0].hash : hash; /* it is alone here; then it may have been one of many */
 	if (known) {
 		(void)asked(t, row.parts[0].run, row.parts[0].number, hash, UINT_MAX, &before);
 	}

@@ -79,10 +79,11 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 {
 	struct usage_arg *a = arg;
 	struct call_row c;
+	struct call_part p;
 	struct lane *l;
 	struct usage *u;
 
-	if (!call_decode(key, value, &c) || c.parts[0].run != a->run || (l = lane_by_number(a->e, c.service)) == NULL) {
+	if (!call_decode(key, value, &c) || !call_has(&c, a->run, 0, NULL) || (l = lane_by_number(a->e, c.service)) == NULL) {
 		return true;
 	}
 	u = &a->list[l->index];
@@ -91,9 +92,11 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 		return true;
 	}
 	u->outcomes[c.outcome < OUTCOME_N ? c.outcome : 0]++;
-	u->settled_micro += c.state == CALL_SETTLED ? c.parts[0].settled_micro : 0;
-	u->in_doubt_micro += c.state == CALL_IN_DOUBT ? c.parts[0].settled_micro : 0;
-	u->refunded_micro += c.state == CALL_REFUNDED ? c.parts[0].reserved_micro : 0;
+	for (struct part_walk w = call_parts(&c); part_next(&w, &p);) {
+		u->settled_micro += p.run == a->run && c.state == CALL_SETTLED ? p.settled_micro : 0;
+		u->in_doubt_micro += p.run == a->run && c.state == CALL_IN_DOUBT ? p.settled_micro : 0;
+		u->refunded_micro += p.run == a->run && c.state == CALL_REFUNDED ? p.reserved_micro : 0;
+	}
 	if (c.sent_us != 0 && c.end_us > c.sent_us) {
 		u->us += c.end_us - c.sent_us;
 		u->timed++;
@@ -332,11 +335,10 @@ static bool on_intake(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-static void log_call(struct log_arg *a, const struct call_row *c)
+static void log_part(struct log_arg *a, const struct call_row *c, const struct call_part *p)
 {
 	struct engine *e = a->l->e;
 	struct run *r = run_get(e, a->l->run);
-	const struct call_part *p = &c->parts[0];
 	char at[25], id[17], price[32];
 
 	time_write_utc(c->granted_wall_us, at);
@@ -349,7 +351,19 @@ static void log_call(struct log_arg *a, const struct call_row *c)
 		buf_printf(a->out, " %s%s%s http=%u ms=%lld price=%s", outcome_word((enum outcome_class)c->outcome), c->reason[0] != 0 ? " reason=" : "",
 		    c->reason, c->http_status, c->sent_us != 0 && c->end_us > c->sent_us ? (long long)(c->end_us - c->sent_us) / 1000 : 0, price);
 	}
-	buf_add_char(a->out, '\n');
+	buf_printf(a->out, c->n_parts > 1 ? " of=%zu\n" : "\n", c->n_parts);
+}
+
+/* One line for each lead of the run. */
+static void log_call(struct log_arg *a, const struct call_row *c)
+{
+	struct call_part p;
+
+	for (struct part_walk w = call_parts(c); part_next(&w, &p);) {
+		if (p.run == a->l->run) {
+			log_part(a, c, &p);
+		}
+	}
 }
 
 static bool on_log_call(void *arg, struct slice key, struct slice value)
@@ -362,7 +376,7 @@ static bool on_log_call(void *arg, struct slice key, struct slice value)
 		return false;
 	}
 	a->l->call = key_get_u64(key.data) + 1;
-	if (call_decode(key, value, &c) && c.parts[0].run == a->l->run) {
+	if (call_decode(key, value, &c)) {
 		log_call(a, &c);
 	}
 	return true;

@@ -253,6 +253,7 @@ void run_bind(struct engine *e, struct run *r)
 
 		if (old[r->slots[i].rank].lane == r->slots[i].lane) {
 			r->slots[i].queued = old[r->slots[i].rank].queued;
+			r->slots[i].since_us = r->slots[i].newest_us = e->now.boot_us;
 			kept += r->slots[i].queued;
 		}
 		if (m != NULL) {
@@ -329,6 +330,8 @@ void run_queue(struct engine *e, struct run *r, struct item *i)
 	i->service = slot->lane->number;
 	i->due_us = 0;
 	queue_push(e->txn, i);
+	slot->newest_us = e->now.boot_us;
+	slot->since_us = slot->queued == 0 ? e->now.boot_us : slot->since_us;
 	slot->queued++;
 	run_count(r, i->stage)->waiting++;
 	item_write(e->txn, i);

@@ -8,7 +8,7 @@
 #include "lib/engine/approve.h"
 
 static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "approval", "paused", "concurrency", "key", "breaker", "throttle", "quota",
-    "window", "budget", "finish", "time"};
+    "window", "budget", "finish", "linger", "time"};
 
 const char *condition_word(enum condition c)
 {
@@ -199,6 +199,18 @@ static void ask_groups(struct asking *q, struct lane *l, size_t call)
 	ask_group(q, l, best, call);
 }
 
+/* Fewer than a batch takes wait for more, as long as there may come any. */
+static void ask_linger(struct asking *q, const struct run *r, const struct slot *s)
+{
+	int64_t at = batch_ready_us(q->e, r, s);
+
+	if (at > q->e->now.boot_us) {
+		ask(q, COND_LINGER, at, "%u of a batch of %zu, it waits for more", s->queued, batch_size(q->e, s->call));
+	} else {
+		ask(q, COND_LINGER, at, "batch of up to %zu", batch_size(q->e, s->call));
+	}
+}
+
 struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condition_fn all, void *arg)
 {
 	struct asking q = {.e = e, .v = {.earliest_us = e->now.boot_us, .ready_us = e->now.boot_us}, .all = all, .arg = arg};
@@ -221,6 +233,9 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 	    total, e->config->max_in_flight);
 	ask_run(&q, r, s);
 	ask_groups(&q, l, s->call->index);
+	if (batch_size(e, s->call) > 1) {
+		ask_linger(&q, r, s);
+	}
 	ask_time(&q, r, s);
 	return q.v;
 }
@@ -270,6 +285,7 @@ static void lane_pass(struct engine *e, struct lane *l, unsigned *left)
 		struct run *r = run_get(e, m->id);
 		struct slot *s = next_slot(r, l);
 		struct verdict v;
+		unsigned granted;
 
 		if (s == NULL) {
 			m->ready = false;
@@ -294,11 +310,12 @@ static void lane_pass(struct engine *e, struct lane *l, unsigned *left)
 			}
 			continue;
 		}
-		if (grant(e, r, s, &v) == 1) {
+		granted = (unsigned)grant(e, r, s, &v);
+		if (granted > 0) {
 			share_charge(&l->share, m, 1);
-		} else {
-			--*left;
 		}
+		granted = granted > 0 ? granted - 1 : 1; /* a batch is much work */
+		*left -= granted < *left ? granted : *left;
 	}
 }
 

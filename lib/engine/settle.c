@@ -186,6 +186,17 @@ static void gather(struct engine *e, struct outcome *o, const struct http_answer
 	e->outcomes_end = &o->next;
 }
 
+/* What a batch is told, part by part. */
+static void read_parts(struct outcome *o, const struct http_answer *h)
+{
+	struct call *c = o->call;
+
+	o->parts = arena_alloc(&o->arena, c->row.n_parts * sizeof(*o->parts));
+	if (o->parts == NULL || batch_answers(c->call, h, &o->answer, c->keys, c->row.n_parts, &o->arena, o->parts) != 0) {
+		abort(); /* out of memory, as above */
+	}
+}
+
 void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h, char *body, struct now now)
 {
 	struct outcome *o = end_call(e, id, h, now);
@@ -198,11 +209,16 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 	o->body = body;
 	answers_gather(e, o, h, body);
 	read.body = body != NULL ? body : h->body;
+	read.items = o->call->row.n_parts;
 	if (answer_read(o->call->def, o->call->call, &read, now, &o->arena, &o->answer) != 0) {
 		abort(); /* out of memory: the restart finds the call open and in doubt */
 	}
+	if (o->call->keys != NULL) {
+		read_parts(o, &read);
+	}
 	if (o->call->unanswered) {
 		o->answer = (struct answer){.outcome = OUTCOME_UNSENT, .reason = NO_ANSWER};
+		o->parts = NULL;
 	}
 	gather(e, o, h, now);
 }
@@ -218,6 +234,25 @@ void engine_unanswered(struct engine *e, uint64_t id, struct now now)
 	}
 }
 
+/* A batch: each item was told by itself, where the whole went well. */
+static void foretold_parts(struct outcome *o)
+{
+	struct call *c = o->call;
+	bool well = o->answer.outcome <= OUTCOME_PENDING;
+
+	o->parts = arena_alloc(&o->arena, c->row.n_parts * sizeof(*o->parts));
+	for (size_t i = 0; o->parts != NULL && i < c->row.n_parts; i++) {
+		o->parts[i] = o->answer;
+		if (i > 0 && well) {
+			o->parts[i].outcome = c->members[i].said;
+			o->parts[i].price_micro = c->members[i].price_micro;
+		}
+		o->parts[i].reason = outcome_word(o->parts[i].outcome);
+	}
+	c->members[0].foretold = c->foretold;
+	o->answer.price_micro = 0;
+}
+
 void engine_foretold(struct engine *e, uint64_t id, const struct foretold *f, struct now now)
 {
 	struct http_answer h = {.transport = TRANSPORT_ANSWERED, .end_us = now.boot_us};
@@ -229,45 +264,47 @@ void engine_foretold(struct engine *e, uint64_t id, const struct foretold *f, st
 		    .reason = outcome_word(f->outcome),
 		    .readable = f->outcome != OUTCOME_TRANSIENT && f->outcome != OUTCOME_IN_DOUBT && f->outcome != OUTCOME_UNSENT,
 		    .price_micro = f->price_micro};
+		if (o->call->members != NULL) {
+			foretold_parts(o);
+		}
 		gather(e, o, &h, now);
 	}
 }
 
 /* --- in the turn --- */
 
-static enum call_state end_state(const struct call *c, const struct answer *a, int64_t *ret_price)
+static const struct answer *answer_of(const struct outcome *o, size_t part)
 {
-	int64_t reserved = c->row.parts[0].reserved_micro;
-
-	switch (a->outcome) {
-	case OUTCOME_IN_DOUBT:
-		*ret_price = reserved; /* counts as paid */
-		return CALL_IN_DOUBT;
-	case OUTCOME_UNSENT:
-		*ret_price = 0;
-		return CALL_REFUNDED;
-	default:
-		*ret_price = a->price_micro;
-		return a->price_micro == 0 && reserved > 0 ? CALL_REFUNDED : CALL_SETTLED;
-	}
+	return o->parts != NULL ? &o->parts[part] : &o->answer;
 }
 
-static void move_balances(struct engine *e, struct run *r, struct call *c)
+static enum call_state end_state(const struct call *c, enum outcome_class is, int64_t price)
+{
+	if (is == OUTCOME_IN_DOUBT) {
+		return CALL_IN_DOUBT;
+	}
+	return is == OUTCOME_UNSENT || (price == 0 && call_reserved(&c->row) > 0) ? CALL_REFUNDED : CALL_SETTLED;
+}
+
+static void move_balances(struct engine *e, struct call *c)
 {
 	struct account *list[MAX_ACCOUNTS];
-	size_t n = accounts_for(e, r, c->lane, c->row.granted_wall_us, list);
-	const struct call_part *p = &c->row.parts[0];
+	struct call_part p;
 
-	for (size_t i = 0; i < n; i++) {
-		struct balance *b = &list[i]->bal;
+	for (struct part_walk w = call_parts(&c->row); part_next(&w, &p);) {
+		size_t n = accounts_for(e, run_get(e, p.run), c->lane, c->row.granted_wall_us, list);
 
-		b->reserved_micro -= p->reserved_micro;
-		b->settled_micro += c->row.state == CALL_SETTLED ? p->settled_micro : 0;
-		b->in_doubt_micro += c->row.state == CALL_IN_DOUBT ? p->settled_micro : 0;
-		b->refunded_micro += c->row.state == CALL_REFUNDED ? p->reserved_micro : 0;
-		b->calls[CALL_RESERVED]--;
-		b->calls[c->row.state]++;
-		list[i]->dirty = true;
+		for (size_t i = 0; i < n; i++) {
+			struct balance *b = &list[i]->bal;
+
+			b->reserved_micro -= p.reserved_micro;
+			b->settled_micro += c->row.state == CALL_SETTLED ? p.settled_micro : 0;
+			b->in_doubt_micro += c->row.state == CALL_IN_DOUBT ? p.settled_micro : 0;
+			b->refunded_micro += c->row.state == CALL_REFUNDED ? p.reserved_micro : 0;
+			b->calls[CALL_RESERVED]--;
+			b->calls[c->row.state]++;
+			list[i]->dirty = true;
+		}
 	}
 }
 
@@ -280,39 +317,62 @@ static void park_overbilled(struct engine *e, struct lane *l)
 	l->park_dirty = true;
 }
 
-static void end_row(struct engine *e, struct call *c, const struct answer *a)
+/* What the whole call may have cost: who joined it reserved for a share of the same. */
+static int64_t most_of(const struct call *c)
 {
-	int64_t price;
+	return c->row.kind == CALL_BATCH ? call_reserved(&c->row) : c->row.parts[0].reserved_micro;
+}
 
-	c->row.state = end_state(c, a, &price);
+/* Evenly, the remainder to the first part; an item of a batch bears its own price besides. Returns the sum. */
+static int64_t share_out(struct outcome *o)
+{
+	struct call *c = o->call;
+	bool doubt = o->answer.outcome == OUTCOME_IN_DOUBT;
+	int64_t all = doubt && c->row.kind == CALL_SINGLE ? most_of(c) : o->answer.price_micro; /* in doubt: counts as paid */
+	int64_t n = (int64_t)c->row.n_parts, sum = 0, each;
+
+	all = o->answer.outcome == OUTCOME_UNSENT ? 0 : all;
+	each = all / n;
+	for (size_t i = 0; i < c->row.n_parts; i++) {
+		struct call_part *p = i == 0 ? &c->row.parts[0] : &c->row.more[i - 1];
+
+		p->settled_micro = i == 0 ? all - each * (n - 1) : each;
+		if (doubt && c->row.kind == CALL_BATCH) {
+			p->settled_micro = p->reserved_micro;
+		} else if (o->parts != NULL) {
+			p->settled_micro += o->parts[i].price_micro;
+		}
+		sum += p->settled_micro;
+	}
+	return sum;
+}
+
+static void end_row(struct engine *e, struct outcome *o)
+{
+	struct call *c = o->call;
+	const struct answer *a = &o->answer;
+	int64_t price = share_out(o);
+
+	c->row.state = end_state(c, a->outcome, price);
 	c->row.outcome = (uint8_t)a->outcome;
-	c->row.parts[0].settled_micro = price;
 	if (a->reason != NULL && a->outcome != OUTCOME_OK) {
 		(void)snprintf(c->row.reason, sizeof(c->row.reason), "%s", a->reason);
 	}
 	call_close(e->txn, &c->row);
-	if (price > c->row.parts[0].reserved_micro) {
+	if (price > most_of(c)) {
 		park_overbilled(e, c->lane);
 	}
 }
 
-void settle(struct engine *e, struct outcome *o)
+/* What the part brings its item. */
+static void settle_part(struct engine *e, struct call *c, const struct answer *a)
 {
-	struct call *c = o->call;
-	struct run *r = run_get(e, c->row.parts[0].run);
+	const struct call_part *p = call_part(c);
+	struct run *r = run_get(e, p->run);
 	struct item i;
 
-	end_row(e, c, &o->answer);
-	answers_write(e, o);
-	move_balances(e, r, c);
-	c->lane->stat.outcomes[o->answer.outcome]++;
-	c->lane->stat.settled_micro += c->row.state == CALL_SETTLED ? c->row.parts[0].settled_micro : 0;
-	if (c->row.end_us != 0 && c->row.sent_us != 0) {
-		stat_count_latency(&c->lane->stat, c->row.end_us - c->row.sent_us);
-	}
-	c->lane->stat_dirty = true;
-	tally_call(e, c, &o->answer);
-	if (r == NULL || !item_read(e->txn, r->id, c->row.parts[0].number, &i)) {
+	tally_call(e, c, a);
+	if (r == NULL || !item_read(e->txn, r->id, p->number, &i)) {
 		return;
 	}
 	if (r->in_flight[i.stage] > 0) {
@@ -321,10 +381,29 @@ void settle(struct engine *e, struct outcome *o)
 	r->in_flight_total -= r->in_flight_total > 0 ? 1 : 0;
 	run_count(r, i.stage)->waiting--; /* stage_outcome counts it where it goes */
 	if (c->row.state != CALL_REFUNDED) {
-		i.spent_micro += c->row.parts[0].settled_micro;
-		run_count(r, i.stage)->settled_micro += c->row.state == CALL_SETTLED ? c->row.parts[0].settled_micro : 0;
+		i.spent_micro += p->settled_micro;
+		run_count(r, i.stage)->settled_micro += c->row.state == CALL_SETTLED ? p->settled_micro : 0;
 	}
-	(c->unanswered ? stage_unanswered : stage_outcome)(e, r, &i, c, &o->answer);
+	(c->unanswered ? stage_unanswered : stage_outcome)(e, r, &i, c, a);
 	run_touch(r);
 	run_check_end(e, r);
+}
+
+void settle(struct engine *e, struct outcome *o)
+{
+	struct call *c = o->call;
+
+	end_row(e, o);
+	answers_write(e, o);
+	move_balances(e, c);
+	c->lane->stat.outcomes[o->answer.outcome]++;
+	c->lane->stat.settled_micro += c->row.state == CALL_SETTLED ? call_settled(&c->row) : 0;
+	if (c->row.end_us != 0 && c->row.sent_us != 0) {
+		stat_count_latency(&c->lane->stat, c->row.end_us - c->row.sent_us);
+	}
+	c->lane->stat_dirty = true;
+	for (c->at = 0; c->at < c->row.n_parts; c->at++) {
+		settle_part(e, c, answer_of(o, c->at));
+	}
+	c->at = 0;
 }

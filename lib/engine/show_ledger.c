@@ -11,6 +11,7 @@ static struct json_object *call_object(struct engine *e, const struct call_row *
 	struct call *live = NULL;
 	int64_t offset = row->granted_wall_us - row->granted_us;
 	struct call_row c = *row;
+	struct call_part part;
 
 	HASH_FIND(hh, e->calls, &row->id, sizeof(row->id), live);
 	if (live != NULL && row->state == CALL_RESERVED && live->row.sent_us != 0) {
@@ -24,21 +25,22 @@ static struct json_object *call_object(struct engine *e, const struct call_row *
 	put_word(o, "state", call_state_word(c.state));
 	put_text(o, "outcome", c.state >= CALL_SETTLED ? outcome_word((enum outcome_class)c.outcome) : NULL);
 	put_text(o, "reason", c.reason);
-	put_int(o, "reserved_micro", c.parts[0].reserved_micro);
-	put_int(o, "settled_micro", c.parts[0].settled_micro);
+	put_int(o, "reserved_micro", c.state <= CALL_SENT || c.kind == CALL_BATCH ? call_reserved(&c) : c.parts[0].reserved_micro);
+	put_int(o, "settled_micro", call_settled(&c));
 	put_wall(o, "granted", c.granted_wall_us);
 	put_wall(o, "sent", c.sent_us != 0 ? c.sent_us + offset : 0);
 	put_wall(o, "answered", c.end_us != 0 ? c.end_us + offset : 0);
 	put_int(o, "http_status", c.http_status);
-	for (size_t i = 0; i < c.n_parts; i++) {
-		struct run *r = run_get(e, c.parts[i].run);
+	put_text(o, "together", c.kind == CALL_BATCH ? "batch" : c.n_parts > 1 ? "shared" : NULL);
+	for (struct part_walk w = call_parts(&c); part_next(&w, &part);) {
+		struct run *r = run_get(e, part.run);
 		struct json_object *p = json_object_new_object();
 
-		put_int(p, "run", c.parts[i].run);
-		put_int(p, "lead", c.parts[i].number);
-		put_text(p, "stage", r != NULL && c.parts[i].stage < r->row.n_stages ? r->row.stages[c.parts[i].stage].name : NULL);
-		put_int(p, "reserved_micro", c.parts[i].reserved_micro);
-		put_int(p, "settled_micro", c.parts[i].settled_micro);
+		put_int(p, "run", part.run);
+		put_int(p, "lead", part.number);
+		put_text(p, "stage", r != NULL && part.stage < r->row.n_stages ? r->row.stages[part.stage].name : NULL);
+		put_int(p, "reserved_micro", part.reserved_micro);
+		put_int(p, "settled_micro", part.settled_micro);
 		json_object_array_add(parts, p);
 	}
 	json_object_object_add(o, "parts", parts);
@@ -67,7 +69,7 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 		return true;
 	}
 	a->last = c.id;
-	if ((a->f->run == 0 || c.parts[0].run == a->f->run) && (a->f->states == 0 || (a->f->states >> c.state & 1) != 0) &&
+	if ((a->f->run == 0 || call_has(&c, a->f->run, 0, NULL)) && (a->f->states == 0 || (a->f->states >> c.state & 1) != 0) &&
 	    (a->f->service == NULL || strcmp(a->f->service, names_text(a->e->names, NAME_SERVICE, c.service)) == 0)) {
 		json_object_array_add(a->items, call_object(a->e, &c));
 		a->n++;

@@ -266,7 +266,7 @@ static const struct call *open_call(struct engine *e, uint32_t run, uint32_t num
 	struct call *c, *next;
 
 	HASH_ITER(hh, e->calls, c, next) {
-		if (c->row.parts[0].run == run && c->row.parts[0].number == number) {
+		if (call_has(&c->row, run, number, NULL)) {
 			return c;
 		}
 	}

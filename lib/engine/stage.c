@@ -157,7 +157,7 @@ struct fact call_fact(struct engine *e, const struct item *i, const struct call 
 	    .call = c->id,
 	    .turn = e->turn,
 	    .wall_us = e->now.wall_us,
-	    .price_micro = c->row.state == CALL_REFUNDED ? 0 : c->row.parts[0].settled_micro};
+	    .price_micro = c->row.state == CALL_REFUNDED ? 0 : call_part(c)->settled_micro};
 
 	if (c->row.sent_us != 0 && c->row.end_us > c->row.sent_us) {
 		f.ms = (uint32_t)((c->row.end_us - c->row.sent_us) / US_PER_MS);
@@ -534,8 +534,10 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 		view_add(&view, &f.fields[k]);
 	}
 	if (e->blind) {
-		seen = c->foretold != END_UNSEEN;
-		reason = foretell_gates(r, p, c->foretold, &g);
+		enum tally_end end = c->members != NULL ? c->members[c->at].foretold : c->foretold;
+
+		seen = end != END_UNSEEN;
+		reason = foretell_gates(r, p, end, &g);
 	} else if (seen) {
 		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
 	}

@@ -11,6 +11,7 @@
 #include "lib/flow/hold.h"
 #include "lib/flow/share.h"
 #include "lib/lead/identity.h"
+#include "lib/service/batch.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/notes.h"
@@ -116,6 +117,7 @@ struct slot {
 	bool starts;            /* its leads are not begun: nothing was spent on them yet */
 	uint32_t approvals;     /* bits that a person must have released: approve.h */
 	bool blocked;           /* this pass: its gate is shut */
+	int64_t since_us, newest_us; /* boot clock: since when a batch of it waits to be full, and when the last item came */
 };
 
 enum import_phase { IMPORT_SNIFF, IMPORT_ROWS };
@@ -156,6 +158,14 @@ struct run {
 	UT_hash_handle hh;
 };
 
+/* What memory knows of a part of a batch besides its row. */
+struct call_member {
+	struct day_tally *tally;             /* NULL: not counted */
+	enum outcome_class said;             /* a blind engine: what the answer and the gates will say of it */
+	enum tally_end foretold;
+	int64_t price_micro;
+};
+
 struct call {
 	uint64_t id;
 	struct lane *lane;
@@ -169,6 +179,10 @@ struct call {
 	struct request request;              /* until release */
 	struct day_tally *tally;                 /* NULL: not counted */
 	enum tally_end foretold;             /* a blind engine: what the gates will say */
+	struct batch_key *keys;              /* of a batch, one for each part, in the arena: by which its element of the answer is found */
+	struct call_member *members;         /* of a batch, one for each part, in the arena; NULL: none */
+	struct arena arena;                  /* as long as the call */
+	size_t at;                           /* settle.c: the part that is looked at */
 	bool fresh;                          /* granted in this turn, not yet released */
 	bool ended, restarted;
 	bool unanswered;                     /* engine_unanswered */
@@ -179,6 +193,7 @@ struct call {
 struct outcome {
 	struct call *call;
 	struct answer answer;
+	struct answer *parts;                /* of a batch: what it says to each part; NULL: the same to all */
 	char *body;
 	size_t body_len;
 	uint8_t *head;                       /* in the arena: what is kept of it besides the body; NULL: nothing is kept */
@@ -228,7 +243,7 @@ struct engine {
 	struct account *accounts;
 	uint64_t accounts_dropped;
 	struct day_tally *tallies;
-	bool tallies_dirty, blind;
+	bool tallies_dirty, blind, alone;
 	struct call *calls;
 	size_t n_fresh;
 	struct call *fresh[TURN_GRANTS];
@@ -253,6 +268,12 @@ struct engine {
 	int64_t outbox_us, tidy_us;          /* boot clock: the next look at the messages, at the marks */
 };
 
+/* The part whose item settle.c is at; of a call with one part that. */
+static inline const struct call_part *call_part(const struct call *c)
+{
+	return c->at == 0 ? &c->row.parts[0] : &c->row.more[c->at - 1];
+}
+
 /* accounts.c */
 size_t accounts_for(struct engine *e, struct run *r, struct lane *l, int64_t wall_us, struct account *ret[MAX_ACCOUNTS]);
 /* When all budgets hold `price` more: now, the next day or month, or never. ret_short: the one that is waited for, NULL when none is. */
@@ -272,6 +293,7 @@ int64_t accounts_left(struct engine *e, struct run *r);
 struct balance accounts_run(struct engine *e, const struct run *r);
 /* Takes what a call may cost into every balance it counts in; times -1: out again. */
 void accounts_reserve(struct engine *e, const struct call *c, int times);
+void accounts_reserve_part(struct engine *e, const struct call *c, const struct call_part *p, int times);
 /* The same for all unsettled calls: out before the configuration changes, in again after it. */
 void accounts_reserve_open(struct engine *e, int times);
 /* What is reserved follows from the open calls alone, under whatever configuration there is now. */
@@ -283,7 +305,7 @@ void accounts_drop(struct engine *e);
 /* NULL: no memory, or no number left for its name. */
 struct day_tally *tally_get(struct engine *e, const struct run *r, const struct slot *s, bool again);
 /* An answer, before and after the stage looked at it. */
-void tally_call(struct engine *e, const struct call *c, const struct answer *a);
+void tally_call(struct engine *e, const struct call *c, const struct answer *a); /* of the part the call is at */
 void tally_end(struct engine *e, const struct call *c, const struct answer *a, enum tally_end end);
 void tallies_write(struct engine *e);
 void tallies_drop(struct engine *e); /* what was counted and not written */
@@ -352,7 +374,7 @@ bool down_too_long(struct engine *e, const struct run *r, const struct slot *s, 
 /* schedule.c */
 enum condition {
 	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_APPROVAL, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_THROTTLE, COND_QUOTA,
-	COND_WINDOW, COND_BUDGET, COND_FINISH, COND_TIME
+	COND_WINDOW, COND_BUDGET, COND_FINISH, COND_LINGER, COND_TIME
 };
 struct verdict {
 	enum condition binding;
@@ -379,6 +401,8 @@ int64_t finish_need(struct engine *e, const struct account *a, const struct lane
 int64_t finish_money_earliest(struct engine *e, struct run *r, struct slot *s, struct account **ret_short, int64_t *ret_limit);
 /* So many calls of the slot the budgets allow whatever becomes of the leads begun; 0 where the run's time may end first. */
 uint64_t finish_calls_left(struct engine *e, struct run *r, struct slot *s);
+/* May as many leads be begun at once, by money and by time? */
+bool finish_allows(struct engine *e, struct run *r, struct slot *s, size_t leads);
 /* How long until a lead that is started now, and everything before it, is done at the latest; alone: if nothing were before it. */
 int64_t finish_time_us(struct engine *e, struct run *r, bool alone);
 /* Parks what no budget and no time lets go any more, in runs where nothing else moves. */
@@ -405,6 +429,8 @@ int64_t pace_us(struct engine *e, struct run *r, const double calls[RUN_STAGES],
 int64_t pace_way_us(struct engine *e, const struct run *r, size_t first);
 /* Leads that are through a pipeline stage, and of them those that went on; calls that one needs there (1 before it is known). */
 uint64_t pace_leads(const struct run *r, size_t p, uint64_t *ret_on);
+/* Items that a call there takes. */
+double pace_batch(const struct engine *e, const struct run *r, size_t p);
 double pace_calls_per_lead(const struct run *r, size_t p);
 
 /* forecast.c */
@@ -422,12 +448,18 @@ bool forecast_run(struct engine *e, struct run *r, struct forecast *ret);
 int64_t forecast_cost(const struct run *r, const double leads[RUN_STAGES]);
 
 /* grant.c */
-/* 1: a call was granted; 0: the item went elsewhere without one. */
+/* How many items a call was granted for; 0: the item went elsewhere without one. */
 int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v);
 /* The first lead there goes on without the call: its service has been down too long. 0 when there is none. */
 int grant_down(struct engine *e, struct run *r, struct slot *s);
 void grants_drop(struct engine *e);
 void engine_call_free(struct engine *e, struct call *c);
+
+/* batch.c */
+/* How many items a call takes at most: 1 without `batch`. */
+size_t batch_size(const struct engine *e, const struct service_call *c);
+/* When the slot's items need not wait for more of them. */
+int64_t batch_ready_us(const struct engine *e, const struct run *r, const struct slot *s);
 
 /* suppress.c */
 /* Does the run's organisation have anybody on its list? */

@@ -48,9 +48,16 @@ static struct tally_row *today(struct engine *e, struct day_tally *t)
 	return &t->row;
 }
 
+/* A batch counts each of its items; who joined another's call made none. */
+static struct day_tally *tally_of(const struct call *c)
+{
+	return c->restarted ? NULL : c->members != NULL ? c->members[c->at].tally : c->at == 0 ? c->tally : NULL;
+}
+
 void tally_call(struct engine *e, const struct call *c, const struct answer *a)
 {
-	struct tally_row *row = c->restarted ? NULL : today(e, c->tally);
+	struct tally_row *row = today(e, tally_of(c));
+	int64_t price = c->members != NULL ? call_part(c)->settled_micro : call_settled(&c->row);
 	bool failed = a->outcome == OUTCOME_TRANSIENT || a->outcome == OUTCOME_IN_DOUBT || a->outcome == OUTCOME_UNSENT;
 
 	if (row == NULL) {
@@ -61,13 +68,13 @@ void tally_call(struct engine *e, const struct call *c, const struct answer *a)
 		row->latency[failed][tally_bucket(c->row.end_us - c->row.sent_us)]++;
 	}
 	if (c->row.state != CALL_IN_DOUBT) {
-		tally_count_price(&row->prices[a->outcome], c->row.state == CALL_SETTLED ? c->row.parts[0].settled_micro : 0);
+		tally_count_price(&row->prices[a->outcome], c->row.state == CALL_SETTLED ? price : 0);
 	}
 }
 
 void tally_end(struct engine *e, const struct call *c, const struct answer *a, enum tally_end end)
 {
-	struct tally_row *row = c->restarted ? NULL : today(e, c->tally);
+	struct tally_row *row = today(e, tally_of(c));
 
 	if (row != NULL) {
 		row->ends[a->outcome == OUTCOME_PENDING][end]++;

@@ -23,6 +23,7 @@ int engine_new(const struct engine_options *o, struct engine **ret, struct lead_
 	e->parts_end = &e->parts;
 	e->later_us = TIME_NEVER;
 	e->blind = o->blind;
+	e->alone = o->alone;
 	(void)snprintf(e->boot_id, sizeof(e->boot_id), "%s", o->boot_id);
 	dice_seed(&e->dice, o->seed);
 	rc = engine_load(e, true, err);

@@ -19,8 +19,7 @@
 
 /* --- body ----------------------------------------------------------------- */
 
-/* Fills seen->json and seen->values. 0 or LEAD_ENOMEM. */
-static int body_read(const struct reader *reader, struct seen *seen)
+int seen_read(const struct reader *reader, struct seen *seen)
 {
 	const struct http_answer *h = seen->h;
 	size_t n = path_set_count(reader->paths[seen->view]);
@@ -287,6 +286,25 @@ static void waits(const struct reader *reader, const struct rule *rule, const st
 	}
 }
 
+int element_answer(const struct reader *reader, const struct seen *seen, struct answer *ret)
+{
+	const struct rule *rule = first_rule(reader, seen);
+
+	*ret = (struct answer){.outcome = rule != NULL ? rule->is : OUTCOME_OK,
+	    .reason = rule != NULL && rule->reason != NULL ? rule->reason : "element",
+	    .retry_after_us = rule != NULL ? rule->wait_us : 0,
+	    .readable = true};
+	switch (ret->outcome) {
+	case OUTCOME_PENDING:
+	case OUTCOME_OK:
+	case OUTCOME_EMPTY:
+	case OUTCOME_DUPLICATE:
+		return fields(reader, seen, ret);
+	default:
+		return 0;
+	}
+}
+
 int answer_read(const struct service *s, const struct service_call *c, const struct http_answer *h,
     struct now now, struct arena *a, struct answer *ret)
 {
@@ -302,7 +320,7 @@ int answer_read(const struct service *s, const struct service_call *c, const str
 	if (h->transport != TRANSPORT_ANSWERED) {
 		return unanswered(c, h, a, ret);
 	}
-	rc = body_read(reader, &seen);
+	rc = seen_read(reader, &seen);
 	if (rc != 0) {
 		return rc;
 	}

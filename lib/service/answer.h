@@ -30,6 +30,7 @@ struct http_answer {
 	size_t n_headers;
 	const char *body;
 	size_t body_len;
+	size_t items;                 /* of a batch: how many were asked for; 0 counts as 1 */
 	int64_t sent_us, first_byte_us, end_us; /* boot clock; 0 when it never came to that */
 };
 

@@ -181,13 +181,14 @@ static void call_read(struct reading *r, const struct yaml_node *node, struct se
 {
 	static const char *const keys[] = {"about", "get", "post", "put", "patch", "delete", "head",
 	    "query", "headers", "json", "form", "text", "optional", "idempotency", "answer", "map",
-	    "outcomes", "hints", "price", "timeout", "retry", "max_answer", "in_doubt", NULL};
+	    "outcomes", "hints", "price", "timeout", "retry", "max_answer", "in_doubt", "batch", NULL};
 
 	if (!reading_name(r, node, node->key, "call") ||
 	    !yaml_only_keys(r->y, node, keys, "call", r->p)) {
 		return;
 	}
 	reading_patience(r, node, c);
+	batch_read(r, node, c);
 	plan_read(r, node, c);
 	if (!r->nomem) {
 		reader_read(r, node, c);
@@ -224,6 +225,7 @@ void calls_read(struct reading *r, const struct yaml_node *map, const struct ser
 void call_fini(struct service_call *c)
 {
 	reader_fini(c->answer);
+	batch_fini(c->batch);
 }
 
 const struct service_call *service_find_call(const struct service *s, const char *name)

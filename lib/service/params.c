@@ -54,11 +54,35 @@ static void gather(struct gathering *g, const struct pieces *t)
 	}
 }
 
+static void gather_item(void *arg, const struct pieces *t)
+{
+	gather(arg, t);
+}
+
 static void gather_list(struct gathering *g, const struct named_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		gather(g, &list->v[i].value);
 	}
+}
+
+/* What was gathered so far is the same for all items of a batch; `items` is theirs and no parameter. */
+static void shared_params(struct gathering *g, const struct yaml_node *call, struct service_batch *b)
+{
+	const char **shared = reading_alloc(g->r, g->n + 1, sizeof *shared);
+	size_t n = 0;
+
+	for (size_t i = 0; shared != NULL && i < g->n; i++) {
+		if (strcmp(g->v[i].name, "items") != 0) {
+			shared[n] = g->v[i].name;
+			g->v[n++] = g->v[i];
+		}
+	}
+	if (n == g->n) {
+		problems_add(g->r->p, g->r->y, call, "call '%s' has a batch, so ${.items} must stand in its request", call->key);
+	}
+	g->n = n;
+	b->shared = shared;
 }
 
 void params_read(struct reading *r, const struct yaml_node *call, const struct request_plan *plan,
@@ -73,6 +97,10 @@ void params_read(struct reading *r, const struct yaml_node *call, const struct r
 	gather_list(&g, &plan->headers);
 	gather_list(&g, &plan->form);
 	gather(&g, &plan->body);
+	if (c->batch != NULL) {
+		shared_params(&g, call, c->batch);
+		batch_pieces(c->batch, gather_item, &g);
+	}
 	params = reading_alloc(r, g.n + 1, sizeof *params);
 	optional = reading_alloc(r, g.n + 1, sizeof *optional);
 	if (params == NULL || optional == NULL) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "lib/service/answer.h"
+#include "lib/service/batch.h"
 #include "lib/service/request.h"
 
 struct owned;
@@ -154,6 +155,16 @@ void shared_read(struct reading *r);
 /* Lists what the plan reads, and what of it may be missing. */
 void params_read(struct reading *r, const struct yaml_node *call, const struct request_plan *plan,
     struct service_call *c);
+
+/* --- batch.c -------------------------------------------------------------- */
+
+/* `batch:` of a call, before its request is read. Sets c->batch. */
+void batch_read(struct reading *r, const struct yaml_node *call, struct service_call *c);
+/* Calls f for the texts that an item fills. */
+void batch_pieces(const struct service_batch *b, void (*f)(void *arg, const struct pieces *t), void *arg);
+/* After the reader of the whole answer. False when reported or out of memory. */
+bool batch_bind(struct reading *r, const struct yaml_node *call, struct service_batch *b, struct reader *whole);
+void batch_fini(struct service_batch *b);
 
 /* --- plan.c --------------------------------------------------------------- */
 
@@ -330,6 +341,7 @@ int64_t hints_wait(const struct hint *hints, size_t n, enum hint_tells tells,
 struct price {
 	uint32_t on;         /* bit of each class that costs when the body names no price */
 	int64_t fixed_micro; /* per call */
+	int64_t item_micro;  /* per item of a batch */
 	struct look body;    /* an amount of currency; .expr NULL for none */
 	struct look units;   /* times each_micro */
 	int64_t each_micro;
@@ -341,7 +353,11 @@ struct price {
 	size_t n_models;
 	int64_t ceiling_micro;
 };
-void price_read(struct reading *r, const struct yaml_node *node, struct price *ret);
+void price_read(struct reading *r, const struct yaml_node *node, bool batch, struct price *ret);
+/* Does the answer tell it, all or in part? */
+bool price_is_told(const struct price *p);
+/* What an item costs besides. */
+int64_t price_of_item(const struct price *p, enum outcome_class is);
 int64_t price_of(const struct price *p, enum outcome_class is, const struct seen *seen);
 
 /* --- reader.c ------------------------------------------------------------- */
@@ -364,5 +380,14 @@ struct reader {
 /* Sets c->answer and c->price_micro; NULL answer when memory ran out. */
 void reader_read(struct reading *r, const struct yaml_node *call, struct service_call *c);
 /* Where error texts stand: the file's `message`, else the usual places. */
+/* For elements of a list, by their own rules alone. NULL: no memory. */
+struct reader *reader_element(struct reading *r, const struct yaml_node *rules, const struct yaml_node *map);
 void messages_read(struct reading *r, const struct yaml_node *node);
 void reader_fini(struct reader *reader);
+
+/* --- answer.c ------------------------------------------------------------- */
+
+/* Reads the body through the reader's paths: fills json and values. 0 or LEAD_ENOMEM. */
+int seen_read(const struct reader *reader, struct seen *seen) MUST_CHECK;
+/* Class, reason and fields of an element that was read. 0 or LEAD_ENOMEM. */
+int element_answer(const struct reader *reader, const struct seen *seen, struct answer *ret) MUST_CHECK;

@@ -2,6 +2,7 @@
  * lib/service/price.c: what a call cost: the answer's own word, else the file's price.
  *
  *   per_call: 0.008                              each call of a class in `on`
+ *   per_item: 0.10                               each item of a batch whose class is in `on`
  *   body: .usage.cost.total_cost                 an amount in the answer
  *   units: .credits_consumed, each: 0.02         a count in the answer
  *   tokens: {in:, out:, model:, per_million:}    two counts and a table
@@ -126,10 +127,10 @@ static void money_read(
 	}
 }
 
-void price_read(struct reading *r, const struct yaml_node *node, struct price *ret)
+void price_read(struct reading *r, const struct yaml_node *node, bool batch, struct price *ret)
 {
 	static const char *const keys[] = {
-	    "per_call", "body", "units", "each", "tokens", "ceiling", "on", NULL};
+	    "per_call", "per_item", "body", "units", "each", "tokens", "ceiling", "on", NULL};
 	const struct yaml_node *tokens;
 
 	*ret = (struct price){.on = usual_classes, .ceiling_micro = -1};
@@ -138,6 +139,7 @@ void price_read(struct reading *r, const struct yaml_node *node, struct price *r
 		return;
 	}
 	money_read(r, node, "per_call", &ret->fixed_micro);
+	money_read(r, node, "per_item", &ret->item_micro);
 	money_read(r, node, "each", &ret->each_micro);
 	money_read(r, node, "ceiling", &ret->ceiling_micro);
 	body_path(r, node, "body", &ret->body);
@@ -155,8 +157,21 @@ void price_read(struct reading *r, const struct yaml_node *node, struct price *r
 			problems_add(r->p, r->y, node,
 			    "a price that the answer tells needs a 'ceiling' to reserve");
 		}
-		ret->ceiling_micro = ret->fixed_micro;
+		ret->ceiling_micro = ret->fixed_micro + ret->item_micro;
 	}
+	if (ret->item_micro > 0 && !batch) {
+		problems_add(r->p, r->y, yaml_get(node, "per_item"), "'per_item' is for calls with 'batch'; write 'per_call'");
+	}
+}
+
+bool price_is_told(const struct price *p)
+{
+	return p->body.expr != NULL || p->units.expr != NULL || p->models != NULL;
+}
+
+int64_t price_of_item(const struct price *p, enum outcome_class is)
+{
+	return (p->on & 1u << is) != 0 ? p->item_micro : 0;
 }
 
 /* --- counting ------------------------------------------------------------- */
@@ -226,7 +241,7 @@ int64_t price_of(const struct price *p, enum outcome_class is, const struct seen
 	}
 	if (told || (p->models != NULL && !tokens_price(p, seen, &tokens)) ||
 	    (p->units.expr != NULL && !count_at(&p->units, seen, 1e6, &units))) {
-		return usual ? p->ceiling_micro : 0;
+		return usual ? p->ceiling_micro * (int64_t)(seen->h->items > 1 ? seen->h->items : 1) : 0;
 	}
 	if (p->models == NULL && p->units.expr == NULL && !usual) {
 		return 0;

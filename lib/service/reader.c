@@ -199,8 +199,8 @@ void reader_read(struct reading *r, const struct yaml_node *call, struct service
 	yaml_read_word(r->y, call, "answer", answers, &answer, r->p);
 	reader->json = answer == 0;
 	joined_read(r, call, c, reader);
-	map_read(r, yaml_get(call, "map"), reader);
-	price_read(r, yaml_get(call, "price"), &reader->price);
+	map_read(r, c->batch == NULL ? yaml_get(call, "map") : NULL, reader);
+	price_read(r, yaml_get(call, "price"), c->batch != NULL, &reader->price);
 	c->price_micro = reader->price.ceiling_micro;
 	copy_tests(r, reader);
 	for (int view = 0; view < VIEWS && !r->nomem; view++) {
@@ -212,6 +212,28 @@ void reader_read(struct reading *r, const struct yaml_node *call, struct service
 		bind_view(r, reader, (enum view)view);
 		bind_tests(r, reader, (enum view)view);
 	}
+	if (c->batch != NULL && !r->nomem) {
+		(void)batch_bind(r, call, c->batch, reader);
+	}
+}
+
+struct reader *reader_element(struct reading *r, const struct yaml_node *rules, const struct yaml_node *map)
+{
+	struct reader *reader = reading_alloc(r, 1, sizeof *reader);
+
+	if (reader == NULL) {
+		return NULL;
+	}
+	reader->json = true;
+	rules_read(r, rules, &reader->rules, &reader->n_rules);
+	map_read(r, map, reader);
+	reader->paths[VIEW_GOOD] = path_set_new();
+	r->nomem |= reader->paths[VIEW_GOOD] == NULL;
+	if (!r->nomem) {
+		bind_view(r, reader, VIEW_GOOD);
+		bind_tests(r, reader, VIEW_GOOD);
+	}
+	return reader;
 }
 
 void reader_fini(struct reader *reader)

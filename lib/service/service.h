@@ -62,13 +62,16 @@ enum doubt_rule {
 	DOUBT_FREE,   /* no effect and no price: as transient */
 };
 
+struct service_batch;
+
 struct service_call {
 	const char *name;
 	size_t index;
 	const char *method;
 	struct request_plan *request; /* see request.h */
 	struct reader *answer;     /* see answer.h */
-	int64_t price_micro;       /* ceiling reserved per call; may be 0 */
+	struct service_batch *batch; /* see batch.h; NULL: a call serves one item */
+	int64_t price_micro;       /* ceiling reserved per call (of a batch: for one item alone); may be 0 */
 	int64_t connect_us, total_us;
 	size_t max_answer_bytes;   /* decoded; default 1 MiB */
 	enum doubt_rule doubt;

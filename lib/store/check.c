@@ -120,11 +120,25 @@ static void add_part(struct balance *b, enum call_state state, const struct call
 	b->refunded_micro += state == CALL_REFUNDED ? p->reserved_micro : 0;
 }
 
+static bool add_charge(struct checking *c, const struct call_row *row, const struct call_part *p)
+{
+	struct charge *more = grow(c, c->charges, c->n_charges, sizeof(*more));
+
+	if (more != NULL) {
+		c->charges = more;
+		c->charges[c->n_charges++] = (struct charge){.run = p->run,
+		    .number = p->number,
+		    .micro = row->state == CALL_SETTLED || row->state == CALL_IN_DOUBT ? p->settled_micro : 0,
+		    .open = row->state <= CALL_SENT};
+	}
+	return more != NULL;
+}
+
 static bool on_call(void *arg, struct slice key, struct slice value)
 {
 	struct checking *c = arg;
 	struct call_row row;
-	struct charge *more;
+	struct call_part part;
 	struct slice open;
 	bool is_open;
 	char id[17];
@@ -139,20 +153,16 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 	if (is_open != (row.state <= CALL_SENT)) {
 		tell(c, "call %s is %s but %s the list of open calls", id, call_state_word(row.state), is_open ? "in" : "not in");
 	}
-	if (row.parts[0].settled_micro < 0 || row.parts[0].reserved_micro < 0) {
-		tell(c, "call %s has a negative amount", id);
+	for (struct part_walk w = call_parts(&row); part_next(&w, &part);) {
+		if (part.settled_micro < 0 || part.reserved_micro < 0) {
+			tell(c, "call %s has a negative amount", id);
+		}
+		add_part(sum_of(c, ACCOUNT_RUN, part.run), row.state, &part);
+		add_part(sum_of(c, ACCOUNT_SERVICE, row.service), row.state, &part);
+		if (!add_charge(c, &row, &part)) {
+			return false;
+		}
 	}
-	add_part(sum_of(c, ACCOUNT_RUN, row.parts[0].run), row.state, &row.parts[0]);
-	add_part(sum_of(c, ACCOUNT_SERVICE, row.service), row.state, &row.parts[0]);
-	more = grow(c, c->charges, c->n_charges, sizeof(*more));
-	if (more == NULL) {
-		return false;
-	}
-	c->charges = more;
-	c->charges[c->n_charges++] = (struct charge){.run = row.parts[0].run,
-	    .number = row.parts[0].number,
-	    .micro = row.state == CALL_SETTLED || row.state == CALL_IN_DOUBT ? row.parts[0].settled_micro : 0,
-	    .open = row.state <= CALL_SENT};
 	return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include "lib/store/pack.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const state_words[CALL_STATES] = {"reserved", "sent", "settled", "refunded", "in-doubt"};
@@ -44,6 +45,7 @@ static int64_t unpack_after(struct unpack *u, int64_t from_us)
 static struct buf *call_encode(struct txn *t, const struct call_row *c)
 {
 	struct buf *b = txn_buf(t);
+	struct call_part p;
 
 	pack_u8(b, (uint8_t)c->state);
 	pack_u8(b, c->outcome);
@@ -59,22 +61,38 @@ static struct buf *call_encode(struct txn *t, const struct call_row *c)
 	pack_u16(b, c->http_status);
 	pack_text(b, c->reason);
 	pack_var(b, c->n_parts);
-	for (size_t i = 0; i < c->n_parts; i++) {
-		pack_u32(b, c->parts[i].run);
-		pack_u32(b, c->parts[i].number);
-		pack_u8(b, c->parts[i].stage);
-		pack_u8(b, c->parts[i].step);
-		pack_var(b, (uint64_t)c->parts[i].reserved_micro);
-		pack_var(b, (uint64_t)c->parts[i].settled_micro);
+	for (struct part_walk w = call_parts(c); part_next(&w, &p);) {
+		pack_u32(b, p.run);
+		pack_u32(b, p.number);
+		pack_u8(b, p.stage);
+		pack_u8(b, p.step);
+		pack_var(b, (uint64_t)p.reserved_micro);
+		pack_var(b, (uint64_t)p.settled_micro);
 	}
 	pack_u64(b, c->hash);
 	pack_var(b, c->prompt);
+	pack_u8(b, (uint8_t)c->kind);
+	for (struct part_walk w = call_parts(c); c->kind == CALL_BATCH && part_next(&w, &p);) {
+		pack_u64(b, p.hash);
+	}
 	return b;
+}
+
+static void unpack_part(struct unpack *u, struct call_part *p)
+{
+	p->run = unpack_u32(u);
+	p->number = unpack_u32(u);
+	p->stage = unpack_u8(u);
+	p->step = unpack_u8(u);
+	p->reserved_micro = (int64_t)unpack_var(u);
+	p->settled_micro = (int64_t)unpack_var(u);
+	p->hash = 0;
 }
 
 bool call_decode(struct slice key, struct slice value, struct call_row *ret)
 {
 	struct unpack u = unpack_of(value);
+	struct call_part skipped;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->id = key_get_u64(key.data);
@@ -92,19 +110,112 @@ bool call_decode(struct slice key, struct slice value, struct call_row *ret)
 	ret->http_status = unpack_u16(&u);
 	unpack_text(&u, ret->reason, sizeof(ret->reason));
 	ret->n_parts = (size_t)unpack_var(&u);
-	for (size_t i = 0; i < ret->n_parts && i < CALL_PARTS; i++) {
-		struct call_part *p = &ret->parts[i];
-
-		p->run = unpack_u32(&u);
-		p->number = unpack_u32(&u);
-		p->stage = unpack_u8(&u);
-		p->step = unpack_u8(&u);
-		p->reserved_micro = (int64_t)unpack_var(&u);
-		p->settled_micro = (int64_t)unpack_var(&u);
+	unpack_part(&u, &ret->parts[0]);
+	ret->packed.data = u.at;
+	for (size_t i = 1; i < ret->n_parts && i < CALL_PARTS; i++) {
+		unpack_part(&u, &skipped);
 	}
+	ret->packed = ret->n_parts > 1 ? (struct slice){ret->packed.data, (size_t)(u.at - ret->packed.data)} : (struct slice){0};
 	ret->hash = u.at < u.end ? unpack_u64(&u) : 0;
 	ret->prompt = u.at < u.end ? (uint16_t)unpack_var(&u) : 0;
-	return !u.bad && ret->state < CALL_STATES && ret->n_parts <= CALL_PARTS;
+	ret->kind = u.at < u.end ? unpack_u8(&u) : CALL_SINGLE;
+	if (ret->kind == CALL_BATCH) {
+		ret->packed_hashes = (struct slice){u.at, 8 * ret->n_parts};
+		ret->parts[0].hash = unpack_u64(&u);
+		for (size_t i = 1; i < ret->n_parts && i < CALL_PARTS; i++) {
+			(void)unpack_u64(&u);
+		}
+	}
+	return !u.bad && ret->state < CALL_STATES && ret->n_parts >= 1 && ret->n_parts <= CALL_PARTS;
+}
+
+/* --- parts --- */
+
+struct part_walk call_parts(const struct call_row *c)
+{
+	return (struct part_walk){.row = c, .at = c->packed.data};
+}
+
+bool part_next(struct part_walk *w, struct call_part *ret)
+{
+	const struct call_row *c = w->row;
+	size_t i = w->i++;
+
+	if (i >= c->n_parts) {
+		return false;
+	}
+	if (i == 0) {
+		*ret = c->parts[0];
+	} else if (c->more != NULL) {
+		*ret = c->more[i - 1];
+	} else {
+		struct unpack u = {.at = w->at, .end = c->packed.data + c->packed.len};
+
+		unpack_part(&u, ret);
+		w->at = u.at;
+		if (c->packed_hashes.len > 0) {
+			struct unpack h = {.at = c->packed_hashes.data + 8 * i, .end = c->packed_hashes.data + c->packed_hashes.len};
+
+			ret->hash = unpack_u64(&h);
+		}
+	}
+	return true;
+}
+
+bool call_has(const struct call_row *c, uint32_t run, uint32_t number, struct call_part *ret)
+{
+	struct call_part p;
+
+	for (struct part_walk w = call_parts(c); part_next(&w, &p);) {
+		if (p.run == run && (number == 0 || p.number == number)) {
+			if (ret != NULL) {
+				*ret = p;
+			}
+			return true;
+		}
+	}
+	return false;
+}
+
+int64_t call_reserved(const struct call_row *c)
+{
+	struct call_part p;
+	int64_t sum = 0;
+
+	for (struct part_walk w = call_parts(c); part_next(&w, &p);) {
+		sum += p.reserved_micro;
+	}
+	return sum;
+}
+
+int64_t call_settled(const struct call_row *c)
+{
+	struct call_part p;
+	int64_t sum = 0;
+
+	for (struct part_walk w = call_parts(c); part_next(&w, &p);) {
+		sum += p.settled_micro;
+	}
+	return sum;
+}
+
+bool call_unpack(struct call_row *c)
+{
+	struct part_walk w = call_parts(c);
+	struct call_part first, *more;
+
+	if (c->n_parts <= 1 || c->more != NULL) {
+		return true;
+	}
+	more = calloc(c->n_parts - 1, sizeof(*more));
+	if (more == NULL) {
+		return false;
+	}
+	(void)part_next(&w, &first);
+	for (size_t i = 0; part_next(&w, &more[i]); i++) {
+	}
+	c->more = more;
+	return true;
 }
 
 void call_open(struct txn *t, const struct call_row *c)
@@ -113,6 +224,13 @@ void call_open(struct txn *t, const struct call_row *c)
 
 	txn_append(t, TABLE_CALL, call_key(c->id), b->data, b->len);
 	txn_append(t, TABLE_OPEN, call_key(c->id), "", 0);
+}
+
+void call_rewrite(struct txn *t, const struct call_row *c)
+{
+	struct buf *b = call_encode(t, c);
+
+	txn_put(t, TABLE_CALL, call_key(c->id), b->data, b->len);
 }
 
 void call_close(struct txn *t, const struct call_row *c)

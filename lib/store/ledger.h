@@ -1,7 +1,7 @@
 /*
  * lib/store/ledger.h: every request that was paid for, or may have been.
  *
- * One row per call, keyed by its time-ordered id, holding its parts (one item's share each): written as
+ * One row per call, keyed by its time-ordered id, holding its parts (one item's share each; budgets count parts, windows calls): written as
  * reserved before the first byte leaves, rewritten once when it ends. That a call was sent is known
  * in memory while it is open; after a crash every open call counts as possibly sent. Table `open` lists the unsettled.
  * Balances stand in `account`: settled + reserved + in doubt never exceed a budget.
@@ -18,9 +18,15 @@ struct call_part {
 	uint32_t run, number;
 	uint8_t stage, step;
 	int64_t reserved_micro, settled_micro; /* in doubt: settled is what counts as paid */
+	uint64_t hash;              /* of what this item asked; 0: see call_row.hash */
 };
 
-#define CALL_PARTS 1 /* a batch may hold more, later; rows say how many they have */
+#define CALL_PARTS 1000 /* most of one call */
+
+enum call_kind {
+	CALL_SINGLE, /* one item; or several that asked the same and share the answer, and its price */
+	CALL_BATCH,  /* each part asked something of its own */
+};
 
 struct call_row {
 	uint64_t id;
@@ -34,11 +40,30 @@ struct call_row {
 	char reason[40];
 	uint64_t hash;              /* of what was asked, keyed (request.h); 0: an older leadd did not keep it */
 	uint16_t prompt;            /* names.h: versions of the prompt files in it; of a look-up: in what it looks for; 0: none */
+	enum call_kind kind;
 	size_t n_parts;
-	struct call_part parts[CALL_PARTS];
+	struct call_part parts[1];  /* the first; all of them: call_parts */
+	struct call_part *more;     /* the others, of a row that is at work: its owner's. NULL: */
+	struct slice packed, packed_hashes; /* a row as it was read: good as long as the value */
 };
 
+/* The parts of a row, from the first on. */
+struct part_walk {
+	const struct call_row *row;
+	size_t i;
+	const uint8_t *at;
+};
+struct part_walk call_parts(const struct call_row *c);
+bool part_next(struct part_walk *w, struct call_part *ret);
+/* Does the call carry a lead of that run? ret (may be NULL): the first such part; number 0: of any lead. */
+bool call_has(const struct call_row *c, uint32_t run, uint32_t number, struct call_part *ret);
+int64_t call_reserved(const struct call_row *c);
+int64_t call_settled(const struct call_row *c);
+/* A row as it was read: its other parts into memory (malloc'ed, the caller's). False: no memory. */
+bool call_unpack(struct call_row *c) MUST_CHECK;
+
 void call_open(struct txn *t, const struct call_row *c);   /* new row and `open` entry */
+void call_rewrite(struct txn *t, const struct call_row *c); /* another part has joined */
 void call_close(struct txn *t, const struct call_row *c);  /* rewrites it and takes it out of `open` */
 bool call_read(struct txn *t, uint64_t id, struct call_row *ret);
 bool call_decode(struct slice key, struct slice value, struct call_row *ret);

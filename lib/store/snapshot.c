@@ -134,6 +134,7 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 {
 	struct copy *c = arg;
 	struct call_row row;
+	struct call_part p;
 	struct item i;
 
 	(void)value;
@@ -146,9 +147,10 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 	row.end_us = row.late_us;
 	call_open(c->out, &row);
 	call_close(c->out, &row);
-	if (row.n_parts > 0 && run_is_copied(c, row.parts[0].run) && item_read(c->in, row.parts[0].run, row.parts[0].number, &i) &&
-	    i.status == ITEM_WAITING) {
-		queue_push(c->out, &i);
+	for (struct part_walk w = call_parts(&row); part_next(&w, &p);) {
+		if (run_is_copied(c, p.run) && item_read(c->in, p.run, p.number, &i) && i.status == ITEM_WAITING) {
+			queue_push(c->out, &i);
+		}
 	}
 	c->rc = txn_error(c->out) != 0 ? slice_end(c) : 0;
 	return c->rc == 0;

@@ -263,6 +263,7 @@ void rig_end(struct rig *r)
 	rig_close(r);
 	for (size_t i = 0; i < r->n_calls; i++) {
 		free(r->calls[i].url);
+		free(r->calls[i].parts);
 		free(r->calls[i].body);
 	}
 	free(r->calls);
@@ -572,7 +573,9 @@ struct call_row rig_row(struct rig *r, size_t call)
 	struct txn *t = reading(r);
 	struct call_row row;
 
-	assert_true(call < r->n_calls && call_read(t, r->calls[call].id, &row));
+	assert_true(call < r->n_calls && call_read(t, r->calls[call].id, &row) && call_unpack(&row));
+	free(r->calls[call].parts);
+	r->calls[call].parts = row.more;
 	txn_abort(t);
 	return row;
 }

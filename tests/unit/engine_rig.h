@@ -38,6 +38,7 @@ struct seen {
 	int status;
 	char answer[256];
 	bool open;
+	struct call_part *parts; /* of the last rig_row */
 };
 
 /* A message that the engine wants sent. */
@@ -128,6 +129,7 @@ const char *rig_state(struct rig *r, uint32_t run, uint32_t number);
 const char *rig_field(struct rig *r, uint32_t run, uint32_t number, const char *name);
 /* Facts as words: `call ok; gate too-short; template`. */
 const char *rig_facts(struct rig *r, uint32_t run, uint32_t number);
+/* Its parts live until the next rig_row of that call. */
 struct call_row rig_row(struct rig *r, size_t call);
 struct balance rig_balance(struct rig *r, enum account_kind kind, uint32_t owner);
 const struct run_row *rig_run_row(struct rig *r, uint32_t run);

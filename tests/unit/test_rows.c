@@ -365,6 +365,42 @@ static bool decode_call(struct slice key, struct slice value)
 	return call_decode(key, value, &c);
 }
 
+/* A batch keeps each part with a hash of its own; who shares an answer asked the same. */
+static void test_parts(void **state)
+{
+	struct call_part more[2] = {{.run = 6, .number = 7, .reserved_micro = 3, .settled_micro = 2, .hash = 12}, {.run = 5, .number = 8, .hash = 13}}, p;
+	struct call_row want = {.id = 99,
+		    .kind = CALL_BATCH,
+		    .hash = 10,
+		    .prompt = 3,
+		    .n_parts = 3,
+		    .parts = {{.run = 5, .number = 6, .reserved_micro = 4, .settled_micro = 1, .hash = 11}},
+		    .more = more},
+		got;
+
+	for (int kind = CALL_BATCH; kind >= CALL_SINGLE; kind--, want.id++) {
+		struct part_walk w;
+
+		want.kind = kind;
+		call_open(t, &want);
+		assert_true(call_read(t, want.id, &got));
+		assert_int_equal(got.n_parts, 3);
+		assert_int_equal(got.prompt, 3);
+		assert_int_equal(call_reserved(&got), 7);
+		assert_int_equal(call_settled(&got), 3);
+		assert_true(call_has(&got, 6, 0, &p) && p.number == 7 && p.hash == (kind == CALL_BATCH ? 12 : 0));
+		assert_true(call_has(&got, 5, 8, &p) && p.hash == (kind == CALL_BATCH ? 13 : 0));
+		assert_false(call_has(&got, 6, 8, NULL));
+		assert_true(call_unpack(&got));
+		w = call_parts(&got);
+		assert_true(part_next(&w, &p) && p.number == 6 && part_next(&w, &p) && p.number == 7 && part_next(&w, &p) && p.number == 8);
+		assert_false(part_next(&w, &p));
+		call_close(t, &got); /* as it was read */
+		free(got.more);
+		assert_true(call_read(t, want.id, &got) && call_has(&got, 5, 8, &p) && p.hash == (kind == CALL_BATCH ? 13 : 0));
+	}
+}
+
 static void test_call(void **state)
 {
 	struct call_row
@@ -402,7 +438,8 @@ static void test_call(void **state)
 	assert_true(call_read(t, want.id, &got));
 	assert_memory_equal(&got, &want, sizeof(got));
 	assert_false(call_read(t, want.id + 1, &got));
-	refuses_prefixes_but(TABLE_CALL, key_u64(key_of(), want.id), decode_call, (const size_t[]){1, 1 + 8, 0});
+	assert_true(call_has(&got, 5, 0, NULL) && call_has(&got, 5, 6, NULL) && !call_has(&got, 5, 7, NULL));
+	refuses_prefixes_but(TABLE_CALL, key_u64(key_of(), want.id), decode_call, (const size_t[]){1, 2, 2 + 8, 0});
 }
 
 /* --- answers --- */
@@ -924,7 +961,7 @@ int main(void)
 	    TEST(test_row),
 	    TEST(test_facts),
 	    TEST(test_identity),
-	    TEST(test_call),
+	    TEST(test_parts), TEST(test_call),
 	    TEST(test_body),
 	    TEST(test_body_headers),
 	    TEST(test_body_expire),

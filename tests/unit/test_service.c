@@ -444,7 +444,9 @@ static void test_manual_is_whole(void **state)
 	    "calls: {one: {get: /, in_doubt: {qqqqqqqqqqqq: 1}}}\n",
 	    "calls: {one: {get: /, price: {tokens: {qqqqqqqqqqqq: 1}}}}\n",
 	    "calls: {one: {get: /, idempotency: {qqqqqqqqqqqq: 1}}}\n",
-	    "calls: {one: {get: /, map: {a: {qqqqqqqqqqqq: 1}}}}\n"};
+	    "calls: {one: {get: /, map: {a: {qqqqqqqqqqqq: 1}}}}\n",
+	    "calls: {one: {post: /, batch: {qqqqqqqqqqqq: 1}}}\n",
+	    "calls: {one: {post: /, json: '${.items}', batch: {size: 1, each: a, answers: .a, join: {qqqqqqqqqqqq: 1}}}}\n"};
 	const char *page = manual();
 
 	(void)state;
