@@ -25,6 +25,7 @@ struct wanted {
 	const char *search, *campaign, *list, *after;
 	struct json_object *contacts, *ids;
 	bool in_campaign;
+	int64_t until_us;    /* pushed later: not in the index yet */
 	size_t limit, first; /* first: index behind the cursor */
 };
 
@@ -42,7 +43,7 @@ static bool in_list(struct json_object *list, const char *text)
 
 static bool is_wanted(const struct pushed *p, const struct wanted *w)
 {
-	return !p->deleted &&
+	return !p->deleted && p->created_us <= w->until_us &&
 	       (w->campaign == NULL || (p->text[LEAD_CAMPAIGN] != NULL &&
 					   strcmp(p->text[LEAD_CAMPAIGN], w->campaign) == 0)) &&
 	       (w->list == NULL ||
@@ -112,6 +113,7 @@ static bool read_wanted(struct ask *q, struct wanted *w)
 	    .contacts = json_object_object_get(q->tree, "contacts"),
 	    .ids = json_object_object_get(q->tree, "ids"),
 	    .in_campaign = instantly_flag(q, "in_campaign"),
+	    .until_us = q->now.wall_us - q->s->index_us,
 	    .limit = 10};
 	if ((w->contacts != NULL && !json_object_is_type(w->contacts, json_type_array)) ||
 	    (w->ids != NULL && !json_object_is_type(w->ids, json_type_array))) {

@@ -124,6 +124,7 @@ int instantly_push(struct ask *q, struct world_plan *p)
 		instantly_error(q, p, 404, "Campaign not found");
 		return 0;
 	}
+	new.contacted = ask_draw(q, "contacted") % PPM < q->s->contacted_ppm;
 	there = skipped_for(q, &new);
 	if (there != NULL && q->s->duplicate_conflict) {
 		q->outcome = ACCOUNT_DUPLICATE;

@@ -189,6 +189,9 @@ void leads_write(struct buf *out, const struct pushed *p)
 	time_write_utc(p->created_us, when);
 	buf_printf(out, "{\"id\":\"%s\",\"timestamp_created\":\"%s\",\"timestamp_updated\":\"%s\"",
 	    p->id, when, when);
+	if (p->contacted) {
+		buf_printf(out, ",\"timestamp_last_contact\":\"%s\"", when);
+	}
 	buf_add_text(
 	    out, ",\"organization\":\"00000000-0000-4000-8000-000000000001\",\"status\":1");
 	for (size_t i = 0; i < LEAD_TEXTS; i++) {

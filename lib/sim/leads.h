@@ -31,6 +31,7 @@ struct pushed {
 	uint64_t meaning;      /* of the push */
 	int64_t created_us;    /* wall clock */
 	uint32_t prev;         /* lead + 1 with the same address before this one; 0: none */
+	bool contacted;        /* something was sent to it */
 	bool deleted, doubled; /* doubled: another one with this address and campaign was there */
 };
 

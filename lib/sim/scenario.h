@@ -140,6 +140,8 @@ struct scenario {
 	int quota_code;                  /* enum quota_code */
 	bool duplicate_conflict; /* a skip flag that hits: 409; else 200 with the lead that is there
 				  */
+	int64_t index_us;        /* Instantly: so long after its push a list shows a lead */
+	uint32_t contacted_ppm;  /* Instantly: leads that were written to as soon as they are there */
 	uint32_t hubspot_companies_ppm, hubspot_contacts_ppm; /* known from the beginning */
 	uint64_t supabase_rows; /* of a state and a software, there from the beginning */
 	struct scenario_n8n n8n;

@@ -8,7 +8,7 @@ const char *const *scenario_own_keys(enum world_service id)
 	    [WORLD_ZEROBOUNCE] = {COMMON, "price", "verdicts", NULL},
 	    [WORLD_PERPLEXITY] = {COMMON, "no_facts", NULL},
 	    [WORLD_OPENAI] = {COMMON, "copy", "quota_code", NULL},
-	    [WORLD_INSTANTLY] = {COMMON, "duplicate", "campaigns", NULL},
+	    [WORLD_INSTANTLY] = {COMMON, "duplicate", "campaigns", "index_delay", "contacted", NULL},
 	    [WORLD_HUBSPOT] = {COMMON, "companies", "contacts", NULL},
 	    [WORLD_SUPABASE] = {COMMON, "rows", NULL},
 	    [WORLD_N8N] = {COMMON, "respond", "cloud", "companies", "portal", "invalid", "repeat",
@@ -70,6 +70,9 @@ void scenario_read_own(struct scenario_reader *r, const struct yaml_node *map,
 			s->duplicate_conflict = word == 0;
 		}
 		read_campaigns(r, map, s);
+		(void)yaml_read_duration(
+		    r->y, map, "index_delay", 0, US_PER_DAY, &s->index_us, r->p);
+		scenario_read_share(r, map, "contacted", &s->contacted_ppm);
 		break;
 	case WORLD_APOLLO:
 		(void)yaml_read_money(r->y, map, "price", &s->apollo.credit_micro, r->p);

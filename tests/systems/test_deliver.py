@@ -79,6 +79,39 @@ def test_ladder(n):
         print(n, faults, len(ledger), "calls")
 
 
+@pytest.mark.parametrize("duplicate", ["conflict", "existing"])
+def test_slow_index(duplicate):
+    """What was pushed shows a second later, longer than all looks before the first repair: pushed again, and there once."""
+    scenario = world("0%", "5%")
+    scenario["services"]["instantly"].update({"index_delay": "1s", "duplicate": duplicate})
+    with night(scenario) as it:
+        run = it.run(100)
+        end = it.wait_end(run)
+        assert end["outcomes"]["confirmed"] == 100, end["outcomes"]
+        assert there(it.report()) == {address: 1 for address in addresses(100)}
+        assert sum(call["endpoint"] == "push" for call in it.ledger(run)) > 150, "nothing was pushed again"
+        text, code = it.leadctl("recall", "run", str(run))
+        assert code == 0 and "100 leads are being recalled" in text, text  # whose they are it knows all the same
+        assert it.wait_end(run)["outcomes"]["recalled"] == 100 and there(it.report()) == {}
+
+
+def test_recall_unsent_only():
+    """Those to whom something was sent stay, each with its reason."""
+    scenario = world("2%", "0%")
+    scenario["services"]["instantly"]["contacted"] = "40%"
+    with night(scenario) as it:
+        run = it.run(60)
+        assert it.wait_end(run)["outcomes"]["confirmed"] == 60
+        text, code = it.leadctl("recall", "run", str(run), "--unsent-only", "--dry-run")
+        assert code == 0 and "60 leads would be looked at" in text, text
+        text, code = it.leadctl("recall", "run", str(run), "--unsent-only")
+        assert code == 0 and "60 leads are being recalled" in text, text
+        end = it.wait_end(run)
+        sent = {lead["fields"]["email"] for lead in it.export(run) if lead["reason"] == "recall: sent already"}
+        assert 10 < len(sent) < 40 and end["outcomes"] == {**end["outcomes"], "confirmed": len(sent), "recalled": 60 - len(sent)}
+        assert set(there(it.report())) == sent
+
+
 def push_by_hand(it, address):
     """Somebody else brings a lead into the campaign."""
     connection = http.client.HTTPConnection("127.0.0.1", it.sim_port, timeout=10)
