@@ -296,7 +296,7 @@ static int element_add(struct joining *x, const char *text, size_t len)
 	text_trim(&text, &len);
 	x->parts[x->n] = (struct http_answer){.transport = TRANSPORT_ANSWERED, .status = 200, .body = text, .body_len = len};
 	*seen = (struct seen){.h = &x->parts[x->n], .arena = x->arena, .view = VIEW_GOOD};
-	rc = len > 0 && *text == '{' ? seen_read(x->plan->element, seen) : 0;
+	rc = len > 0 && *text != 'n' ? seen_read(x->plan->element, seen) : 0;
 	if (rc != 0) {
 		return rc;
 	}

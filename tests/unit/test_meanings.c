@@ -4,6 +4,8 @@
  */
 #include "tests/unit/service_file.h"
 
+#include "lib/service/batch.h"
+
 #define NOW ((struct now){.boot_us = 1000 * US_PER_S, .wall_us = INT64_C(1795305600000000)})
 #define SEC US_PER_S
 
@@ -17,6 +19,7 @@ struct meaning {
 	enum outcome_class is;
 	const char *reason; /* NULL: not looked at */
 	int64_t wait_us;
+	const char *item; /* of a batch: what its element is found by */
 };
 
 static struct answer read_one(const struct service *s, const struct meaning *m)
@@ -29,10 +32,15 @@ static struct answer read_one(const struct service *s, const struct meaning *m)
 	    .body = m->body,
 	    .body_len = strlen(m->body)};
 	const struct service_call *call = service_find_call(s, m->call);
-	struct answer a;
+	struct batch_key key = {.text = {m->item}};
+	struct answer a, item;
 
 	assert_non_null(call);
 	assert_int_equal(answer_read(s, call, &h, NOW, &arena, &a), 0);
+	if (call->batch != NULL) {
+		assert_int_equal(batch_answers(call, &h, &a, &key, 1, &arena, &item), 0);
+		return item;
+	}
 	return a;
 }
 
@@ -66,11 +74,11 @@ static void hubspot(void **state)
 {
 	static const struct meaning table[] = {
 	    {"find_companies", 200, NULL, NULL,
-		"{\"total\":1,\"results\":[{\"id\":\"7\",\"properties\":{\"domain\":\"a.example\"}}"
+		"{\"total\":1,\"results\":[{\"id\":\"7\",\"properties\":{\"domain\":\"A.example\"}}"
 		"]}",
-		OUTCOME_OK, NULL, 0},
-	    {"find_companies", 200, NULL, NULL, "{\"total\":0,\"results\":[]}", OUTCOME_EMPTY,
-		"not-there", 0},
+		OUTCOME_OK, NULL, 0, "a.example"},
+	    {"find_companies", 200, NULL, NULL, "{\"total\":0,\"results\":[]}", OUTCOME_EMPTY, NULL,
+		0, "a.example"},
 	    {"find_companies", 200, NULL, NULL, "{\"status\":\"error\"}", OUTCOME_TRANSIENT,
 		"no-results", 0},
 	    {"find_companies", 429, NULL, NULL,
@@ -91,10 +99,13 @@ static void hubspot(void **state)
 		"{\"message\":\"You have reached your daily limit.\"}", OUTCOME_QUOTA,
 		"daily-limit", 0},
 	    {"read_contacts", 207, NULL, NULL,
-		"{\"status\":\"COMPLETE\",\"results\":[],\"numErrors\":1,\"errors\":[{}]}",
-		OUTCOME_EMPTY, "not-there", 0},
-	    {"read_contacts", 200, NULL, NULL, "{\"results\":[{\"id\":\"1\"}]}", OUTCOME_OK, NULL,
-		0},
+		"{\"status\":\"COMPLETE\",\"results\":[{\"id\":\"1\",\"properties\":{\"email\":\"c@"
+		"d.example\"}}],"
+		"\"numErrors\":1,\"errors\":[{}]}",
+		OUTCOME_EMPTY, NULL, 0, "a@b.example"},
+	    {"read_contacts", 200, NULL, NULL,
+		"{\"results\":[{\"id\":\"1\",\"properties\":{\"email\":\"a@b.example\"}}]}",
+		OUTCOME_OK, NULL, 0, "a@b.example"},
 	    {"read_contacts", 401, NULL, NULL, "{\"category\":\"INVALID_AUTHENTICATION\"}",
 		OUTCOME_AUTH, NULL, 0},
 	    {"read_contacts", 403, NULL, NULL, "{\"category\":\"MISSING_SCOPES\"}", OUTCOME_AUTH,
@@ -110,8 +121,12 @@ static void hubspot(void **state)
 	    {"read_contacts", 503, NULL, NULL, "", OUTCOME_TRANSIENT, NULL, 0},
 	    {"read_contacts", 521, NULL, NULL, "", OUTCOME_TRANSIENT, NULL, 0},
 	    {"read_contacts", 524, NULL, NULL, "", OUTCOME_TRANSIENT, NULL, 0},
-	    {"upsert_contact", 200, NULL, NULL, "{\"results\":[{\"id\":\"5\",\"new\":true}]}",
-		OUTCOME_OK, NULL, 0},
+	    {"upsert_contact", 200, NULL, NULL,
+		"{\"results\":[{\"id\":\"5\",\"new\":true,\"properties\":{\"email\":\"a@b."
+		"example\"}}]}",
+		OUTCOME_OK, NULL, 0, "a@b.example"},
+	    {"upsert_contact", 207, NULL, NULL, "{\"results\":[],\"numErrors\":1,\"errors\":[{}]}",
+		OUTCOME_PERMANENT, NULL, 0, "a@b.example"},
 	    {"upsert_contact", 409, NULL, NULL, "{\"category\":\"CONFLICT\"}", OUTCOME_DUPLICATE,
 		"already-there", 0},
 	    {"create_list", 200, NULL, NULL, "{\"list\":{\"listId\":\"4\"}}", OUTCOME_OK, NULL, 0},
@@ -123,14 +138,15 @@ static void hubspot(void **state)
 	    {"find_list", 404, NULL, NULL, "{\"category\":\"OBJECT_NOT_FOUND\"}", OUTCOME_EMPTY,
 		"not-there", 0},
 	    {"add_to_list", 200, NULL, NULL,
-		"{\"recordsIdsAdded\":[\"5\"],\"recordIdsMissing\":[],\"recordIdsRemoved\":[]}",
-		OUTCOME_OK, NULL, 0},
+		"{\"recordsIdsAdded\":[\"5\"],\"recordIdsMissing\":[\"6\"],\"recordIdsRemoved\":[]"
+		"}",
+		OUTCOME_OK, NULL, 0, "5"},
 	    {"add_to_list", 200, NULL, NULL,
 		"{\"recordsIdsAdded\":[],\"recordIdsMissing\":[],\"recordIdsRemoved\":[]}",
-		OUTCOME_OK, NULL, 0},
+		OUTCOME_OK, NULL, 0, "5"},
 	    {"add_to_list", 200, NULL, NULL,
 		"{\"recordsIdsAdded\":[],\"recordIdsMissing\":[\"5\"]}", OUTCOME_PERMANENT,
-		"no-such-record", 0},
+		"no-such-record", 0, "5"},
 	};
 
 	(void)state;

@@ -6,6 +6,8 @@
 
 #include "tests/unit/service_file.h"
 
+#include "lib/service/batch.h"
+
 static struct arena arena;
 
 /* A call of each kind, and what its answer means when nothing goes wrong. */
@@ -46,11 +48,33 @@ static const struct sent *sent_of(const char *call)
 	return NULL;
 }
 
+static struct batch_key key; /* of the last call that was sent, if it is a batch */
+
+/* Its parameters, and those of a batch with one item. */
+static const char *params_of(const struct service *s, const struct sent *c)
+{
+	const struct service_call *call = service_find_call(s, c->call);
+	const struct expr_source params = {
+	    .field = params_field, .write = params_write, .ctx = c->params};
+	struct buf item = {0};
+	struct lead_error err = {0};
+	const char *all = c->params;
+
+	if (call->batch != NULL) {
+		if (batch_item(s, call, &params, &arena, &item, &key, &err) != 0) {
+			fail_msg("%s", err.text);
+		}
+		all = arena_printf(&arena, "{\"items\":[%s],%s", item.data, c->params + 1);
+	}
+	buf_free(&item);
+	return all;
+}
+
 /* The request that the service file makes of the parameters, at the world. */
 static struct world_plan ask(struct world *w, const struct service *s, const struct sent *c)
 {
 	const struct expr_source params = {
-	    .field = params_field, .write = params_write, .ctx = c->params};
+	    .field = params_field, .write = params_write, .ctx = params_of(s, c)};
 	const struct request_input in = {.params = &params,
 	    .call_id = "0123456789abcdef",
 	    .idempotency_key = "1-1-a",
@@ -105,13 +129,18 @@ static struct answer read_plan(
 	    .status = p->status,
 	    .body = p->body,
 	    .body_len = p->body_len};
-	struct answer a;
+	const struct service_call *spec = service_find_call(s, call);
+	struct answer a, item;
 
 	for (size_t i = 0; i < p->n_headers; i++) {
 		headers[h.n_headers++] =
 		    (struct http_header){p->headers[i].name, p->headers[i].value};
 	}
-	assert_int_equal(answer_read(s, service_find_call(s, call), &h, WORLD_NOW, &arena, &a), 0);
+	assert_int_equal(answer_read(s, spec, &h, WORLD_NOW, &arena, &a), 0);
+	if (spec->batch != NULL) {
+		assert_int_equal(batch_answers(spec, &h, &a, &key, 1, &arena, &item), 0);
+		return item;
+	}
 	return a;
 }
 
