@@ -38,7 +38,7 @@ struct sum {
 struct tally {
 	uint32_t run;
 	uint64_t outcomes[ITEM_OUTCOMES], recalling;
-	struct { uint64_t waiting, retrying, held; } stages[RUN_STAGES];
+	struct { uint64_t waiting, retrying, held, unchanged; } stages[RUN_STAGES];
 	uint64_t written; /* texts by a version of a prompt */
 };
 
@@ -311,6 +311,9 @@ static bool on_fact(void *arg, const struct fact *f)
 	a->n++;
 	a->c->counts.facts++;
 	a->micro += f->price_micro;
+	if (f->kind == FACT_UNCHANGED && f->stage < RUN_STAGES && a->c->n_tallies > 0) {
+		a->c->tallies[a->c->n_tallies - 1].stages[f->stage].unchanged++; /* of this item's run: count_item was there first */
+	}
 	if (a->tally != NULL) {
 		a->tally->written += f->prompt != 0;
 	}
@@ -414,6 +417,12 @@ static void check_run(struct checking *c, const struct run_row *r)
 	}
 	if (r->sampled > r->sample) {
 		tell(c, "run %u has %u leads in its sample of %u", r->id, r->sampled, r->sample);
+	}
+	for (size_t s = 0; s < r->n_stages; s++) {
+		if (r->stages[s].count.unchanged != t->stages[s].unchanged) {
+			tell(c, "run %u stage %s counts %llu leads unchanged, there are %llu", r->id, r->stages[s].name,
+			    (unsigned long long)r->stages[s].count.unchanged, (unsigned long long)t->stages[s].unchanged);
+		}
 	}
 	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] > 0) {
 		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)r->outcomes[ITEM_OPEN]);

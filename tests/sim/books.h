@@ -19,3 +19,4 @@ struct books {
 size_t books_find(const struct books *b, uint64_t call);
 void check_waits(struct books *b);
 void check_left_alone(struct books *b);
+void check_approvals(struct books *b);

@@ -15,6 +15,7 @@ struct check_input {
 	const struct plan *plan;
 	bool retried; /* the operator put leads back */
 	int64_t quiet_us;
+	const int64_t *approve_us; /* by run of the plan: from when on it may be approved; 0: never said */
 };
 void check_night(const struct check_input *in, struct result *r);
 void check_store(struct store *s, const char *when, struct result *r);

@@ -233,6 +233,7 @@ void check_night(const struct check_input *in, struct result *r)
 		check_waits(&b);
 	}
 	check_left_alone(&b);
+	check_approvals(&b);
 	check_repeats(&b);
 	for (int k = 0; k < KIND_N; k++) {
 		r->faults += r->hits[k];

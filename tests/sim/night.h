@@ -79,6 +79,9 @@ struct run_plan {
 	int64_t start_us, budget_micro;
 	int64_t by_us; /* after its start; 0: as long as it takes */
 	bool twice, shuffled; /* rows */
+	uint32_t sample;       /* 0: none */
+	bool preview;
+	int64_t approve_us;    /* after its start, and every few seconds from then on */
 	enum { KEEP, RECALL, RECALL_UNSENT } recall; /* the operator takes out again what it pushed */
 	bool recall_cancels;  /* and ends it for that */
 	int64_t recall_us;
@@ -126,6 +129,8 @@ struct plan_options {
 void plan_size(const struct plan_options *o, struct plan *ret);
 void plan_make(const struct plan_options *o, struct plan *ret);
 void plan_fini(struct plan *p);
+/* Does its pipeline have a stage that a person must release? */
+bool plan_approves(const struct plan *p);
 /* What a fault is, for people. */
 void plan_write_fault(const struct fault *f, struct buf *out);
 

@@ -104,6 +104,25 @@ static void say_again(struct night *n, const struct intent *i, int64_t after_us)
 	}
 }
 
+/* Nothing waited: then nothing was released, unless an earlier word was heard and its answer was not. And so on until the night ends. */
+static void approve_told(struct night *n, const struct intent *i, const struct command *c, bool heard)
+{
+	if (!heard) {
+		n->approve_lost[i->run] = true;
+	} else if (c->rc == 2 && !n->approve_lost[i->run]) {
+		n->approve_us[i->run] = n->approved[i->run] ? n->approve_us[i->run] : 0;
+	} else if (c->rc == 0) {
+		n->approved[i->run] = true;
+	} else if (c->rc < 0 || c->rc == 1) {
+		violate(n->result, "an approval failed: %s", c->err.text);
+	}
+	for (uint32_t k = 0; k < n->n_intents; k++) {
+		if (n->intents[k] == i) {
+			event_push(n, n->now_us + 2 * US_PER_S, EVENT_INTENT, k, 0, NULL);
+		}
+	}
+}
+
 static void on_done(void *ctx, struct command *c)
 {
 	struct intent *i = ctx;
@@ -112,6 +131,10 @@ static void on_done(void *ctx, struct command *c)
 
 	if (i->limits) {
 		limits_told(n, i, heard && c->rc == 0);
+	}
+	if (c->kind == COMMAND_APPROVE) {
+		approve_told(n, i, c, heard);
+		return;
 	}
 	if (!heard) {
 		say_again(n, i, US_PER_S);
@@ -150,7 +173,9 @@ static void fill_start(struct night *n, struct command *c, size_t run)
 	c->start = (struct run_row){.budget_micro = r->budget_micro,
 	    .share = r->share,
 	    .priority = r->priority,
-	    .encoding = 255};
+	    .encoding = 255,
+	    .sample = r->sample,
+	    .preview = r->preview};
 	if (r->by_us != 0) {
 		c->start.by_us = engine_now(n).wall_us + r->by_us;
 	}
@@ -165,7 +190,7 @@ static void fill_start(struct night *n, struct command *c, size_t run)
 static bool of_run(enum command_kind kind)
 {
 	return kind == COMMAND_PAUSE || kind == COMMAND_RESUME || kind == COMMAND_CANCEL ||
-	       kind == COMMAND_RETRY || kind == COMMAND_RECALL;
+	       kind == COMMAND_RETRY || kind == COMMAND_APPROVE || kind == COMMAND_RECALL;
 }
 
 /* What a later wish of the operator makes of an earlier one that nobody heard: nothing. */
@@ -236,6 +261,10 @@ void operator_send(struct night *n, size_t intent)
 	if (i->limits) {
 		expect_limits(n, i);
 	}
+	if (c->kind == COMMAND_APPROVE) {
+		(void)snprintf(c->who, sizeof(c->who), "the operator");
+		n->approve_us[i->run] = n->approve_us[i->run] == 0 ? n->now_us : n->approve_us[i->run];
+	}
 	if (c->kind != COMMAND_UPLOAD && c->kind != COMMAND_START) {
 		watch_disturb(n);
 	}
@@ -246,7 +275,7 @@ void operator_send(struct night *n, size_t intent)
 bool operator_is_done(struct night *n)
 {
 	for (size_t i = 0; i < n->n_intents; i++) {
-		if (!n->intents[i]->heard) {
+		if (!n->intents[i]->heard && n->intents[i]->command.kind != COMMAND_APPROVE) {
 			return false;
 		}
 	}
@@ -281,6 +310,9 @@ void operator_begin(struct night *n)
 	for (size_t r = 0; r < n->plan->n_runs; r++) {
 		(void)intend(n, COMMAND_UPLOAD, r, n->plan->runs[r].start_us);
 		(void)intend(n, COMMAND_START, r, n->plan->runs[r].start_us + 10 * US_PER_MS);
+		if (n->plan->runs[r].sample != 0 || n->plan->runs[r].preview || plan_approves(n->plan)) {
+			(void)intend(n, COMMAND_APPROVE, r, n->plan->runs[r].start_us + n->plan->runs[r].approve_us);
+		}
 	}
 	for (size_t r = 0; r < n->plan->n_runs; r++) {
 		const struct run_plan *p = &n->plan->runs[r];

@@ -134,6 +134,20 @@ static void write_csv(struct run_plan *r, unsigned run, struct dice *d)
 	free(order);
 }
 
+/* By dice of its own: what a seed meant before it still means. */
+static void draw_approval(struct run_plan *r, uint64_t dice)
+{
+	r->sample = dice % 6 == 0 ? 1 + r->rows / 8 : 0;
+	r->preview = dice % 6 == 1;
+	r->approve_us = (int64_t)(dice >> 8) % (15 * US_PER_S);
+	r->approve_us = r->approve_us < 0 ? -r->approve_us : r->approve_us;
+}
+
+bool plan_approves(const struct plan *p)
+{
+	return shapes[p->shape].pipeline[0] == 'l';
+}
+
 static void plan_runs(struct plan *p, struct dice *d)
 {
 	uint32_t left = p->rows;
@@ -151,6 +165,7 @@ static void plan_runs(struct plan *p, struct dice *d)
 		r->priority = dice_below(d, 4) == 0 ? 1 : 0;
 		r->start_us = i == 0 ? 0 : (int64_t)dice_below(d, 2 * US_PER_S);
 		r->budget_micro = -1;
+		draw_approval(r, hash_plain(&(uint64_t[]){p->seed, i}, 2 * sizeof(uint64_t)));
 		(void)snprintf(r->upload, sizeof(r->upload), "upload-%zu", i);
 		(void)snprintf(r->idem, sizeof(r->idem), "start-%zu", i);
 	}

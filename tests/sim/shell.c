@@ -436,7 +436,9 @@ void night_play(const struct plan *p, struct result *ret)
 	ret->turns += n.turns_here;
 	check_store(n.store, "at the end", ret);
 	check_night(
-	    &(struct check_input){n.store, n.world, n.log, n.n_log, p, n.retried, n.quiet_us}, ret);
+	    &(struct check_input){n.store, n.world, n.log, n.n_log, p, n.retried, n.quiet_us,
+		n.approve_us},
+	    ret);
 	for (size_t i = 0; i < n.heap.n; i++) {
 		flight_unref(((struct event *)heap_at(&n.heap, i))->p);
 	}

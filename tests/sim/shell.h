@@ -127,6 +127,9 @@ struct night {
 	size_t n_intents, cap_intents;
 	uint32_t run_ids[RUNS]; /* 0: not started, or nobody heard */
 	bool uploaded[RUNS], cancelled[RUNS], retried;
+	int64_t approve_us[RUNS]; /* the first approval that may have been heard was sent; 0: none */
+	bool approved[RUNS];      /* one was answered with yes */
+	bool approve_lost[RUNS];  /* one was sent, and nobody knows what came of it */
 	unsigned variant, low, tight; /* how many faults ask for it now */
 	uint64_t sent, limits_sent[SERVICES][WINDOWS],
 	    tight_sent; /* the latest of the confirmed changes, by place */

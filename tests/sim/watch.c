@@ -257,7 +257,10 @@ static uint32_t waiting(struct night *n, struct txn *t, unsigned s)
 		struct key k = key_u32(key_u16(key_of(), n->watch->services[s]), n->run_ids[r]);
 		struct slice key, value;
 		bool kept = s == WORLD_ZEROBOUNCE &&
-			    (n->plan->runs[r].budget_micro >= 0 || n->plan->runs[r].by_us != 0);
+			    (n->plan->runs[r].budget_micro >= 0 || n->plan->runs[r].by_us != 0 ||
+				n->plan->runs[r].sample != 0 || n->plan->runs[r].preview);
+
+		kept = kept || (s == WORLD_OPENAI && plan_approves(n->plan));
 
 		mask |= n->run_ids[r] != 0 && !kept && txn_first(t, TABLE_READY, k, k, &key, &value)
 			    ? 1u << r
