@@ -28,7 +28,8 @@ const char *planted_word(enum planted p)
 	    "breaker-by-verdicts", "retry-after-ignored", "doubt-lost", "share-broken",
 	    "wall-for-boot", "windows-forgotten", "open-calls-forgotten", "duplicates-missed",
 	    "gates-off", "run-row-stale", "retry-lost", "price-wrong", "start-twice",
-	    "broken-not-counted", "ids-by-wall", "quota-ignored", "breaker-never-opens"};
+	    "broken-not-counted", "ids-by-wall", "quota-ignored", "breaker-never-opens",
+	    "approval-ignored", "ceiling-ignored"};
 
 	return words[p];
 }
@@ -265,6 +266,22 @@ int64_t __wrap_retry_wait_us(
 {
 	return __real_retry_wait_us(
 	    r, failures, planted == PLANTED_RETRY_AFTER_IGNORED ? 0 : retry_after_us, dice);
+}
+
+/* --- what waits for a person, what a lead may cost --- */
+
+uint32_t __real_approve_missing(struct engine *e, struct run *r, const struct slot *s);
+uint32_t __wrap_approve_missing(struct engine *e, struct run *r, const struct slot *s);
+uint32_t __wrap_approve_missing(struct engine *e, struct run *r, const struct slot *s)
+{
+	return planted == PLANTED_APPROVAL_IGNORED ? 0 : __real_approve_missing(e, r, s);
+}
+
+bool __real_stage_fits(struct engine *e, const struct stage *st, const struct item *i);
+bool __wrap_stage_fits(struct engine *e, const struct stage *st, const struct item *i);
+bool __wrap_stage_fits(struct engine *e, const struct stage *st, const struct item *i)
+{
+	return planted == PLANTED_CEILING_IGNORED || __real_stage_fits(e, st, i);
 }
 
 /* --- queue, items, runs --- */
