@@ -34,26 +34,33 @@ static enum world_endpoint route_actor(const char *method, const char *rest)
 		   : EP_N;
 }
 
+/* What follows the prefix; NULL when the path begins otherwise. */
+static const char *behind(const char *path, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strncmp(path, prefix, len) == 0 ? path + len : NULL;
+}
+
 static enum world_endpoint route(const char *method, const char *path)
 {
 	bool get = strcmp(method, "GET") == 0;
+	const char *rest;
 
-	if (strncmp(path, "/v2/actors/", 11) == 0) {
-		return route_actor(method, path + 11);
+	if ((rest = behind(path, "/v2/actors/")) != NULL ||
+	    (rest = behind(path, "/v2/acts/")) != NULL) {
+		return route_actor(method, rest);
 	}
-	if (strncmp(path, "/v2/acts/", 9) == 0) {
-		return route_actor(method, path + 9);
-	}
-	if (get && strcmp(path, "/v2/actor-runs") == 0) {
+	rest = behind(path, "/v2/actor-runs");
+	if (get && rest != NULL && *rest == '\0') {
 		return EP_LIST_RUNS;
 	}
-	if (get && strncmp(path, "/v2/actor-runs/", 15) == 0 && strchr(path + 15, '/') == NULL) {
+	if (get && rest != NULL && *rest == '/' && strchr(rest + 1, '/') == NULL) {
 		return EP_GET_RUN;
 	}
-	return get && strncmp(path, "/v2/datasets/", 13) == 0 &&
-		       ends_with(path + 13, strlen(path + 13), "/items")
-		   ? EP_DATASET_ITEMS
-		   : EP_N;
+	rest = behind(path, "/v2/datasets/");
+	return get && rest != NULL && ends_with(rest, strlen(rest), "/items") ? EP_DATASET_ITEMS
+									      : EP_N;
 }
 
 static const char *credential(struct ask *q)
