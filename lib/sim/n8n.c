@@ -249,10 +249,12 @@ static int answer(struct ask *q, struct world_plan *p)
 static void not_registered(struct ask *q, struct world_plan *p)
 {
 	plan_json(p, 404);
-	buf_printf(q->body,
-	    "{\"code\":404,\"message\":\"The requested webhook \\\"%s %s\\\" is not registered.\","
-	    "\"hint\":\"The workflow must be active for a production URL to run successfully.\"}",
-	    q->r->method, strncmp(q->path, "/webhook/", 9) == 0 ? q->path + 9 : "");
+	buf_add_text(q->body, "{\"code\":404,\"message\":");
+	json_add(
+	    q->body, arena_printf(q->a, "The requested webhook \"%s %s\" is not registered.",
+			 q->r->method, strncmp(q->path, "/webhook/", 9) == 0 ? q->path + 9 : ""));
+	buf_add_text(q->body,
+	    ",\"hint\":\"The workflow must be active for a production URL to run successfully.\"}");
 }
 
 static void refuse(
