@@ -441,7 +441,10 @@ static void doubts(void **state)
 	    {"apify", "items", DOUBT_FREE},
 	    {"instantly", "push", DOUBT_LOOKUP},
 	    {"instantly", "list", DOUBT_FREE},
-	    {"instantly", "create_campaign", DOUBT_HOLD},
+	    {"apollo", "match_many", DOUBT_REPEAT},
+	    {"instantly", "push_many", DOUBT_REPEAT},
+	    {"instantly", "find_campaign", DOUBT_FREE},
+	    {"instantly", "create_campaign", DOUBT_LOOKUP},
 	};
 
 	(void)state;
