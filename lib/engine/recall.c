@@ -10,7 +10,7 @@
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
 
-#define CLOCKS_APART_US (60 * US_PER_S) /* the destination's clock may be off by so much */
+#define CLOCKS_APART_US (60 * US_PER_S) /* the clocks that are compared may be off by so much */
 #define LOOKS 3
 #define LOOK_WAIT_US (2 * US_PER_S)
 #define DOUBTS 3
@@ -59,6 +59,17 @@ static bool created_at(struct engine *e, const struct stage *st, const struct ex
 	return time_parse_rfc3339(text, ret_us);
 }
 
+/* The first push, on the destination's clock as this answer tells it, else on ours. */
+static int64_t pushed_at(struct engine *e, const struct first_push *p, const struct call *c, const struct answer *a)
+{
+	struct call_row row = c->row;
+
+	if (p->call != 0 && !call_read(e->txn, p->call, &row)) {
+		return ids_wall_us(p->call);
+	}
+	return a->date_wall_us != 0 ? a->date_wall_us - engine_age_us(e, row.boot, row.granted_us, row.granted_wall_us) : row.granted_wall_us;
+}
+
 void recall_own(struct engine *e, const struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
     const struct expr_source *seen)
 {
@@ -76,7 +87,7 @@ void recall_own(struct engine *e, const struct run *r, struct item *i, const str
 		return; /* others brought it there */
 	}
 	if (created_at(e, st, seen, &created_us)) {
-		i->ours = created_us >= ids_wall_us(p.call != 0 ? p.call : c->id) - CLOCKS_APART_US;
+		i->ours = created_us >= pushed_at(e, &p, c, a) - CLOCKS_APART_US;
 	} else {
 		i->ours = a->outcome == OUTCOME_OK && direct; /* found after a doubtful push: nobody knows since when it is there */
 	}

@@ -313,6 +313,7 @@ int answer_read(const struct service *s, const struct service_call *c, const str
 	    .arena = a,
 	    .view = h->status >= 200 && h->status <= 299 ? VIEW_GOOD : VIEW_BAD};
 	const struct rule *rule;
+	const char *date;
 	int rc;
 
 	(void)s;
@@ -328,6 +329,10 @@ int answer_read(const struct service *s, const struct service_call *c, const str
 	rc = classify(c, rule, &seen, ret);
 	if (rc != 0) {
 		return rc;
+	}
+	date = look_line(h, "date");
+	if (date == NULL || !time_parse_http_date(date, &ret->date_wall_us)) {
+		ret->date_wall_us = 0;
 	}
 	hints_windows(reader->hints, reader->n_hints, &seen, now, ret);
 	switch (ret->outcome) {

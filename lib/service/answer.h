@@ -50,6 +50,7 @@ struct answer {
 	const char *detail;          /* provider's message, at most 200 bytes, printable, e-mail addresses masked; may be NULL */
 	bool readable;               /* the transport worked: what the breaker wants to know; false also for a declared in_doubt with 5xx */
 	int64_t retry_after_us;      /* provider's word, 0 for none (any of the forms in providers.md) */
+	int64_t date_wall_us;        /* the provider's clock, by its Date header; 0 when it told none */
 	int64_t reset_wall_us;       /* stated end of a quota (QUOTA, AUTH) in our clock, 0 for none */
 	int64_t price_micro;         /* what it cost: the body's own price, else the price rule */
 	struct answer_field *fields; /* in the order of `map:`; missing ones are VALUE_NONE; only for OK, EMPTY, DUPLICATE, PENDING */

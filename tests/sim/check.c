@@ -215,18 +215,6 @@ static void check_parked(const struct items_arg *a, const struct item *i)
 	}
 }
 
-/* Whose a lead is the wall clocks tell. */
-static bool clock_wrong(const struct plan *p)
-{
-	bool wrong = false;
-
-	for (size_t k = 0; k < p->n_faults; k++) {
-		wrong |= p->faults[k].kind >= KIND_CLOCK_AHEAD && p->faults[k].kind <= KIND_CLOCK_DRIFT &&
-			 !p->faults[k].off;
-	}
-	return wrong;
-}
-
 /* What counts as there is there, what was recalled is not. Nobody else pushes these addresses. */
 static void check_there(const struct items_arg *a, const struct item *i, const struct history *h)
 {
@@ -242,7 +230,7 @@ static void check_there(const struct items_arg *a, const struct item *i, const s
 	if (i->outcome == ITEM_CONFIRMED && !there && strncmp(i->reason, "recall", 6) != 0) {
 		violate(a->r, "lead %u/%u is confirmed, and not there", i->run, i->number);
 	}
-	if (i->outcome == ITEM_CONFIRMED && !i->ours && !clock_wrong(a->in->plan)) {
+	if (i->outcome == ITEM_CONFIRMED && !i->ours) {
 		violate(a->r, "lead %u/%u is there because of its run, which does not know", i->run,
 		    i->number);
 	}

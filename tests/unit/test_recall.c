@@ -211,6 +211,28 @@ static void test_whose_by_time(void **state)
 	}
 }
 
+/* Our clock is an hour wrong; the destination's own tells. */
+static void test_whose_by_their_clock(void **state)
+{
+	static const struct http_header date = {.name = "Date", .value = "Tue, 14 Nov 2023 21:13:20 GMT"};
+	static const char *const since[] = {"21:13:19", "21:11:00"};
+
+	for (int old = 0; old < 2; old++) {
+		char body[64];
+		struct http_answer h = {
+		    .status = 200, .headers = &date, .n_headers = 1, .body = body};
+
+		(void)snprintf(body, sizeof(body), "{\"id\":\"a1\",\"since\":\"2023-11-14T%sZ\"}", since[old]);
+		h.body_len = strlen(body);
+		begin(PIPELINE(CREATED), "email\nann@x.example\n");
+		rig_answer_with(&rig, 0, &h);
+		rig_answer(&rig, 1, 200, "{\"id\":\"a1\"}");
+		assert_string_equal(rig_state(&rig, 1, 1), "confirmed");
+		assert_int_equal(recall(false).count, !old);
+		end();
+	}
+}
+
 /* Once the run's, a lead stays the run's: a repair that hears `duplicate` changes nothing. */
 static void test_ours_after_repair(void **state)
 {
@@ -437,6 +459,7 @@ int main(void)
 	    cmocka_unit_test(test_whose_after_doubt),
 	    cmocka_unit_test(test_whose_when_read_back),
 	    cmocka_unit_test(test_whose_by_time),
+	    cmocka_unit_test(test_whose_by_their_clock),
 	    cmocka_unit_test(test_ours_after_repair),
 	    cmocka_unit_test(test_unsent_only),
 	    cmocka_unit_test(test_not_seen),
