@@ -60,6 +60,7 @@ enum option_kind {
 	OPTION_LIST,     /* some of arg's words, with commas: `failed,parked` */
 	OPTION_FILE,
 	OPTION_MAP, /* field=Header; may be repeated */
+	OPTION_PAIR, /* name=value; may be repeated */
 };
 
 struct option {

@@ -130,6 +130,17 @@ static bool check_list(const char *what, const char *choices, const char *text)
 	return true;
 }
 
+static bool check_pair(const char *what, const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	if (equals == NULL || equals == text || equals - text > 60) {
+		print_error("%s: `%s` is not NAME=VALUE, such as state=CA", what, text);
+		return false;
+	}
+	return true;
+}
+
 static bool check_map(const char *what, const char *text)
 {
 	size_t len = strcspn(text, "=");
@@ -255,6 +266,8 @@ bool check_value(const char *what, const struct option *o, const char *text, int
 		return check_list(what, o->arg, text);
 	case OPTION_MAP:
 		return check_map(what, text);
+	case OPTION_PAIR:
+		return check_pair(what, text);
 	case OPTION_FLAG:
 	case OPTION_TEXT:
 	case OPTION_FILE:

@@ -38,6 +38,8 @@ static const struct option start_options[] = {
 	"the first N leads go all the way, the others wait for `run approve`", .min = 1,
 	.max = 1000000000},
     {"preview", OPTION_FLAG, NULL, "buy nothing until `run approve`: free calls are made"},
+    {"param", OPTION_PAIR, "NAME=VALUE", "a setting that the pipeline asks for; may be repeated"},
+    {"quantity", OPTION_NUMBER, "N", "without a file: how many it should find", .min = 1, .max = 2000000000},
     {"paused", OPTION_FLAG, NULL, "import, but start nothing until `run resume`"},
     {"watch", OPTION_FLAG, NULL, "go on with `run watch`", .letter = 'w'},
     {NULL},
@@ -209,8 +211,8 @@ const struct command commands[] = {
 	"cost, and the gates that will look at the answer; the credential is shown as ***. The "
 	"configuration's files count as they stand, loaded or not, so that a prompt can be tried "
 	"before `reload`."},
-    {"run start", "FILE", start_options, cmd_run_start, "upload leads and start a run",
-	"FILE is CSV text, or a workbook (.xlsx) of which the first sheet, or --sheet, is taken; - reads "
+    {"run start", "[FILE]", start_options, cmd_run_start, "start a run, over a file of leads or what its pipeline finds",
+	"Without FILE the campaign's pipeline finds its leads itself, as --param and --quantity say. FILE is CSV text, or a workbook (.xlsx) of which the first sheet, or --sheet, is taken; - reads "
 	"standard input. An upload that breaks off goes on where the "
 	"daemon "
 	"has it. The run's number is printed when the daemon has it on disk. Near the end of --by or "

@@ -38,6 +38,28 @@ static void add_time(
 	}
 }
 
+/* `state=CA` */
+static void add_params(struct json_object *o, const struct args *a)
+{
+	struct json_object *params = NULL;
+
+	for (size_t i = 0; i < a->n_given; i++) {
+		const char *text = a->given[i].text, *equals;
+
+		if (strcmp(a->given[i].option->name, "param") != 0 || (equals = strchr(text, '=')) == NULL) {
+			continue;
+		}
+		if (params == NULL) {
+			params = json_object_new_object();
+			json_object_object_add(o, "params", params);
+		}
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
+		json_object_object_add(params, name, json_object_new_string(equals + 1));
+	}
+}
+
 struct json_object *file_body(const struct args *a, const char *upload)
 {
 	struct json_object *o = json_object_new_object(), *map = json_object_new_array();
@@ -46,7 +68,7 @@ struct json_object *file_body(const struct args *a, const char *upload)
 		add_text(o, "upload", upload);
 	}
 	for (size_t i = 0; i < a->n_given; i++) {
-		if (a->given[i].option->kind == OPTION_MAP) {
+		if (strcmp(a->given[i].option->name, "map") == 0) {
 			json_object_array_add(map, json_object_new_string(a->given[i].text));
 		}
 	}
@@ -70,6 +92,8 @@ struct json_object *start_body(const struct args *a, const char *upload, const c
 	add_number(o, "priority", a, "priority");
 	add_number(o, "share", a, "share");
 	add_number(o, "limit", a, "limit");
+	add_params(o, a);
+	add_number(o, "quantity", a, "quantity");
 	add_number(o, "sample", a, "sample");
 	if (args_has(a, "preview")) {
 		json_object_object_add(o, "preview", json_object_new_boolean(true));
@@ -93,14 +117,14 @@ bool check_delimiter(const struct args *a)
 
 int cmd_run_start(struct ctl *c, const struct args *a)
 {
-	const char *upload, *source;
+	const char *upload = NULL, *source = NULL;
 	struct json_object *body, *run;
 	int rc;
 
 	if (!check_delimiter(a)) {
 		return CTL_USAGE;
 	}
-	rc = upload_file(c, a->positions[0], &upload, &source);
+	rc = a->n_positions > 0 ? upload_file(c, a->positions[0], &upload, &source) : CTL_OK;
 	if (rc != CTL_OK) {
 		return rc;
 	}

@@ -162,6 +162,12 @@ static void plan_when_text(struct leadd *l, struct http_request *r, struct json_
 	}
 }
 
+/* A search's night cannot be foretold: nobody knows whom it will find. */
+static int needs_file(const struct run_row *row, struct lead_error *err)
+{
+	return row->finds ? lead_fail(err, LEAD_EINPUT, "the plan needs 'upload': whom a search will find cannot be foretold") : 0;
+}
+
 void post_plan(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -173,10 +179,12 @@ void post_plan(void *app, struct http_request *r)
 	if (body == NULL || !workbook_sheet(body, r, sheet)) {
 		return;
 	}
-	if (run_body(engine_config(l->engine), body, &row, &err) != 0 || check_what_if(body, &list, &err) != 0) {
+	if (run_body(engine_config(l->engine), body, &row, &err) != 0 || needs_file(&row, &err) != 0 || check_what_if(body, &list, &err) != 0) {
+		run_row_fini(&row);
 		http_reply_error(r, &err);
 		return;
 	}
+	run_row_fini(&row); /* its texts are in it */
 	if (!upload_whole(l, row.upload, r)) {
 		return;
 	}

@@ -20,7 +20,7 @@
 #define SLICE_ROWS 250
 #define EXPORT_ROWS 100
 
-enum result_step { STEP_CONTACTS, STEP_JSONL, STEP_BOOK, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
+enum result_step { STEP_CONTACTS, STEP_COMPANIES, STEP_JSONL, STEP_BOOK, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
 
 /* What contacts.csv holds: everything that rejects.csv does not. */
 #define CONTACT_OUTCOMES \
@@ -132,14 +132,14 @@ static bool write_buf(struct result *x, const struct buf *b)
 }
 
 /* One slice of a file of rows; 1 when the file is complete, 0 when there is more, -1 when it failed. */
-static int rows_slice(struct result *x, const char *name, enum export_format format, uint32_t outcomes)
+static int rows_slice(struct result *x, const char *name, enum item_level level, enum export_format format, uint32_t outcomes)
 {
 	struct buf b = {0};
 	struct lead_error err;
 	bool more, ok;
 
 	if (x->export == NULL) {
-		x->export = export_new(x->l->engine, x->run, format, outcomes);
+		x->export = export_new(x->l->engine, x->run, level, format, outcomes);
 		if (x->export == NULL || !open_file(x, name)) {
 			return -1;
 		}
@@ -280,7 +280,7 @@ static int book_start(struct result *x)
 
 static void remove_old(const char *dir)
 {
-	static const char *const names[] = {"contacts.csv", "contacts.jsonl", "contacts.xlsx", "rejects.csv", "metrics.json", "summary.txt", "run.log", "run.log.1"};
+	static const char *const names[] = {"contacts.csv", "companies.csv", "contacts.jsonl", "contacts.xlsx", "rejects.csv", "metrics.json", "summary.txt", "run.log", "run.log.1"};
 	char path[4096];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -327,10 +327,13 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 	}
 	switch (x->step) {
 	case STEP_CONTACTS:
-		done = wanted(x, RESULT_CSV, "contacts.csv") ? rows_slice(x, "contacts.csv", EXPORT_CSV, CONTACT_OUTCOMES) : 1;
+		done = wanted(x, RESULT_CSV, "contacts.csv") ? rows_slice(x, "contacts.csv", LEVEL_LEAD, EXPORT_CSV, CONTACT_OUTCOMES) : 1;
+		break;
+	case STEP_COMPANIES:
+		done = run_has_companies(x->l->engine, x->run) ? rows_slice(x, "companies.csv", LEVEL_COMPANY, EXPORT_CSV, 0) : 1;
 		break;
 	case STEP_JSONL:
-		done = wanted(x, RESULT_JSONL, "contacts.jsonl") ? rows_slice(x, "contacts.jsonl", EXPORT_JSONL, CONTACT_OUTCOMES) : 1;
+		done = wanted(x, RESULT_JSONL, "contacts.jsonl") ? rows_slice(x, "contacts.jsonl", LEVEL_LEAD, EXPORT_JSONL, CONTACT_OUTCOMES) : 1;
 		break;
 	case STEP_BOOK:
 		done = book_start(x);
@@ -339,7 +342,7 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 		}
 		break;
 	case STEP_REJECTS:
-		done = rows_slice(x, "rejects.csv", EXPORT_REJECTS, 0);
+		done = rows_slice(x, "rejects.csv", LEVEL_LEAD, EXPORT_REJECTS, 0);
 		break;
 	case STEP_LOG:
 		done = log_slice(x);
@@ -458,7 +461,7 @@ void results_export(struct leadd *l, struct http_request *r, uint32_t run, int f
 		abort();
 	}
 	s->r = r;
-	s->export = export_new(l->engine, run, (enum export_format)format, outcomes);
+	s->export = export_new(l->engine, run, LEVEL_LEAD, (enum export_format)format, outcomes);
 	if (s->export == NULL) {
 		free(s);
 		http_reply_problem(r, 404, "not-found", "there is no run %u", run);

@@ -349,7 +349,7 @@ const struct route routes[] = {
     {"PUT", "/v1/uploads/{upload}", HTTP_OPERATE, upload_part, "the next part of an upload", PART_BYTES, "offset", NULL},
     {"GET", "/v1/uploads/{upload}", HTTP_READ, upload_show, "how much of an upload is on disk", 0, "", NULL},
     {"GET", "/v1/runs", HTTP_READ, get_runs, "runs, newest first", 0, "limit cursor", NULL},
-    {"POST", "/v1/runs", HTTP_OPERATE, post_run, "start a run", 0, "", "campaign upload sheet source map encoding delimiter budget_micro priority share limit sample preview paused by"},
+    {"POST", "/v1/runs", HTTP_OPERATE, post_run, "start a run", 0, "", "campaign upload sheet source map encoding delimiter budget_micro priority share limit sample preview paused by params quantity"},
     {"POST", "/v1/plans", HTTP_OPERATE, post_plan, "what a run over this upload would take, cost and bring", 0, "",
 	"campaign upload sheet source map encoding delimiter budget_micro priority share limit sample preview paused by what_if"},
     {"POST", "/v1/previews", HTTP_OPERATE, post_preview, "what would be asked for one lead", 0, "",

@@ -4,6 +4,7 @@
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
 #include "lib/engine/export.h"
+#include "lib/engine/params.h"
 #include "lib/engine/show.h"
 #include "lib/table/csv.h"
 
@@ -141,8 +142,8 @@ static int start_texts(const struct config *c, struct json_object *body, struct 
 	    json_get_string(body, "source", "the run", &source, err) < 0) {
 		return LEAD_EINPUT;
 	}
-	if (campaign == NULL || upload == NULL) {
-		return lead_fail(err, LEAD_EINPUT, "the run needs '%s'", campaign == NULL ? "campaign" : "upload");
+	if (campaign == NULL) {
+		return lead_fail(err, LEAD_EINPUT, "the run needs 'campaign'");
 	}
 	if (config_campaign(c, campaign) == NULL) {
 		struct buf known = {0};
@@ -156,9 +157,31 @@ static int start_texts(const struct config *c, struct json_object *body, struct 
 		return LEAD_EINPUT;
 	}
 	(void)snprintf(row->campaign, sizeof(row->campaign), "%s", campaign);
-	(void)snprintf(row->upload, sizeof(row->upload), "%s", upload);
-	(void)snprintf(row->source, sizeof(row->source), "%s", source);
+	(void)snprintf(row->upload, sizeof(row->upload), "%s", upload != NULL ? upload : "");
+	(void)snprintf(row->source, sizeof(row->source), "%s", upload != NULL ? source : "found");
+	row->finds = upload == NULL;
 	return 0;
+}
+
+/* Without a file the pipeline must find its leads itself; `params` and `quantity` are for that. */
+static int start_search(const struct config *c, struct json_object *body, struct run_row *row, struct lead_error *err)
+{
+	const struct pipeline *p = config_campaign(c, row->campaign)->pipeline;
+	struct json_object *params = NULL;
+	int64_t quantity = 0;
+
+	if (json_get_object(body, "params", "the run", &params, err) < 0 ||
+	    json_get_int(body, "quantity", "the run", 1, UINT32_MAX / 2, &quantity, err) < 0) {
+		return LEAD_EINPUT;
+	}
+	if (row->finds && !pipeline_finds(p)) {
+		return lead_fail(err, LEAD_EINPUT, "the run needs 'upload': pipeline %s has no stage that finds leads", p->name);
+	}
+	if (!row->finds && quantity > 0) {
+		return lead_fail(err, LEAD_EINPUT, "'quantity' is for a run without a file; the first rows of one are taken by 'limit'");
+	}
+	row->quantity = (uint64_t)quantity;
+	return params_set(p, params, row, err);
 }
 
 /* `by`: a time to come, in RFC 3339. */
@@ -210,6 +233,7 @@ int run_body(const struct config *c, struct json_object *body, struct run_row *r
 {
 	int rc = start_texts(c, body, ret, err);
 
+	rc = rc == 0 ? start_search(c, body, ret, err) : rc;
 	rc = rc == 0 ? start_table(body, ret, err) : rc;
 	return rc == 0 ? start_numbers(body, ret, err) : rc;
 }
@@ -220,6 +244,12 @@ static bool is_printable(const char *text)
 		text++;
 	}
 	return *text == 0;
+}
+
+static void start_drop(struct command *c)
+{
+	run_row_fini(&c->start);
+	free(c);
 }
 
 struct starting {
@@ -244,7 +274,7 @@ static void on_workbook(void *arg, bool ok)
 	if (ok) {
 		start_now(s->l, s->r, s->c, true);
 	} else {
-		free(s->c);
+		start_drop(s->c);
 	}
 	free(s);
 }
@@ -265,7 +295,7 @@ static void start_when_text(struct leadd *l, struct http_request *r, struct comm
 	}
 	free(s);
 	if (state == UPLOAD_REFUSED) {
-		free(c);
+		start_drop(c);
 	} else {
 		start_now(l, r, c, state == UPLOAD_IS_BOOK);
 	}
@@ -293,18 +323,22 @@ void post_run(void *app, struct http_request *r)
 		return;
 	}
 	if (run_body(engine_config(l->engine), body, &c->start, &err) != 0) {
-		free(c);
+		start_drop(c);
 		http_reply_error(r, &err);
 		return;
 	}
-	if (!upload_whole(l, c->start.upload, r)) {
-		free(c);
+	if (!c->start.finds && !upload_whole(l, c->start.upload, r)) {
+		start_drop(c);
 		return;
 	}
 	raw = http_body(r, &len);
 	(void)snprintf(c->idem, sizeof(c->idem), "%s", idem != NULL ? idem : "");
 	c->idem_body = hash_plain(raw, len);
-	start_when_text(l, r, c, sheet);
+	if (c->start.finds) {
+		start_now(l, r, c, false);
+	} else {
+		start_when_text(l, r, c, sheet);
+	}
 }
 
 static void on_run_command(struct leadd *l, struct http_request *r, struct command *c)

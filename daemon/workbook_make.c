@@ -140,7 +140,7 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 
 struct workbook_make *workbook_make(struct leadd *l, uint32_t run, uint32_t outcomes, int book_fd, workbook_made_fn done, void *arg)
 {
-	struct export *export = export_new(l->engine, run, EXPORT_PLAIN, outcomes);
+	struct export *export = export_new(l->engine, run, LEVEL_LEAD, EXPORT_PLAIN, outcomes);
 	struct workbook_make *m = export != NULL ? calloc(1, sizeof(*m)) : NULL;
 	struct timeval now = {0};
 

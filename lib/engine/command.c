@@ -61,7 +61,7 @@ static void run_start(struct engine *e, struct command *c)
 		command_refuse(e, c, NOT_FOUND, "there is no such campaign");
 		return;
 	}
-	if (!upload_read(e->txn, c->start.upload, &upload)) {
+	if (!c->start.finds && !upload_read(e->txn, c->start.upload, &upload)) {
 		command_refuse(e, c, NOT_FOUND, "there is no such upload");
 		return;
 	}
@@ -72,13 +72,13 @@ static void run_start(struct engine *e, struct command *c)
 	c->start.id = run_last_id(e->txn) + 1;
 	c->start.created_us = e->now.wall_us;
 	c->start.started_us = e->now.wall_us;
-	c->start.importing = true;
+	c->start.importing = !c->start.finds;
 	if (c->start.budget_micro < 0) {
 		c->start.budget_micro = m->run_budget_micro;
 	}
 	r = run_add(e, &c->start);
-	memset(&c->start.columns, 0, sizeof(c->start.columns));
-	if (r == NULL) {
+	c->start.columns = c->start.params = c->start.company_columns = (struct buf){0};
+	if (r == NULL || root_start(e, r) != 0) {
 		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
 		return;
 	}
@@ -434,6 +434,10 @@ static void sweep_item(struct engine *e, struct run *r, struct item *i)
 		run_count(r, i->stage)->retrying--;
 		r->retrying_begun[i->stage] -= i->spent_micro > 0;
 		item_cancel(e, r, i, i->phase == PHASE_LOOKUP ? "in-doubt" : "cancelled");
+	} else if (cancelling && i->status == ITEM_WAITING && i->level == LEVEL_RUN && r->root_waits) {
+		r->root_waits = false;
+		run_count(r, i->stage)->waiting--;
+		item_cancel(e, r, i, "cancelled");
 	} else if (cancelling && i->status == ITEM_WAITING && queue_has(e->txn, i)) {
 		run_unqueue(e, r, i);
 		run_count(r, i->stage)->waiting--;

@@ -11,6 +11,8 @@ struct export {
 	uint32_t run;
 	enum export_format format;
 	uint32_t outcomes;
+	enum item_level level;
+	bool linked;                /* leads that came from companies say from which */
 	uint64_t turn;
 	uint32_t cursor;
 	uint64_t rows;
@@ -35,12 +37,14 @@ struct cell_arg {
 	bool first;
 };
 
-struct export *export_new(struct engine *e, uint32_t run, enum export_format format, uint32_t outcomes)
+struct export *export_new(struct engine *e, uint32_t run, enum item_level level, enum export_format format, uint32_t outcomes)
 {
-	struct export *x = run_get(e, run) != NULL ? calloc(1, sizeof(*x)) : NULL;
+	struct run *r = run_get(e, run);
+	struct export *x = r != NULL ? calloc(1, sizeof(*x)) : NULL;
 
 	if (x != NULL) {
-		*x = (struct export){.e = e, .run = run, .format = format, .outcomes = outcomes, .turn = e->turn + 1};
+		*x = (struct export){.e = e, .run = run, .level = level, .format = format, .outcomes = outcomes, .turn = e->turn + 1};
+		x->linked = level == LEVEL_LEAD && r->has_columns[LEVEL_COMPANY];
 	}
 	return x;
 }
@@ -96,11 +100,14 @@ static void write_header(struct export *x, struct txn *t, struct buf *out)
 	if (x->format == EXPORT_JSONL) {
 		return;
 	}
-	cell(out, x->format == EXPORT_REJECTS ? "row" : "lead", true);
+	cell(out, x->level == LEVEL_COMPANY ? "company_id" : x->format == EXPORT_REJECTS ? "row" : "lead", true);
 	cell(out, "outcome", false);
 	cell(out, "reason", false);
 	cell(out, x->format == EXPORT_REJECTS ? "detail" : "spent", false);
-	show_columns(x->e, t, x->run, 0, x->turn, on_cell, &a);
+	if (x->linked) {
+		cell(out, "company_id", false);
+	}
+	show_columns(x->e, t, x->run, x->level, 0, x->turn, on_cell, &a);
 	csv_write_end(out);
 }
 
@@ -149,7 +156,11 @@ static void write_csv(struct slice_arg *a, const struct item *i, enum item_outco
 		money_write(i->spent_micro, detail);
 	}
 	cell(a->out, detail, false);
-	show_columns(a->x->e, a->txn, i->run, i->number, a->x->turn, on_cell, &cells);
+	if (a->x->linked) {
+		(void)snprintf(number, sizeof(number), "%u", i->parent);
+		cell(a->out, i->parent != 0 && i->parent != ITEM_ROOT ? number : "", false);
+	}
+	show_columns(a->x->e, a->txn, i->run, i->level, i->number, a->x->turn, on_cell, &cells);
 	csv_write_end(a->out);
 }
 
@@ -163,8 +174,12 @@ static void write_jsonl(struct slice_arg *a, const struct item *i, enum item_out
 	} else {
 		json_write_string(a->out, i->reason, strlen(i->reason));
 	}
-	buf_printf(a->out, ",\"spent_micro\":%lld,\"fields\":{", (long long)i->spent_micro);
-	show_columns(a->x->e, a->txn, i->run, i->number, a->x->turn, on_pair, &pairs);
+	buf_printf(a->out, ",\"spent_micro\":%lld,", (long long)i->spent_micro);
+	if (a->x->linked) {
+		buf_printf(a->out, "\"company_id\":%u,", i->parent);
+	}
+	buf_add_text(a->out, "\"fields\":{");
+	show_columns(a->x->e, a->txn, i->run, i->level, i->number, a->x->turn, on_pair, &pairs);
 	buf_add_text(a->out, "}}\n");
 }
 
@@ -192,7 +207,7 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 	}
 	a->last = i.number;
 	o = outcome_then(a->x, &i);
-	if (wanted(a->x, o)) {
+	if (i.level == a->x->level && wanted(a->x, o)) {
 		a->x->rows++;
 		if (a->x->format == EXPORT_JSONL) {
 			write_jsonl(a, &i, o);
@@ -217,4 +232,11 @@ bool export_next(struct export *x, unsigned rows, struct buf *out, struct lead_e
 	x->cursor = a.last;
 	txn_abort(a.txn);
 	return a.more;
+}
+
+bool run_has_companies(struct engine *e, uint32_t run)
+{
+	struct run *r = run_get(e, run);
+
+	return r != NULL && r->has_columns[LEVEL_COMPANY];
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/engine/engine.h"
+#include "lib/store/items.h"
 
 enum export_format {
 	EXPORT_CSV,     /* every lead: lead, outcome, reason, spent, imported columns, what the stages gave */
@@ -17,12 +18,15 @@ enum export_format {
 
 struct export;
 
-/* outcomes: bits of enum item_outcome, 0 for all. NULL: no such run, or no memory. */
-struct export *export_new(struct engine *e, uint32_t run, enum export_format format, uint32_t outcomes);
+/* Leads, or companies. outcomes: bits of enum item_outcome, 0 for all. NULL: no such run, or no memory. */
+struct export *export_new(struct engine *e, uint32_t run, enum item_level level, enum export_format format, uint32_t outcomes);
 /* Appends up to `rows` more items (the header comes with the first). false: that was the end. */
 bool export_next(struct export *x, unsigned rows, struct buf *out, struct lead_error *err);
 uint64_t export_rows(const struct export *x); /* items written so far */
 void export_free(struct export *x);
+
+/* Does the run work on companies? */
+bool run_has_companies(struct engine *e, uint32_t run);
 
 /* Text for people and JSON for machines about a whole run. t: a read transaction. */
 void report_summary(struct engine *e, struct txn *t, uint32_t run, struct now now, struct buf *out);

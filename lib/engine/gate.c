@@ -73,14 +73,14 @@ static const char *gate_check(const struct gate *g, const struct expr_source *re
 	}
 }
 
-const char *pipeline_gates(const struct pipeline *p, int after, const struct expr_source *record, const struct gate_lists *lists,
+const char *pipeline_gates(const struct pipeline *p, enum item_level of, int after, const struct expr_source *record, const struct gate_lists *lists,
     struct arena *a, const struct gate **ret_gate)
 {
 	for (size_t i = 0; i < p->n_gates; i++) {
 		const struct gate *g = &p->gates[i];
 		const char *reason;
 
-		if (g->after != after) {
+		if (g->after != after || p->stages[g->listed].of != of) {
 			continue;
 		}
 		reason = gate_check(g, record, lists, a);

@@ -59,6 +59,29 @@ static int params_eval(struct engine *e, const struct step *step, const struct v
 	return 0;
 }
 
+/* Which page is asked for: the first, or the one that the last answer led to. */
+static int params_page(struct engine *e, const struct service_call *call, const struct view *view, struct params *p)
+{
+	struct value page = view->source.field(view->source.ctx, "page", 4);
+
+	if (call->paging == NULL) {
+		return 0;
+	}
+	if (page.kind == VALUE_JSON && page.len > 2) {
+		page = value_copy(&e->arena, &page);
+	} else {
+		const char *first = arena_printf(&e->arena, "{\"number\":1,\"offset\":0,\"size\":%u}", call->paging->size);
+
+		page = value_text(first);
+		page.kind = first != NULL ? VALUE_JSON : VALUE_NONE;
+	}
+	if (page.kind == VALUE_NONE || p->n == sizeof(p->list) / sizeof(p->list[0])) {
+		return LEAD_ENOMEM;
+	}
+	p->list[p->n++] = (struct fact_field){.name = "page", .name_len = 4, .value = page};
+	return 0;
+}
+
 static bool is_optional(const struct service_call *call, const char *param)
 {
 	for (size_t i = 0; call->optional != NULL && call->optional[i] != NULL; i++) {
@@ -233,7 +256,7 @@ bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *
 		(void)snprintf(why->reason, sizeof(why->reason), "missing-%.30s", missing != NULL ? missing : "");
 		return missing == NULL;
 	}
-	if (params_eval(e, step, &view, ret, &err) != 0) {
+	if (params_eval(e, step, &view, ret, &err) != 0 || params_page(e, s->call, &view, ret) != 0) {
 		(void)snprintf(why->reason, sizeof(why->reason), "bad-expression");
 		return false;
 	}
@@ -327,6 +350,7 @@ bool grant_out(struct engine *e, struct run *r, struct slot *s, struct call *c, 
 		run_unqueue(e, r, &items[k]);
 		r->in_flight[items[k].stage]++;
 		r->in_flight_total++;
+		busy_enter(r, items[k].parent, items[k].stage);
 		run_count(r, items[k].stage)->calls++;
 	}
 	run_touch(r);
@@ -341,6 +365,9 @@ static const char *idempotency_key(struct engine *e, const struct item *i, uint1
 	const char *key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u%s", (unsigned long long)hash_plain(e->hash_key, sizeof(e->hash_key)), i->run,
 	    i->number, i->stage, i->step, (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->recalls, i->phase == PHASE_RECALL ? "-recall" : "");
 
+	if (key != NULL && i->page + i->round > 0) {
+		key = arena_printf(&e->arena, "%s-%u-%u", key, i->round, i->page);
+	}
 	/* another version's text must not get this one's answer */
 	return key != NULL && prompt != 0 ? arena_printf(&e->arena, "%s-%u", key, prompt) : key;
 }
@@ -358,7 +385,11 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 	if (s->call->batch != NULL) {
 		return batch_grant(e, r, s, v);
 	}
-	number = queue_head(e->txn, s->lane->number, r->id, s->rank);
+	number = busy_pick(e, r, s);
+	if (number == 0 && queue_head(e->txn, s->lane->number, r->id, s->rank) != 0) {
+		s->blocked = true; /* all in front have parents with enough under way */
+		return 0;
+	}
 	if (number == 0 || !item_read(e->txn, r->id, number, &i)) {
 		s->queued = 0; /* the store is right: nothing waits here */
 		return 0;

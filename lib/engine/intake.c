@@ -41,7 +41,7 @@ static void import_fail(struct engine *e, struct run *r, const char *why)
 	(void)snprintf(r->row.why, sizeof(r->row.why), "%.95s", why);
 	r->row.state = RUN_FAILED;
 	r->row.ended_us = e->now.wall_us;
-	r->sweeping = r->row.outcomes[ITEM_OPEN] > 0;
+	r->sweeping = run_has_open(r);
 	r->sweep = 0;
 	e->more = true;
 	import_end(e, r);
@@ -49,108 +49,38 @@ static void import_fail(struct engine *e, struct run *r, const char *why)
 
 /* --- one row --- */
 
-static void reject_row(struct engine *e, struct run *r, struct item *i, enum item_outcome o, const char *reason, uint32_t of)
-{
-	struct fact f = {.kind = FACT_GATE, .stage = STAGE_INTAKE, .turn = e->turn, .wall_us = e->now.wall_us};
-	char number[16];
-
-	(void)snprintf(f.reason, sizeof(f.reason), "%s", reason);
-	if (of != 0) {
-		(void)snprintf(number, sizeof(number), "%u", of);
-		f.fields[0] = (struct fact_field){
-		    .name = "duplicate_of", .name_len = 12, .value = {.kind = VALUE_NUMBER, .text = number, .len = (uint32_t)strlen(number)}};
-		f.n_fields = 1;
-	}
-	fact_add(e->txn, i, &f);
-	item_finish(e, r, i, o, reason);
-}
-
-static uint32_t claim(struct engine *e, struct run *r, const struct record *row, uint32_t number, const char **ret_kind)
-{
-	struct value email = record_field(row, FIELD_EMAIL), normal = {0};
-	struct identity ids[3];
-	size_t n;
-	uint32_t first = 0;
-
-	(void)gate_address(&email, &e->config->lists, &e->arena, &normal);
-	n = identity_of(row, &normal, e->hash_key, ids);
-	for (size_t i = 0; i < n; i++) {
-		uint32_t known = identity_claim(e->txn, r->id, (uint8_t)ids[i].kind, ids[i].hash, number);
-
-		if (i == 0) {
-			first = known;
-			*ret_kind = identity_word(ids[i].kind);
-			break; /* the strongest identity alone decides */
-		}
-	}
-	return first;
-}
-
-static const char *row_suppressed(struct engine *e, struct run *r, const struct record *row)
-{
-	struct value email = record_field(row, FIELD_EMAIL);
-
-	return suppress_has(e, r) ? suppress_reason(e, r, &email) : NULL;
-}
-
-/* row: as it is stored. */
 static void take_row(struct engine *e, struct run *r, uint32_t number, const void *row, size_t len)
 {
-	struct item i = {.run = r->id, .number = number, .stage = 0};
-	struct view view = {0};
-	const struct gate *g = NULL;
-	const char *suppressed, *reason, *kind = "";
-	uint32_t of;
-
-	r->row.outcomes[ITEM_OPEN]++;
-	view_open(e, e->txn, r, 0, &view);
-	view.has_row = record_open(&view.row, &r->columns, row, len);
-	suppressed = row_suppressed(e, r, &view.row);
-	reason = r->pipeline != NULL ? pipeline_gates(r->pipeline, AFTER_INTAKE, &view.source, &e->config->lists, &e->arena, &g) : NULL;
-	item_row_write(e->txn, r->id, number, row, len);
-	if (suppressed != NULL) {
-		i.stage = STAGE_INTAKE;
-		reject_row(e, r, &i, ITEM_SUPPRESSED, suppressed, 0);
-	} else if (reason != NULL && g->policy == GATE_HOLD) {
-		item_hold(e, r, &i, reason);
-	} else if (reason != NULL) {
-		i.stage = STAGE_INTAKE;
-		reject_row(e, r, &i, ITEM_REJECTED, reason, 0);
-	} else if ((of = claim(e, r, &view.row, number, &kind)) != 0) {
-		char text[ITEM_REASON];
-
-		i.stage = STAGE_INTAKE;
-		(void)snprintf(text, sizeof(text), "duplicate-%s", kind);
-		reject_row(e, r, &i, ITEM_DUPLICATE, text, of);
-	} else if (r->pipeline != NULL) {
-		approve_take(r, number);
-		stage_enter(e, r, &i, 0);
-	} else {
-		item_hold(e, r, &i, STAGE_GONE);
-	}
+	(void)birth(e, r, (enum item_level)r->row.rows_are, 0, number, row, len);
 	arena_reset(&e->arena); /* nothing of this row is needed any more */
+}
+
+static struct columns *columns_of_rows(struct run *r)
+{
+	return &r->columns[r->row.rows_are];
 }
 
 static int take_header(struct row_arg *a, const struct csv_field *cells, size_t n)
 {
 	struct run *r = a->r;
+	struct buf *kept = r->row.rows_are == LEVEL_COMPANY ? &r->row.company_columns : &r->row.columns;
 	const char *overrides[64] = {NULL};
 	char map[512], *save = NULL;
 	size_t count = 0;
 	int rc;
 
-	if (r->has_columns) {
+	if (r->has_columns[r->row.rows_are]) {
 		return 0;
 	}
 	(void)snprintf(map, sizeof(map), "%s", r->row.map);
 	for (char *line = strtok_r(map, "\n", &save); line != NULL && count < 63; line = strtok_r(NULL, "\n", &save)) {
 		overrides[count++] = line;
 	}
-	rc = columns_map(cells, n, overrides, &r->columns, &a->err);
+	rc = columns_map(cells, n, overrides, columns_of_rows(r), &a->err);
 	if (rc == 0) {
-		r->has_columns = true;
-		buf_reset(&r->row.columns);
-		columns_write(&r->columns, &r->row.columns);
+		r->has_columns[r->row.rows_are] = true;
+		buf_reset(kept);
+		columns_write(columns_of_rows(r), kept);
 	}
 	return rc;
 }
@@ -177,7 +107,7 @@ static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field
 	if (number <= r->import->skip) {
 		return 0;
 	}
-	record_write(&r->columns, cells, n, &bytes);
+	record_write(columns_of_rows(r), cells, n, &bytes);
 	take_row(a->e, r, (uint32_t)number, bytes.data, bytes.len);
 	buf_free(&bytes);
 	r->row.rows = number;
@@ -259,7 +189,7 @@ static void rows_slice(struct engine *e, struct run *r, const struct import_part
 	if (rc < 0) {
 		import_fail(e, r, local.err.text);
 	} else if (rc == STOP_AT_LIMIT || p->len == 0) {
-		if (!r->has_columns) {
+		if (!r->has_columns[r->row.rows_are]) {
 			import_fail(e, r, "the file is empty");
 			return;
 		}

@@ -300,6 +300,7 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 static void count_in_flight(struct engine *e, const struct call_row *row)
 {
 	struct call_part p;
+	struct item i;
 
 	for (struct part_walk w = call_parts(row); part_next(&w, &p);) {
 		struct run *r = run_get(e, p.run);
@@ -307,6 +308,9 @@ static void count_in_flight(struct engine *e, const struct call_row *row)
 		if (r != NULL) {
 			r->in_flight[p.stage < RUN_STAGES ? p.stage : 0]++;
 			r->in_flight_total++;
+			if (r->has_columns[LEVEL_COMPANY] && item_read(e->txn, p.run, p.number, &i)) {
+				busy_enter(r, i.parent, i.stage);
+			}
 		}
 	}
 }
@@ -452,7 +456,8 @@ static void resume_sweeps(struct engine *e)
 	HASH_ITER(hh, e->runs, r, next) {
 		bool ended = r->row.state == RUN_CANCELLED || r->row.state == RUN_FAILED;
 
-		r->sweeping = ended && r->row.outcomes[ITEM_OPEN] > 0;
+		r->sweeping = ended && run_has_open(r);
+		root_load(e, r);
 		run_check_end(e, r);
 	}
 }

@@ -2,7 +2,7 @@
  * Reads a pipeline file. First every stage in order (read_stage), then the gates get the place
  * where they are evaluated (place_gates): right behind the last stage that gives a field they read.
  */
-#include "lib/engine/pipeline.h"
+#include "lib/engine/pipeline_read.h"
 
 #include "lib/base/ids.h"
 #include "lib/base/text.h"
@@ -14,27 +14,18 @@
 
 #define MAX_STAGES 24
 
-struct reading {
-	struct pipeline *pl;
-	struct problems *problems;
-	find_service_fn find;
-	void *arg;
-	const struct prompts *prompts;
-	size_t max_gates;
-};
-
 static const char *const policy_words[] = {"fail", "pass", "hold", "unchanged", NULL};
 static const char *const down_words[] = {"fail", "pass", "hold", "unchanged", "wait", NULL};
 static const char *const gate_policy_words[] = {"reject", "hold", "pass", NULL};
 static const char *const check_words[] = {"address", "noreply", "role", "disposable", "portal", "name", "copy-words", "copy-signature",
     "copy-placeholder", NULL};
 
-static const char *file_of(const struct reading *r)
+static const char *file_of(const struct pipeline_reading *r)
 {
 	return r->pl->yaml->file;
 }
 
-static void *zalloc(struct reading *r, size_t n, size_t size)
+void *pipeline_zalloc(struct pipeline_reading *r, size_t n, size_t size)
 {
 	void *p = arena_zalloc(&r->pl->arena, n * size + 1);
 
@@ -45,7 +36,7 @@ static void *zalloc(struct reading *r, size_t n, size_t size)
 }
 
 /* A template as it stands there, or `{file: NAME}`: one in a prompt file. NULL when reported. */
-static struct template *read_template(struct reading *r, const struct yaml_node *node, const char **ret_prompt)
+static struct template *read_template(struct pipeline_reading *r, const struct yaml_node *node, const char **ret_prompt)
 {
 	const struct yaml_node *file = node->kind == YAML_MAP && node->n == 1 ? yaml_get(node, "file") : NULL;
 	const struct prompt *prompt = NULL;
@@ -68,7 +59,7 @@ static struct template *read_template(struct reading *r, const struct yaml_node 
 }
 
 /* A map of templates: `with`, `give`, `expect`. */
-static size_t read_params(struct reading *r, const struct yaml_node *map, const char *key, struct param **ret)
+size_t pipeline_read_params(struct pipeline_reading *r, const struct yaml_node *map, const char *key, struct param **ret)
 {
 	const struct yaml_node *node = yaml_get(map, key);
 	size_t n = 0;
@@ -80,7 +71,7 @@ static size_t read_params(struct reading *r, const struct yaml_node *map, const 
 		problems_add(r->problems, r->pl->yaml, node, "'%s' must be a map of names to values", key);
 		return 0;
 	}
-	*ret = zalloc(r, node->n, sizeof(**ret));
+	*ret = pipeline_zalloc(r, node->n, sizeof(**ret));
 	for (const struct yaml_node *c = node->first; *ret != NULL && c != NULL; c = c->next) {
 		const char *prompt = NULL;
 		struct template *t = read_template(r, c, &prompt);
@@ -93,11 +84,11 @@ static size_t read_params(struct reading *r, const struct yaml_node *map, const 
 }
 
 /* Common parameters first, the step's own replace them by name. */
-static void merge_params(struct reading *r, const struct param *common, size_t n_common, struct step *s, const struct yaml_node *node)
+static void merge_params(struct pipeline_reading *r, const struct param *common, size_t n_common, struct step *s, const struct yaml_node *node)
 {
 	struct param *own = NULL;
-	size_t n_own = read_params(r, node, "with", &own);
-	struct param *all = zalloc(r, n_own + n_common, sizeof(*all));
+	size_t n_own = pipeline_read_params(r, node, "with", &own);
+	struct param *all = pipeline_zalloc(r, n_own + n_common, sizeof(*all));
 	size_t n = 0;
 
 	if (all == NULL) {
@@ -126,7 +117,7 @@ static void merge_params(struct reading *r, const struct param *common, size_t n
 }
 
 /* `service.call` to its description. */
-static void resolve_call(struct reading *r, const struct yaml_node *node, const char *text, struct step *s)
+static void resolve_call(struct pipeline_reading *r, const struct yaml_node *node, const char *text, struct step *s)
 {
 	const char *dot = strchr(text, '.');
 	char *service = NULL;
@@ -181,7 +172,7 @@ static bool is_given(const struct step *s, const char *name)
 }
 
 /* Parameters that the call does not know, and those it cannot do without. */
-static void check_params(struct reading *r, const struct yaml_node *node, const struct step *s)
+static void check_params(struct pipeline_reading *r, const struct yaml_node *node, const struct step *s)
 {
 	for (size_t i = 0; i < s->n_params; i++) {
 		if (!has_name(s->call->params, s->params[i].name)) {
@@ -200,7 +191,7 @@ static void check_params(struct reading *r, const struct yaml_node *node, const 
 	}
 }
 
-static void read_call_step(struct reading *r, const struct yaml_node *node, const struct yaml_node *call, const struct param *common,
+static void read_call_step(struct pipeline_reading *r, const struct yaml_node *node, const struct yaml_node *call, const struct param *common,
     size_t n_common, struct step *s)
 {
 	if (call->kind != YAML_STRING) {
@@ -230,7 +221,7 @@ static const struct yaml_node *single_call(const struct yaml_node *node, enum st
 }
 
 /* `call:`, `push:`, `confirm:` alone, or `chain:` of steps. */
-static void read_steps(struct reading *r, const struct yaml_node *node, struct stage *st)
+static void read_steps(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
 	static const char *const step_keys[] = {"call", "with", "template", NULL};
 	const struct yaml_node *chain = yaml_get(node, "chain");
@@ -239,7 +230,7 @@ static void read_steps(struct reading *r, const struct yaml_node *node, struct s
 	size_t n_common;
 
 	if (single != NULL) {
-		st->steps = zalloc(r, 1, sizeof(*st->steps));
+		st->steps = pipeline_zalloc(r, 1, sizeof(*st->steps));
 		st->n_steps = st->steps != NULL ? 1 : 0;
 		if (st->n_steps == 1) {
 			read_call_step(r, node, single, NULL, 0, &st->steps[0]);
@@ -250,8 +241,8 @@ static void read_steps(struct reading *r, const struct yaml_node *node, struct s
 		return; /* gates only */
 	}
 	st->kind = STAGE_CALL;
-	n_common = read_params(r, node, "with", &common);
-	st->steps = zalloc(r, chain->n, sizeof(*st->steps));
+	n_common = pipeline_read_params(r, node, "with", &common);
+	st->steps = pipeline_zalloc(r, chain->n, sizeof(*st->steps));
 	for (const struct yaml_node *c = chain->first; st->steps != NULL && c != NULL; c = c->next) {
 		struct step *s = &st->steps[st->n_steps++];
 		const struct yaml_node *call = yaml_get(c, "call");
@@ -270,7 +261,7 @@ static void read_steps(struct reading *r, const struct yaml_node *node, struct s
 	}
 }
 
-static void read_gate_check(struct reading *r, const struct yaml_node *node, struct gate *g)
+static void read_gate_check(struct pipeline_reading *r, const struct yaml_node *node, struct gate *g)
 {
 	struct yaml *y = r->pl->yaml;
 	int word = 0;
@@ -297,7 +288,7 @@ static void read_gate_check(struct reading *r, const struct yaml_node *node, str
 	}
 }
 
-static void read_gate(struct reading *r, const struct yaml_node *node, int stage)
+static void read_gate(struct pipeline_reading *r, const struct yaml_node *node, int stage)
 {
 	static const char *const keys[] = {"check", "field", "in", "not_in", "present", "when", "else", "reason", "min", "max", NULL};
 	struct yaml *y = r->pl->yaml;
@@ -346,7 +337,7 @@ static void read_gate(struct reading *r, const struct yaml_node *node, int stage
 }
 
 /* Which version wrote what the stage gives, where one of its texts has a file of its own. */
-static void name_prompt_field(struct reading *r, const struct yaml_node *node, struct stage *st)
+static void name_prompt_field(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
 	const char *name = NULL;
 
@@ -361,7 +352,7 @@ static void name_prompt_field(struct reading *r, const struct yaml_node *node, s
 	st->prompt_field = name;
 }
 
-static void read_missing(struct reading *r, const struct yaml_node *node, struct stage *st)
+static void read_missing(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
 	static const char *const keys[] = {"wait", "looks", "repair", "repairs", NULL};
 	const struct yaml_node *m = yaml_get(node, "missing");
@@ -391,7 +382,7 @@ static void read_missing(struct reading *r, const struct yaml_node *node, struct
 }
 
 /* How what a push stage pushed is taken out again. */
-static void read_recall(struct reading *r, const struct yaml_node *node, struct stage *st)
+static void read_recall(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
 	static const char *const keys[] = {"call", "with", "unsent", "created", NULL};
 	const struct yaml_node *m = yaml_get(node, "recall"), *call, *created;
@@ -426,7 +417,7 @@ static void read_recall(struct reading *r, const struct yaml_node *node, struct 
 }
 
 /* `approval: text`, or a map with it. */
-static void read_approval(struct reading *r, const struct yaml_node *node, struct stage *st)
+static void read_approval(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
 	static const char *const keys[] = {"text", NULL};
 	const struct yaml_node *a = yaml_get(node, "approval");
@@ -446,7 +437,7 @@ static void read_approval(struct reading *r, const struct yaml_node *node, struc
 }
 
 /* An approval with nothing behind it that it could hold back. */
-static void check_approvals(struct reading *r, const struct yaml_node *stages)
+static void check_approvals(struct pipeline_reading *r, const struct yaml_node *stages)
 {
 	const struct yaml_node *node = stages->first;
 
@@ -463,7 +454,7 @@ static void check_approvals(struct reading *r, const struct yaml_node *stages)
 }
 
 /* What it may cost, what happens when its service is down, where a refused lead goes. */
-static void read_policies(struct reading *r, const struct yaml_node *node, struct stage *st)
+static void read_policies(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
 	static const char *const keys[] = {"back", NULL};
 	struct yaml *y = r->pl->yaml;
@@ -495,10 +486,10 @@ static void read_policies(struct reading *r, const struct yaml_node *node, struc
 	}
 }
 
-static void read_stage(struct reading *r, const struct yaml_node *node)
+static void read_stage(struct pipeline_reading *r, const struct yaml_node *node)
 {
 	static const char *const keys[] = {"stage", "call", "push", "confirm", "chain", "with", "needs", "give", "gates", "gate_retries", "on_fail",
-	    "on_empty", "on_quota", "on_down", "down_after", "on_refused", "spend_at_most", "approval", "expect", "missing", "recall", NULL};
+	    "on_empty", "on_quota", "on_down", "down_after", "on_refused", "spend_at_most", "approval", "expect", "missing", "recall", "of", "when", "at_once", "makes", NULL};
 	static const char *const quota_words[] = {"wait", "next", NULL};
 	struct yaml *y = r->pl->yaml;
 	struct stage *st = &r->pl->stages[r->pl->n_stages];
@@ -519,8 +510,8 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 	}
 	read_steps(r, node, st);
 	st->n_needs = yaml_read_strings(y, node, "needs", &st->needs, r->problems);
-	st->n_gives = read_params(r, node, "give", &st->gives);
-	st->n_expect = read_params(r, node, "expect", &st->expect);
+	st->n_gives = pipeline_read_params(r, node, "give", &st->gives);
+	st->n_expect = pipeline_read_params(r, node, "expect", &st->expect);
 	name_prompt_field(r, node, st);
 	(void)yaml_read_int(y, node, "gate_retries", 0, 5, &tries, r->problems);
 	st->gate_tries = (uint32_t)tries;
@@ -530,6 +521,7 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 	st->on_quota_next = quota == 1;
 	read_missing(r, node, st);
 	read_recall(r, node, st);
+	stage_read_items(r, node, st);
 	gates = yaml_get(node, "gates");
 	if (gates != NULL && gates->kind != YAML_LIST) {
 		problems_add(r->problems, y, gates, "'gates' must be a list");
@@ -538,8 +530,8 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 			read_gate(r, g, (int)r->pl->n_stages);
 		}
 	}
-	if (st->n_steps == 0 && gates == NULL && st->kind != STAGE_APPROVAL) {
-		problems_add(r->problems, y, node, "stage '%s' does nothing: it needs call, push, confirm, chain, approval or gates", st->name);
+	if (st->n_steps == 0 && gates == NULL && st->kind != STAGE_APPROVAL && st->makes == NULL) {
+		problems_add(r->problems, y, node, "stage '%s' does nothing: it needs call, push, confirm, chain, approval, makes or gates", st->name);
 	}
 	r->pl->n_stages++;
 }
@@ -547,11 +539,14 @@ static void read_stage(struct reading *r, const struct yaml_node *node)
 /* --- where each gate is evaluated --- */
 
 /* The last stage that gives the field: AFTER_INTAKE when the import does. */
-int pipeline_given_by(const struct pipeline *pl, const char *field, size_t len)
+int pipeline_given_by(const struct pipeline *pl, enum item_level of, const char *field, size_t len)
 {
 	for (int s = (int)pl->n_stages - 1; s >= 0; s--) {
 		const struct stage *st = &pl->stages[s];
 
+		if (st->of != of) {
+			continue;
+		}
 		if (st->prompt_field != NULL && strlen(st->prompt_field) == len && memcmp(st->prompt_field, field, len) == 0) {
 			return s;
 		}
@@ -575,13 +570,14 @@ int pipeline_given_by(const struct pipeline *pl, const char *field, size_t len)
 
 struct placing {
 	const struct pipeline *pl;
+	enum item_level of;
 	int after;
 };
 
 static void on_reads(void *arg, const char *name, size_t len)
 {
 	struct placing *p = arg;
-	int s = pipeline_given_by(p->pl, name, len);
+	int s = pipeline_given_by(p->pl, p->of, name, len);
 
 	p->after = s > p->after ? s : p->after;
 }
@@ -598,7 +594,7 @@ static void place_gates(struct pipeline *pl)
 {
 	for (size_t i = 0; i < pl->n_gates; i++) {
 		struct gate *g = &pl->gates[i];
-		struct placing p = {.pl = pl, .after = AFTER_INTAKE};
+		struct placing p = {.pl = pl, .of = pl->stages[g->listed].of, .after = AFTER_INTAKE};
 
 		if (g->check == CHECK_WHEN && g->when != NULL) {
 			expr_reads(g->when, on_reads, &p);
@@ -632,9 +628,9 @@ static size_t count_gates(const struct yaml_node *stages)
 	return n;
 }
 
-static void read_pipeline(struct reading *r)
+static void read_pipeline(struct pipeline_reading *r)
 {
-	static const char *const keys[] = {"pipeline", "about", "stages", NULL};
+	static const char *const keys[] = {"pipeline", "about", "params", "stages", NULL};
 	struct yaml *y = r->pl->yaml;
 	const struct yaml_node *stages;
 	const char *about = NULL;
@@ -646,24 +642,26 @@ static void read_pipeline(struct reading *r)
 		problems_add(r->problems, y, NULL, "the file needs 'pipeline: NAME'");
 	}
 	(void)yaml_read_string(y, y->root, "about", &about, r->problems);
+	params_of_pipeline(r, y->root);
 	stages = yaml_get(y->root, "stages");
 	if (stages == NULL || stages->kind != YAML_LIST || stages->n == 0 || stages->n > MAX_STAGES) {
 		problems_add(r->problems, y, stages, "the file needs 'stages', a list of 1 to %d", MAX_STAGES);
 		return;
 	}
-	r->pl->stages = zalloc(r, stages->n, sizeof(*r->pl->stages));
-	r->pl->gates = zalloc(r, count_gates(stages), sizeof(*r->pl->gates));
+	r->pl->stages = pipeline_zalloc(r, stages->n, sizeof(*r->pl->stages));
+	r->pl->gates = pipeline_zalloc(r, count_gates(stages), sizeof(*r->pl->gates));
 	for (const struct yaml_node *s = stages->first; r->pl->stages != NULL && r->pl->gates != NULL && s != NULL; s = s->next) {
 		read_stage(r, s);
 	}
 	check_approvals(r, stages);
+	pipeline_check_levels(r, stages);
 	place_gates(r->pl);
 }
 
 int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, const struct prompts *prompts,
     struct problems *p, struct pipeline **ret)
 {
-	struct reading r = {.problems = p, .find = find, .arg = arg, .prompts = prompts};
+	struct pipeline_reading r = {.problems = p, .find = find, .arg = arg, .prompts = prompts};
 	struct lead_error err;
 	size_t before = p->count;
 	int rc;
@@ -762,6 +760,11 @@ void pipeline_unref(struct pipeline *p)
 		template_free(p->stages[i].created);
 		params_free(p->stages[i].gives, p->stages[i].n_gives);
 		params_free(p->stages[i].expect, p->stages[i].n_expect);
+		expr_free(p->stages[i].when);
+		if (p->stages[i].makes != NULL) {
+			template_free(p->stages[i].makes->from);
+			params_free(p->stages[i].makes->fields, p->stages[i].makes->n_fields);
+		}
 	}
 	for (size_t i = 0; i < p->n_gates; i++) {
 		expr_free(p->gates[i].when);

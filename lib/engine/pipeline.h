@@ -9,9 +9,11 @@
 #pragma once
 
 #include "lib/engine/prompt.h"
+#include "lib/engine/rounds.h"
 #include "lib/lead/gates.h"
 #include "lib/service/answer.h"
 #include "lib/service/request.h"
+#include "lib/store/items.h"
 
 struct config;
 
@@ -57,12 +59,38 @@ struct step {
 	const char *prompt;              /* versions of the prompt files in it, joined by +; NULL: none */
 };
 
+/* Items that a stage brings: a list in what it was told, or in the record, one item for each element. */
+#define MAKES_MOST 500 /* of one answer; the rest of a longer one is left */
+#define MAKES_FIELDS 40
+struct makes {
+	enum item_level level;
+	struct template *from;           /* a JSON list, over the answer's fields and the record */
+	struct param *fields;            /* over the element, then `.parent`, `.run`, `.campaign` */
+	size_t n_fields;
+	uint32_t most;                   /* of one list; 1 to MAKES_MOST */
+	struct rounds_spec rounds;
+	const char **widen;              /* params given up one after the other, n_widen of them */
+	size_t n_widen;
+};
+
+/* A run's own settings: `params:` of the file, --param. */
+struct pipeline_param {
+	const char *name, *about, *preset; /* preset NULL: none */
+	bool required;
+};
+
 enum stage_kind { STAGE_GATES, STAGE_CALL, STAGE_PUSH, STAGE_CONFIRM, STAGE_APPROVAL };
 enum stage_policy { POLICY_FAIL, POLICY_PASS, POLICY_HOLD, POLICY_UNCHANGED, POLICY_WAIT };
 
 struct stage {
 	const char *name;
 	enum stage_kind kind;
+	enum item_level of;              /* the items it is for */
+	struct expr *when;               /* over the record: else it is passed over; NULL: for all */
+	struct makes *makes;             /* NULL: brings none */
+	uint32_t at_once;                /* of a run in flight there; 0: as the service allows */
+	uint32_t at_once_parent;         /* of one parent */
+	bool reads_run;                  /* it waits until the run's own item has set everything up */
 	struct step *steps;
 	size_t n_steps;
 	const char **needs;              /* fields that must not be blank before it may run (P6) */
@@ -97,6 +125,8 @@ struct pipeline {
 	unsigned refs;
 	struct stage *stages;
 	size_t n_stages;
+	struct pipeline_param *params;
+	size_t n_params;
 	struct gate *gates;              /* in the order of their evaluation: by `after`, then as listed */
 	size_t n_gates;
 	uint64_t text_hash;
@@ -115,9 +145,16 @@ void pipeline_unref(struct pipeline *p);
 /* Index by name, -1 when there is none. */
 int pipeline_stage(const struct pipeline *p, const char *name);
 
-/* The last stage that gives the field: AFTER_INTAKE when only the import can. */
-int pipeline_given_by(const struct pipeline *pl, const char *field, size_t len);
+/* The last stage of that level that gives the field: AFTER_INTAKE when only what the item came with can. */
+int pipeline_given_by(const struct pipeline *pl, enum item_level of, const char *field, size_t len);
+/* What a file's rows are: companies where the pipeline has stages for them, else leads. */
+enum item_level pipeline_rows_are(const struct pipeline *pl);
+bool pipeline_has(const struct pipeline *pl, enum item_level of);
+/* It can find its leads itself. */
+bool pipeline_finds(const struct pipeline *pl);
+/* The stage that brings items of that level; -1: none does. */
+int pipeline_maker(const struct pipeline *pl, enum item_level level);
 
-/* NULL: passes. Else the reason. Fields come from the record; `after` picks which gates run; *ret_gate the one that refused. */
-const char *pipeline_gates(const struct pipeline *p, int after, const struct expr_source *record, const struct gate_lists *lists,
+/* NULL: passes. Else the reason. Fields come from the record; `after` picks which gates of that level run; *ret_gate the one that refused. */
+const char *pipeline_gates(const struct pipeline *p, enum item_level of, int after, const struct expr_source *record, const struct gate_lists *lists,
     struct arena *a, const struct gate **ret_gate);

@@ -39,7 +39,7 @@ static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field
 
 	(void)line;
 	if (row == p->q->row) {
-		record_write(&p->run.columns, cells, n, &p->row);
+		record_write(&p->run.columns[LEVEL_LEAD], cells, n, &p->row);
 		return 1;
 	}
 	if (row > 1) {
@@ -49,8 +49,8 @@ static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field
 	for (char *text = strtok_r(map, "\n", &save); text != NULL && count < 63; text = strtok_r(NULL, "\n", &save)) {
 		overrides[count++] = text;
 	}
-	rc = columns_map(cells, n, overrides, &p->run.columns, p->err);
-	p->run.has_columns = rc == 0;
+	rc = columns_map(cells, n, overrides, &p->run.columns[LEVEL_LEAD], p->err);
+	p->run.has_columns[LEVEL_LEAD] = rc == 0;
 	return rc;
 }
 
@@ -119,7 +119,7 @@ static int open_row(struct preview *p)
 	rc = rc == 0 ? each_piece(p, on_piece, &r) : rc;
 	csv_reader_free(r.reader);
 	if (rc == 0) {
-		return lead_fail(p->err, LEAD_EINPUT, p->run.has_columns ? "the file has no row %llu" : "the file is empty", (unsigned long long)p->q->row);
+		return lead_fail(p->err, LEAD_EINPUT, p->run.has_columns[LEVEL_LEAD] ? "the file has no row %llu" : "the file is empty", (unsigned long long)p->q->row);
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -140,7 +140,7 @@ static int open_lead(struct preview *p)
 		return lead_fail(p->err, LEAD_EINPUT, "there is no run %u", p->q->run);
 	}
 	p->run.id = p->q->run;
-	p->run.has_columns = columns_read(row.columns.data, row.columns.len, &p->run.columns) == 0;
+	p->run.has_columns[LEVEL_LEAD] = columns_read(row.columns.data, row.columns.len, &p->run.columns[LEVEL_LEAD]) == 0;
 	if (strcmp(row.campaign, p->q->campaign) != 0) {
 		rc = lead_fail(p->err, LEAD_EINPUT, "run %u is of campaign %s", p->q->run, row.campaign);
 	} else if (!item_read(p->txn, p->q->run, number, &p->item)) {
@@ -295,7 +295,7 @@ static void on_reads(void *arg, const char *name, size_t len)
 {
 	struct unknown_arg *a = arg;
 	struct value v = a->p->view.source.field(a->p->view.source.ctx, name, len);
-	int by = pipeline_given_by(a->p->run.pipeline, name, len);
+	int by = pipeline_given_by(a->p->run.pipeline, LEVEL_LEAD, name, len);
 	struct json_object *o;
 
 	if (!value_is_blank(&v) || by < 0 || &a->p->run.pipeline->stages[by] >= a->p->stage) {
@@ -391,7 +391,7 @@ static void put_gates(struct preview *p)
 		}
 	}
 	json_object_object_add(p->out, "gates", list);
-	reason = pipeline_gates(pl, AFTER_INTAKE, &p->view.source, &p->q->config->lists, &p->arena, &g);
+	reason = pipeline_gates(pl, LEVEL_LEAD, AFTER_INTAKE, &p->view.source, &p->q->config->lists, &p->arena, &g);
 	if (reason != NULL) {
 		refused = json_object_new_object();
 		put_word(refused, "reason", reason);
@@ -427,8 +427,9 @@ static int put_all(struct preview *p)
 	int rc;
 
 	view_open(NULL, p->txn, &p->run, p->item.number, &p->view);
+	p->view.arena = &p->arena;
 	if (p->item.run == 0) {
-		p->view.has_row = record_open(&p->view.row, &p->run.columns, p->row.data, p->row.len);
+		p->view.has_row = record_open(&p->view.row, &p->run.columns[LEVEL_LEAD], p->row.data, p->row.len);
 	}
 	p->out = json_object_new_object();
 	put_head(p);
@@ -467,7 +468,7 @@ int preview_make(const struct preview_request *q, struct json_object **ret, stru
 	}
 	json_object_put(p->out);
 	txn_abort(p->txn);
-	columns_fini(&p->run.columns);
+	columns_fini(&p->run.columns[LEVEL_LEAD]);
 	buf_free(&p->row);
 	arena_free(&p->arena);
 	free(p);

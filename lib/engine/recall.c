@@ -223,7 +223,7 @@ static void stays(struct engine *e, struct run *r, struct item *i, const char *r
 
 /* --- answers --- */
 
-static bool is_unsent(struct engine *e, const struct run *r, const struct item *i, const struct stage *st, const struct answer *a)
+static bool is_unsent(struct engine *e, struct run *r, const struct item *i, const struct stage *st, const struct answer *a)
 {
 	struct lead_error err;
 	struct value v;

@@ -7,6 +7,8 @@
  */
 #include "lib/engine/approve.h"
 
+#include "lib/base/json_list.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -127,13 +129,13 @@ static void bind_stages(struct run *r)
 	}
 }
 
-/* Where leads begin: the first stage that costs money. */
+/* Where leads begin: the first of their stages that costs money. */
 static int entry_of(const struct pipeline *p)
 {
 	int first = -1;
 
 	for (size_t s = 0; p != NULL && s < p->n_stages; s++) {
-		for (size_t k = 0; k < p->stages[s].n_steps; k++) {
+		for (size_t k = 0; p->stages[s].of == LEVEL_LEAD && k < p->stages[s].n_steps; k++) {
 			const struct service_call *c = p->stages[s].steps[k].call;
 
 			first = first < 0 && c != NULL ? (int)s : first;
@@ -155,7 +157,7 @@ static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct s
 		if (slot.call == NULL) {
 			continue;
 		}
-		slot.starts = p < r->entry || (p == r->entry && k == 0);
+		slot.starts = st->of == LEVEL_LEAD && (p < r->entry || (p == r->entry && k == 0));
 		slot.approvals = approve_needs(r, s, false);
 		add_slot(e, r, slot, st->steps[k].service);
 		if (slot.call->doubt == DOUBT_LOOKUP && run_slot(r, rank_of(s, 0, PHASE_LOOKUP)) == NULL) {
@@ -164,7 +166,7 @@ static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct s
 				.stage = s,
 				.phase = PHASE_LOOKUP,
 				.call = slot.call->doubt_lookup,
-				.starts = p < r->entry,
+				.starts = st->of == LEVEL_LEAD && p < r->entry,
 				.approvals = slot.approvals},
 			    st->steps[k].service);
 		}
@@ -276,6 +278,43 @@ void run_move(struct engine *e, struct run *r)
 	e->more = true;
 }
 
+uint64_t *run_outcomes(struct run *r, enum item_level level)
+{
+	return level == LEVEL_LEAD ? r->row.outcomes : level == LEVEL_COMPANY ? r->row.companies : r->root_outcomes;
+}
+
+bool run_has_open(const struct run *r)
+{
+	uint64_t waits = 0;
+
+	for (size_t s = 0; s < r->row.n_stages; s++) {
+		const struct stage_count *c = &r->row.stages[s].count;
+
+		waits += c->waiting + c->retrying + c->held; /* the run's own item is in no other count */
+	}
+	return waits > 0 || r->row.outcomes[ITEM_OPEN] + r->row.companies[ITEM_OPEN] > 0;
+}
+
+static bool read_columns(const struct buf *kept, struct columns *ret)
+{
+	return kept->len > 0 && columns_read(kept->data, kept->len, ret) == 0;
+}
+
+/* Its params, taken apart once. */
+static void read_params(struct run *r)
+{
+	struct json_list members;
+	struct value name, value;
+
+	if (r->row.params.len == 0 || !json_members_open(&members, r->row.params.data, r->row.params.len)) {
+		return;
+	}
+	r->params = arena_zalloc(&r->arena, RUN_PARAMS * sizeof(*r->params));
+	while (r->params != NULL && r->n_params < RUN_PARAMS && json_members_next(&members, &r->arena, &name, &value)) {
+		r->params[r->n_params++] = (struct run_param){name, value};
+	}
+}
+
 struct run *run_add(struct engine *e, struct run_row *row)
 {
 	struct run *r = calloc(1, sizeof(*r));
@@ -285,7 +324,10 @@ struct run *run_add(struct engine *e, struct run_row *row)
 	}
 	r->row = *row;
 	r->id = row->id;
-	r->has_columns = row->columns.len > 0 && columns_read(row->columns.data, row->columns.len, &r->columns) == 0;
+	r->has_columns[LEVEL_LEAD] = read_columns(&row->columns, &r->columns[LEVEL_LEAD]);
+	r->has_columns[LEVEL_COMPANY] = read_columns(&row->company_columns, &r->columns[LEVEL_COMPANY]);
+	r->root_ready = true;
+	read_params(r);
 	HASH_ADD(hh, e->runs, id, sizeof(r->id), r);
 	run_bind(e, r);
 	return r;
@@ -298,9 +340,14 @@ void run_free(struct engine *e, struct run *r)
 	}
 	HASH_DEL(e->runs, r);
 	import_free(r->import);
-	if (r->has_columns) {
-		columns_fini(&r->columns);
+	for (enum item_level l = LEVEL_LEAD; l < LEVEL_RUN; l++) {
+		if (r->has_columns[l]) {
+			columns_fini(&r->columns[l]);
+		}
 	}
+	arena_free(&r->arena);
+	busy_free(r);
+	free(r->json);
 	run_row_fini(&r->row);
 	free(r);
 }

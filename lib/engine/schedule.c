@@ -8,7 +8,7 @@
 #include "lib/engine/approve.h"
 
 static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "approval", "paused", "concurrency", "key", "breaker", "throttle", "quota",
-    "window", "budget", "finish", "linger", "time"};
+    "window", "budget", "finish", "linger", "time", "set-up"};
 
 const char *condition_word(enum condition c)
 {
@@ -102,6 +102,24 @@ static void ask_approval(struct asking *q, struct run *r, const struct slot *s)
 		ask(q, COND_APPROVAL, TIME_NEVER, "waits for approval: %s", text);
 	} else if (missing != 0 || s->approvals != 0) {
 		ask(q, COND_APPROVAL, missing != 0 ? TIME_NEVER : q->e->now.boot_us, "approved");
+	}
+}
+
+/* What the pipeline says of the stage itself. */
+static void ask_stage(struct asking *q, const struct run *r, const struct slot *s)
+{
+	const struct stage *st = run_stage(r, s->stage);
+	int64_t now = q->e->now.boot_us;
+
+	if (st != NULL && st->reads_run) {
+		ask(q, COND_SETUP, r->root_ready ? now : TIME_NEVER, "run %u %s", r->id,
+		    r->root_ready    ? "is set up"
+		    : r->root_failed ? "could not be set up"
+				     : "is being set up");
+	}
+	if (st != NULL && st->at_once > 0) {
+		ask(q, COND_CONCURRENCY, r->in_flight[s->stage] < st->at_once ? now : TIME_NEVER, "%u of %u calls of the run in flight at stage %s",
+		    r->in_flight[s->stage], st->at_once, st->name);
 	}
 }
 
@@ -231,6 +249,7 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 	    l->def->concurrency);
 	ask(&q, COND_CONCURRENCY, total < e->config->max_in_flight ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight, all services together",
 	    total, e->config->max_in_flight);
+	ask_stage(&q, r, s);
 	ask_run(&q, r, s);
 	ask_groups(&q, l, s->call->index);
 	if (batch_size(e, s->call) > 1) {

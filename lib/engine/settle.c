@@ -378,6 +378,7 @@ static void settle_part(struct engine *e, struct call *c, const struct answer *a
 	if (r->in_flight[i.stage] > 0) {
 		r->in_flight[i.stage]--;
 	}
+	busy_leave(r, i.parent, i.stage);
 	r->in_flight_total -= r->in_flight_total > 0 ? 1 : 0;
 	run_count(r, i.stage)->waiting--; /* stage_outcome counts it where it goes */
 	if (c->row.state != CALL_REFUNDED) {

@@ -18,6 +18,7 @@ struct json_object *show_runs(struct engine *e, struct txn *t, uint32_t before, 
 
 struct lead_filter {
 	uint32_t outcomes;     /* bits; 0: all */
+	enum item_level level;
 	const char *stage;     /* NULL: all */
 	uint32_t after;        /* number */
 	unsigned limit;
@@ -74,4 +75,5 @@ const struct run_row *show_run_row(struct engine *e, uint32_t run);
  * stages gave (their names in pipeline order). The header is the same call with number 0: values are the names.
  */
 typedef void (*column_fn)(void *arg, const char *name, const struct value *v);
-void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number, uint64_t before_turn, column_fn f, void *arg);
+void show_columns(struct engine *e, struct txn *t, uint32_t run, enum item_level level, uint32_t number, uint64_t before_turn, column_fn f,
+    void *arg);

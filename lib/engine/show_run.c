@@ -285,6 +285,8 @@ static struct json_object *lead_object(struct engine *e, struct txn *t, const st
 
 	put_int(o, "run", i->run);
 	put_int(o, "lead", i->number);
+	put_word(o, "level", item_level_word(i->level));
+	put_int(o, "parent", i->parent);
 	put_int(o, "row", (int64_t)i->number + 1);
 	put_word(o, "stage", stage_name(r, i->stage));
 	put_word(o, "status", c != NULL ? "in-flight" : item_status_word(i->status));
@@ -317,7 +319,8 @@ static void put_person(struct json_object *o, struct txn *t, const struct run *r
 	struct record record;
 	struct slice row;
 
-	if (r->has_columns && item_row(t, i->run, i->number, &row) && record_open(&record, &r->columns, row.data, row.len)) {
+	if (i->level < LEVEL_RUN && r->has_columns[i->level] && item_row(t, i->run, i->number, &row) &&
+	    record_open(&record, &r->columns[i->level], row.data, row.len)) {
 		for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
 			struct value v = record_field(&record, shown[k]);
 
@@ -342,7 +345,7 @@ static bool on_lead(void *arg, struct slice key, struct slice value)
 		return true;
 	}
 	a->last = i.number;
-	if ((a->f->outcomes == 0 || (a->f->outcomes >> i.outcome & 1) != 0) &&
+	if (i.level == a->f->level && (a->f->outcomes == 0 || (a->f->outcomes >> i.outcome & 1) != 0) &&
 	    (a->f->stage == NULL || strcmp(a->f->stage, stage_name(a->r, i.stage)) == 0)) {
 		struct json_object *o = lead_object(a->e, a->txn, a->r, &i);
 
@@ -452,17 +455,19 @@ static bool on_origin(void *arg, const struct fact *f)
 	return true;
 }
 
-static struct json_object *show_origins(struct engine *e, struct txn *t, const struct run *r, uint32_t number, struct json_object *fields)
+static struct json_object *show_origins(struct engine *e, struct txn *t, const struct run *r, enum item_level level, uint32_t number,
+    struct json_object *fields)
 {
+	const struct columns *c = level < LEVEL_RUN && r->has_columns[level] ? &r->columns[level] : NULL;
 	struct origin_arg a = {.e = e, .r = r, .fields = fields, .origins = json_object_new_object()};
 
-	for (size_t i = 0; r->has_columns && i < r->columns.n; i++) {
+	for (size_t i = 0; c != NULL && i < c->n; i++) {
 		struct json_object *o = json_object_new_object();
 
 		put_word(o, "kind", "row");
 		put_word(o, "stage", stage_name(r, STAGE_INTAKE));
 		put_wall(o, "at", r->row.created_us);
-		json_object_object_add(a.origins, r->columns.list[i].header, o);
+		json_object_object_add(a.origins, c->list[i].header, o);
 	}
 	fact_walk(t, r->id, number, on_origin, &a);
 	return a.origins;
@@ -484,9 +489,9 @@ struct json_object *show_lead(struct engine *e, struct txn *t, uint32_t run, uin
 	}
 	o = lead_object(e, t, a.r, &i);
 	fields = json_object_new_object();
-	show_columns(e, t, run, number, UINT64_MAX, on_column, fields);
+	show_columns(e, t, run, i.level, number, UINT64_MAX, on_column, fields);
 	json_object_object_add(o, "fields", fields);
-	json_object_object_add(o, "provenance", show_origins(e, t, a.r, number, fields));
+	json_object_object_add(o, "provenance", show_origins(e, t, a.r, i.level, number, fields));
 	a.list = json_object_new_array();
 	fact_walk(t, run, number, on_fact, &a);
 	json_object_object_add(o, "timeline", a.list);
@@ -510,32 +515,7 @@ static bool on_column_fact(void *arg, const struct fact *f)
 	return true;
 }
 
-/* Names that a stage gives, in order; an imported column of the same name comes first and is not repeated. */
-static size_t given_names(const struct run *r, const char *names[], size_t max)
-{
-	size_t n = 0;
-
-	for (size_t s = 0; r->pipeline != NULL && s < r->pipeline->n_stages; s++) {
-		const struct stage *st = &r->pipeline->stages[s];
-
-		for (size_t i = 0; i < st->n_gives && n < max; i++) {
-			names[n++] = st->gives[i].name;
-		}
-		if (st->prompt_field != NULL && n < max) {
-			names[n++] = st->prompt_field;
-		}
-		for (size_t k = 0; st->n_gives == 0 && k < st->n_steps; k++) {
-			const char *const *list = st->steps[k].call != NULL ? answer_names(st->steps[k].call) : NULL;
-
-			for (size_t i = 0; list != NULL && list[i] != NULL && n < max; i++) {
-				names[n++] = list[i];
-			}
-		}
-	}
-	return n;
-}
-
-static bool seen_before(const char *const names[], size_t n, const char *name)
+static bool is_seen(const char *const names[], size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(names[i], name) == 0) {
@@ -545,14 +525,55 @@ static bool seen_before(const char *const names[], size_t n, const char *name)
 	return false;
 }
 
-void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number, uint64_t before_turn, column_fn f, void *arg)
+/* Names that the stages of that level give, in order, each once. */
+static size_t given_names(const struct run *r, enum item_level level, const char *names[], size_t max)
+{
+	size_t n = 0;
+
+	for (size_t s = 0; r->pipeline != NULL && s < r->pipeline->n_stages; s++) {
+		const struct stage *st = &r->pipeline->stages[s];
+
+		if (st->of != level) {
+			continue;
+		}
+		for (size_t i = 0; i < st->n_gives && n < max; i++) {
+			n += is_seen(names, n, st->gives[i].name) ? 0 : (names[n] = st->gives[i].name, 1);
+		}
+		if (st->prompt_field != NULL && n < max) {
+			n += is_seen(names, n, st->prompt_field) ? 0 : (names[n] = st->prompt_field, 1);
+		}
+		for (size_t k = 0; st->n_gives == 0 && k < st->n_steps; k++) {
+			const char *const *list = st->steps[k].call != NULL ? answer_names(st->steps[k].call) : NULL;
+
+			for (size_t i = 0; list != NULL && list[i] != NULL && n < max; i++) {
+				n += is_seen(names, n, list[i]) ? 0 : (names[n] = list[i], 1);
+			}
+		}
+	}
+	return n;
+}
+
+static struct value given_value(const struct view *view, const char *name)
+{
+	for (size_t k = 0; k < view->n; k++) {
+		if (view->fields[k].name_len == strlen(name) && memcmp(view->fields[k].name, name, view->fields[k].name_len) == 0) {
+			return view->fields[k].value;
+		}
+	}
+	return (struct value){0};
+}
+
+void show_columns(struct engine *e, struct txn *t, uint32_t run, enum item_level level, uint32_t number, uint64_t before_turn, column_fn f,
+    void *arg)
 {
 	struct run *r = run_get(e, run);
+	const struct columns *c = r != NULL && level < LEVEL_RUN && r->has_columns[level] ? &r->columns[level] : NULL;
 	const char *names[VIEW_FIELDS];
 	struct view view;
 	struct columns_arg a = {.view = &view, .before_turn = before_turn};
 	struct buf hidden = {0};
 	bool mask = r != NULL && number != 0 && masked_is(r);
+	struct slice row;
 	size_t n;
 
 	if (r == NULL) {
@@ -560,37 +581,24 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, uint32_t number
 	}
 	view_open(e, t, r, 0, &view);
 	if (number != 0) {
-		struct slice row;
-
-		view.has_row = r->has_columns && item_row(t, run, number, &row) && record_open(&view.row, &r->columns, row.data, row.len);
+		view.has_row = c != NULL && item_row(t, run, number, &row) && record_open(&view.row, c, row.data, row.len);
 		fact_walk(t, run, number, on_column_fact, &a);
 	}
-	for (size_t i = 0; r->has_columns && i < r->columns.n; i++) {
-		struct value v = number == 0 ? value_text(r->columns.list[i].header) : view.has_row ? record_cell(&view.row, i) : (struct value){0};
+	for (size_t i = 0; c != NULL && i < c->n; i++) {
+		struct value v = number == 0 ? value_text(c->list[i].header) : view.has_row ? record_cell(&view.row, i) : (struct value){0};
 
 		if (mask) {
-			int field = r->columns.list[i].field;
-			const char *name = field >= 0 ? lead_field_names[field] : r->columns.list[i].header;
+			int field = c->list[i].field;
+			const char *name = field >= 0 ? lead_field_names[field] : c->list[i].header;
 
 			v = masked_value(name, strlen(name), &v, &hidden);
 		}
-		f(arg, r->columns.list[i].header, &v);
+		f(arg, c->list[i].header, &v);
 	}
-	n = given_names(r, names, VIEW_FIELDS);
+	n = given_names(r, level, names, VIEW_FIELDS);
 	for (size_t i = 0; i < n; i++) {
-		struct value v = value_text(names[i]);
+		struct value v = number == 0 ? value_text(names[i]) : given_value(&view, names[i]);
 
-		if (seen_before(names, i, names[i])) {
-			continue;
-		}
-		if (number != 0) {
-			v = (struct value){0};
-			for (size_t k = 0; k < view.n; k++) {
-				if (view.fields[k].name_len == strlen(names[i]) && memcmp(view.fields[k].name, names[i], view.fields[k].name_len) == 0) {
-					v = view.fields[k].value;
-				}
-			}
-		}
 		v = mask ? masked_value(names[i], strlen(names[i]), &v, &hidden) : v;
 		f(arg, names[i], &v);
 	}

@@ -33,10 +33,11 @@ void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outc
 	i->done_turn = e->turn;
 	i->due_us = 0;
 	item_reason(i, "%s", reason != NULL ? reason : "");
-	r->row.outcomes[ITEM_OPEN]--;
-	r->row.outcomes[o]++;
+	run_outcomes(r, i->level)[ITEM_OPEN]--;
+	run_outcomes(r, i->level)[o]++;
 	run_touch(r);
 	item_write(e->txn, i);
+	root_see(e, r, i);
 }
 
 void item_hold(struct engine *e, struct run *r, struct item *i, const char *reason)
@@ -46,6 +47,7 @@ void item_hold(struct engine *e, struct run *r, struct item *i, const char *reas
 	run_count(r, i->stage)->held++;
 	run_touch(r);
 	item_write(e->txn, i);
+	root_see(e, r, i);
 }
 
 void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us)
@@ -114,10 +116,33 @@ static void kept_write(const void *ctx, struct buf *out)
 	buf_add_char(out, '}');
 }
 
-static void keep_answer(const struct answer *a, struct fact *f)
+struct list_name {
+	const char *name;
+	bool is;
+};
+
+static void on_list_name(void *arg, const char *name, size_t len)
+{
+	struct list_name *n = arg;
+
+	n->is = n->is || (strlen(n->name) == len && memcmp(n->name, name, len) == 0);
+}
+
+/* A list that becomes items is not kept beside them. */
+static bool becomes_items(const struct stage *st, const char *name)
+{
+	struct list_name n = {.name = name};
+
+	if (st->makes != NULL) {
+		template_reads(st->makes->from, on_list_name, &n);
+	}
+	return n.is;
+}
+
+static void keep_answer(const struct stage *st, const struct answer *a, struct fact *f)
 {
 	for (size_t i = 0; i < a->n_fields && f->n_fields < FACT_FIELDS; i++) {
-		if (a->fields[i].value.kind != VALUE_NONE) {
+		if (a->fields[i].value.kind != VALUE_NONE && !becomes_items(st, a->fields[i].name)) {
 			f->fields[f->n_fields++] = (struct fact_field){
 			    .name = a->fields[i].name, .name_len = (uint32_t)strlen(a->fields[i].name), .value = a->fields[i].value};
 		}
@@ -131,7 +156,7 @@ static void keep_fields(struct engine *e, const struct stage *st, struct kept *k
 	struct lead_error err;
 
 	if (st->n_gives == 0 && k->answer != NULL) {
-		keep_answer(k->answer, f);
+		keep_answer(st, k->answer, f);
 		return;
 	}
 	for (size_t i = 0; i < st->n_gives && f->n_fields < FACT_FIELDS; i++) {
@@ -241,7 +266,7 @@ static void fallback_text(struct engine *e, struct run *r, struct item *i, const
 	for (size_t k = 0; k < f.n_fields; k++) {
 		view_add(&view, &f.fields[k]);
 	}
-	reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
+	reason = pipeline_gates(r->pipeline, i->level, p, &view.source, &e->config->lists, &e->arena, &g);
 	fact_add(e->txn, i, &f);
 	credit_count(r, &f, reason == NULL);
 	if (reason != NULL) {
@@ -325,13 +350,68 @@ static void stage_passed(struct engine *e, struct run *r, struct item *i, int p)
 	stage_enter(e, r, i, p + 1);
 }
 
+void stage_through(struct engine *e, struct run *r, struct item *i)
+{
+	stage_passed(e, r, i, r->stage_of[i->stage]);
+}
+
+/* Not for this item; or gates only, which ran where their inputs came to be. */
+static bool passes_over(struct engine *e, struct run *r, const struct item *i, const struct stage *st)
+{
+	struct lead_error err;
+	struct value v;
+	struct view view;
+
+	if (st->of != i->level || (st->n_steps == 0 && st->makes == NULL)) {
+		return true;
+	}
+	if (i->level == LEVEL_RUN && st->makes != NULL && !r->row.finds) {
+		return true; /* a file brings what it would find */
+	}
+	if (st->when == NULL || e->blind) {
+		return false;
+	}
+	view_open(e, e->txn, r, i->number, &view);
+	return expr_eval(st->when, &view.source, &e->arena, &v, &err) != 0 || !value_is_true(&v);
+}
+
+/* A company's list becomes leads, without a call. */
+static void fan_out(struct engine *e, struct run *r, struct item *i, const struct stage *st)
+{
+	struct making *m;
+	struct view view;
+
+	view_open(e, e->txn, r, i->number, &view);
+	m = makes_read(e, i, st, &view.source);
+	if (makes_items(e, r, i, st, m) > 0) {
+		run_count(r, i->stage)->ok++;
+		stage_through(e, r, i);
+	} else {
+		run_count(r, i->stage)->empty++;
+		stage_failed(e, r, i, st->on_empty, ITEM_REJECTED, "nobody-found");
+	}
+}
+
+/* The run's own item comes to a source, a company to where its leads come out. */
+static void enter_makes(struct engine *e, struct run *r, struct item *i, const struct stage *st)
+{
+	if (i->level == LEVEL_RUN) {
+		root_moved(e, r, i);
+		if (!source_step(e, r, i, st)) {
+			stage_through(e, r, i);
+		}
+	} else {
+		fan_out(e, r, i, st);
+	}
+}
+
 void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_stage)
 {
 	const struct pipeline *p = r->pipeline;
 	size_t s = (size_t)pipeline_stage;
 
-	while (s < p->n_stages && p->stages[s].n_steps == 0) {
-		s++; /* gates only: they ran where their inputs came to be */
+	while (s < p->n_stages && passes_over(e, r, i, &p->stages[s])) {
+		s++;
 	}
 	if (s >= p->n_stages || r->run_stage_of[s] < 0) {
 		finish_pipeline(e, r, i);
@@ -346,6 +426,8 @@ void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_s
 		if (!next_step(e, r, i)) {
 			stage_failed(e, r, i, p->stages[s].on_fail, ITEM_REJECTED, TOO_DEAR);
 		}
+	} else if (p->stages[s].makes != NULL && (i->level == LEVEL_RUN || p->stages[s].n_steps == 0)) {
+		enter_makes(e, r, i, &p->stages[s]);
 	} else if (p->stages[s].steps[0].fallback != NULL) {
 		fallback_text(e, r, i, &p->stages[s]);
 	} else {
@@ -487,14 +569,17 @@ static void confirm_missing(struct engine *e, struct run *r, struct item *i, con
 	item_finish(e, r, i, ITEM_DELIVERED, reason);
 }
 
-static void on_empty(struct engine *e, struct run *r, struct item *i, const struct stage *st, const char *reason)
+static void on_empty(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
+    const char *reason)
 {
 	if (st->kind == STAGE_CONFIRM) {
 		confirm_missing(e, r, i, st, reason);
 		return;
 	}
 	run_count(r, i->stage)->empty++;
-	if (!next_step(e, r, i)) {
+	if (i->level == LEVEL_RUN && st->makes != NULL) {
+		source_answered(e, r, i, st, c, a, 0); /* a round without anything */
+	} else if (!next_step(e, r, i)) {
 		stage_failed(e, r, i, st->on_empty, ITEM_REJECTED, reason);
 	}
 }
@@ -510,6 +595,28 @@ static enum tally_end end_of(const struct run *r, const struct item *i, bool see
 	return g->policy == GATE_HOLD ? END_OTHER_HOLD : END_OTHER_REJECT;
 }
 
+/* What it was told is kept and let through: items come of it, or the next page, or the next stage. */
+static void stage_succeeded(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
+    struct making *making)
+{
+	uint64_t made = st->makes != NULL ? makes_items(e, r, i, st, making) : 0;
+
+	run_count(r, i->stage)->ok++;
+	if (i->level == LEVEL_RUN) {
+		root_moved(e, r, i);
+	}
+	if (i->level == LEVEL_RUN && st->makes != NULL) {
+		source_answered(e, r, i, st, c, a, made);
+	} else if (page_next(e, i, c, a)) {
+		step_reset(i);
+		run_queue(e, r, i);
+	} else if (st->makes != NULL && made == 0) {
+		stage_failed(e, r, i, st->on_empty, ITEM_REJECTED, "nobody-found");
+	} else {
+		stage_through(e, r, i);
+	}
+}
+
 static void on_success(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
 {
 	struct fact f = call_fact(e, i, c, a);
@@ -517,11 +624,12 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	struct kept kept = {.answer = a};
 	const struct gate *g = NULL;
 	const char *reason = NULL;
-	bool seen = true;
+	bool seen = true, reads = st->n_gives > 0 || st->n_expect > 0 || st->makes != NULL || st->created != NULL || st->kind == STAGE_CONFIRM || has_gates(r->pipeline, p);
+	struct making *making = NULL;
 	struct view view = {0};
 
 	/* everything is read before anything is written: the store's pages move under a write */
-	if (!e->blind && (st->n_gives > 0 || st->n_expect > 0 || st->created != NULL || st->kind == STAGE_CONFIRM || has_gates(r->pipeline, p))) {
+	if (!e->blind && reads) {
 		view_open(e, e->txn, r, i->number, &view);
 		kept.view = &view;
 		seen = st->kind != STAGE_CONFIRM || expected(e, st, a, &view);
@@ -539,7 +647,10 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 		seen = end != END_UNSEEN;
 		reason = foretell_gates(r, p, end, &g);
 	} else if (seen) {
-		reason = pipeline_gates(r->pipeline, p, &view.source, &e->config->lists, &e->arena, &g);
+		reason = pipeline_gates(r->pipeline, i->level, p, &view.source, &e->config->lists, &e->arena, &g);
+	}
+	if (st->makes != NULL && kept.view != NULL && seen && reason == NULL) {
+		making = makes_read(e, i, st, &(struct expr_source){.field = kept_field, .write = kept_write, .ctx = &kept});
 	}
 	if (st->kind == STAGE_PUSH || (st->kind == STAGE_CONFIRM && seen)) {
 		recall_own(e, r, i, st, c, a, kept.view != NULL ? &(struct expr_source){.field = kept_field, .write = kept_write, .ctx = &kept} : NULL);
@@ -550,12 +661,11 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	if (!seen && run_is_over(r)) {
 		item_cancel(e, r, i, "cancelled");
 	} else if (!seen) {
-		on_empty(e, r, i, st, "not-as-pushed");
+		on_empty(e, r, i, st, c, a, "not-as-pushed");
 	} else if (reason != NULL) {
 		gate_refused(e, r, i, g, reason);
 	} else {
-		run_count(r, i->stage)->ok++;
-		stage_passed(e, r, i, p);
+		stage_succeeded(e, r, i, st, c, a, making);
 	}
 }
 
@@ -636,7 +746,7 @@ static void by_class(struct engine *e, struct run *r, struct item *i, const stru
 {
 	switch (a->outcome) {
 	case OUTCOME_EMPTY:
-		on_empty(e, r, i, st, a->reason != NULL ? a->reason : "empty");
+		on_empty(e, r, i, st, c, a, a->reason != NULL ? a->reason : "empty");
 		break;
 	case OUTCOME_PENDING:
 	case OUTCOME_THROTTLE:

@@ -132,6 +132,20 @@ struct import {
 	char error[200];
 };
 
+/* Calls under way for one parent at one stage that bounds them. */
+struct busy {
+	struct busy_key {
+		uint32_t parent, stage;
+	} key;
+	uint32_t n;
+	UT_hash_handle hh;
+};
+
+#define RUN_PARAMS 64
+struct run_param {
+	struct value name, value;
+};
+
 struct run {
 	uint32_t id;
 	struct run_row row;
@@ -146,8 +160,17 @@ struct run {
 	uint32_t in_flight[RUN_STAGES];
 	uint32_t in_flight_total;
 	uint32_t retrying_begun[RUN_STAGES]; /* of those that wait to be tried again, by money spent */
-	struct columns columns;
-	bool has_columns;
+	struct columns columns[LEVEL_RUN];   /* of leads, of companies */
+	bool has_columns[LEVEL_RUN];
+	struct busy *busy;
+	uint64_t root_outcomes[ITEM_OUTCOMES]; /* nobody counts them */
+	struct run_param *params;            /* of the run, n_params of them; in `arena` */
+	size_t n_params;
+	struct arena arena;
+	char *json;                          /* `.run`, when somebody has asked for it; malloc'ed */
+	bool root_waits;                     /* its own item waits for what it brought */
+	bool root_look;                      /* something of it has ended since */
+	bool root_ready, root_failed;        /* everything is set up; never will be */
 	struct import *import;
 	uint32_t sweep;                      /* parking or cancelling: last number looked at */
 	uint32_t moved;                      /* moving: last number looked at */
@@ -348,7 +371,14 @@ const struct stage *run_stage(const struct run *r, uint8_t stage); /* NULL: gone
 /* record view (view.c): an item's fields: facts laid over the row */
 #define VIEW_FIELDS 128
 struct view {
-	const struct run *run;
+	struct engine *engine;
+	struct txn *txn;
+	struct run *run;
+	struct arena *arena;                 /* what is made up lives there: the engine's, or the asker's */
+	uint32_t number;
+	enum item_level level;
+	struct item item;                    /* where it was asked for; number 0: it was not */
+	struct value parent;                 /* as JSON; NONE while nobody asked */
 	struct record row;
 	bool has_row;
 	struct fact_field fields[VIEW_FIELDS];
@@ -356,8 +386,52 @@ struct view {
 	const char *campaign_json;
 	struct expr_source source;
 };
-void view_open(struct engine *e, struct txn *t, const struct run *r, uint32_t number, struct view *v);
+/* number 0: nothing yet. */
+void view_open(struct engine *e, struct txn *t, struct run *r, uint32_t number, struct view *v);
+/* The record as one JSON object in the arena; NONE when out of memory. */
+struct value view_json(const struct view *v, struct arena *a);
 void view_add(struct view *v, const struct fact_field *f);
+
+/* birth.c: an item comes into the run. */
+/*
+ * row: as items.h keeps it, of the run's columns of that level. Free gates, list, identity and the first stage decide where it
+ * goes. Returns its outcome: ITEM_OPEN when it goes on.
+ */
+enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, uint32_t parent, uint32_t number, const void *row, size_t len);
+/* The same of fields by name; those that are no columns of the run are left. It gets the next number: ret. */
+enum item_outcome birth_of(struct engine *e, struct run *r, enum item_level level, uint32_t parent, const struct fact_field *fields, size_t n,
+    uint32_t *ret);
+/* Columns of that level, unless the run has some: `names` of them. 0 or LEAD_ENOMEM. */
+int run_set_columns(struct run *r, enum item_level level, const char *const names[], size_t n) MUST_CHECK;
+
+/* makes.c */
+struct making;
+/* What the stage brings, from what it was told and the record, before anything is written; NULL: nothing. */
+struct making *makes_read(struct engine *e, const struct item *parent, const struct stage *st, const struct expr_source *kept);
+/* The items come into the run. Returns how many are new. */
+uint64_t makes_items(struct engine *e, struct run *r, const struct item *parent, const struct stage *st, struct making *m);
+
+/* source.c: the run's own item */
+/* A new run: its columns, and its own item where the pipeline has stages for it. */
+int root_start(struct engine *e, struct run *r) MUST_CHECK;
+/* At a stage that brings items: what next? False: it is through with the stage. */
+bool source_step(struct engine *e, struct run *r, struct item *i, const struct stage *st);
+/* Its answer came, and brought so many new items. */
+void source_answered(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a, uint64_t made);
+/* Roots that waited for what they brought. */
+void sources_step(struct engine *e);
+/* An item has come to an end, or is held. */
+void root_see(struct engine *e, struct run *r, const struct item *i);
+/* After every change of the root; and at start. */
+void root_moved(struct engine *e, struct run *r, const struct item *root);
+void root_load(struct engine *e, struct run *r);
+/* There are more pages: the next one's place is kept as a fact. */
+bool page_next(struct engine *e, struct item *i, const struct call *c, const struct answer *a);
+
+/* run.c: counters of the items of that level. */
+uint64_t *run_outcomes(struct run *r, enum item_level level);
+/* Some item has no outcome yet. */
+bool run_has_open(const struct run *r);
 
 /* intake.c */
 void intake_apply(struct engine *e, struct import_part *p);
@@ -374,7 +448,7 @@ bool down_too_long(struct engine *e, const struct run *r, const struct slot *s, 
 /* schedule.c */
 enum condition {
 	COND_NONE, COND_STORE, COND_DRAIN, COND_RUN, COND_PIPELINE, COND_APPROVAL, COND_PAUSED, COND_CONCURRENCY, COND_KEY, COND_BREAKER, COND_THROTTLE, COND_QUOTA,
-	COND_WINDOW, COND_BUDGET, COND_FINISH, COND_LINGER, COND_TIME
+	COND_WINDOW, COND_BUDGET, COND_FINISH, COND_LINGER, COND_TIME, COND_SETUP
 };
 struct verdict {
 	enum condition binding;
@@ -446,6 +520,15 @@ bool forecast_run(struct engine *e, struct run *r, struct forecast *ret);
 
 /* What so many leads, by the pipeline stage they stand before, will cost to their end, as things went so far. */
 int64_t forecast_cost(const struct run *r, const double leads[RUN_STAGES]);
+/* busy.c */
+/* May another call be made for that parent at that stage? */
+bool busy_has_room(struct run *r, const struct stage *st, uint8_t stage, uint32_t parent);
+/* One of that parent is in flight there; it is not any more. 0, the run itself: not counted. */
+void busy_enter(struct run *r, uint32_t parent, uint8_t stage);
+void busy_leave(struct run *r, uint32_t parent, uint8_t stage);
+void busy_free(struct run *r);
+/* The first in the slot's queue whose parent has room; 0: none of the first ones has. */
+uint32_t busy_pick(struct engine *e, struct run *r, const struct slot *s);
 
 /* grant.c */
 /* How many items a call was granted for; 0: the item went elsewhere without one. */
@@ -497,6 +580,8 @@ void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_s
 void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
 /* engine_unanswered: it is held. */
 void stage_unanswered(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
+/* It is done at its stage: to the next. */
+void stage_through(struct engine *e, struct run *r, struct item *i);
 /* The four ways on: each counts the item where it goes and writes it. */
 void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us);
 void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outcome o, const char *reason);

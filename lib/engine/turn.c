@@ -293,6 +293,7 @@ static struct outcome *decide(struct engine *e)
 		apply_parts(e);
 		tasks_step(e);
 		runs_sweep(e);
+		sources_step(e);
 		schedule(e);
 		answers_expire(e);
 		runs_wind_down(e);

@@ -92,7 +92,7 @@ static void on_reads(void *arg, const char *name, size_t len)
 	if (!b->found && value_is_blank(&v) && len < sizeof(b->field)) {
 		memcpy(b->field, name, len);
 		b->field[len] = 0;
-		b->given = pipeline_given_by(b->p, name, len);
+		b->given = pipeline_given_by(b->p, LEVEL_LEAD, name, len);
 		b->found = true;
 	}
 }
@@ -149,7 +149,7 @@ struct inputs {
 static void on_input(void *arg, const char *name, size_t len)
 {
 	struct inputs *n = arg;
-	int given = pipeline_given_by(n->p, name, len);
+	int given = pipeline_given_by(n->p, LEVEL_LEAD, name, len);
 
 	n->after = given > n->after ? given : n->after;
 }
@@ -178,7 +178,7 @@ static bool own_gate(const struct death *d, const struct item *i)
 	for (size_t k = 0; k < p->n_gates; k++) {
 		const struct gate *g = &p->gates[k];
 
-		if (g->after == d->at && g->field != NULL && g->policy == GATE_REJECT && pipeline_given_by(p, g->field, strlen(g->field)) == d->at &&
+		if (g->after == d->at && g->field != NULL && g->policy == GATE_REJECT && pipeline_given_by(p, LEVEL_LEAD, g->field, strlen(g->field)) == d->at &&
 		    (g->reason == NULL || strcmp(g->reason, i->reason) == 0)) {
 			return true;
 		}
@@ -216,12 +216,14 @@ static const struct {
 
 static bool refuses(struct engine *e, struct gate g, const struct view *row)
 {
-	struct pipeline one = {.gates = &g, .n_gates = 1};
+	struct stage leads = {.of = LEVEL_LEAD};
+	struct pipeline one = {.gates = &g, .n_gates = 1, .stages = &leads, .n_stages = 1};
 	const struct gate *which = NULL;
 
 	g.policy = GATE_REJECT;
 	g.after = AFTER_INTAKE;
-	return pipeline_gates(&one, AFTER_INTAKE, &row->source, &e->config->lists, &e->arena, &which) != NULL;
+	g.listed = 0;
+	return pipeline_gates(&one, LEVEL_LEAD, AFTER_INTAKE, &row->source, &e->config->lists, &e->arena, &which) != NULL;
 }
 
 static bool is_listed(const struct pipeline *p, enum gate_check check)

@@ -375,3 +375,27 @@ int columns_read(const void *bytes, size_t len, struct columns *ret)
 	*ret = c;
 	return 0;
 }
+
+int columns_of(const char *const names[], size_t n, struct columns *ret)
+{
+	struct columns c = {.list = calloc(n + 1, sizeof(*c.list))};
+
+	for (; c.list != NULL && c.n < n; c.n++) {
+		struct column *column = &c.list[c.n];
+
+		column->field = -1;
+		for (int f = 0; f < FIELD_N; f++) {
+			column->field = strcmp(lead_field_names[f], names[c.n]) == 0 ? f : column->field;
+		}
+		column->header = strdup(names[c.n]);
+		if (column->header == NULL) {
+			columns_fini(&c);
+			return LEAD_ENOMEM;
+		}
+	}
+	if (c.list == NULL) {
+		return LEAD_ENOMEM;
+	}
+	*ret = c;
+	return 0;
+}

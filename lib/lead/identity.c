@@ -13,6 +13,8 @@ const char *identity_word(enum identity_kind k)
 	    [IDENTITY_EMAIL] = "email",
 	    [IDENTITY_LINKEDIN] = "linkedin",
 	    [IDENTITY_NAME] = "name",
+	    [IDENTITY_DOMAIN] = "domain",
+	    [IDENTITY_COMPANY] = "company",
 	};
 
 	return words[k];
@@ -146,4 +148,45 @@ size_t identity_of(const struct record *r, const struct value *normal_email, con
 	}
 	buf_free(&text);
 	return n;
+}
+
+/* The host of what may be an URL, without `www.`; the text itself where it is none. */
+static void host_of(const char **text, size_t *len)
+{
+	const char *scheme = memmem(*text, *len, "://", 3), *end = *text + *len;
+	const char *host = scheme != NULL ? scheme + 3 : *text, *at = host;
+
+	while (at < end && strchr("/?#:", *at) == NULL) {
+		at++;
+	}
+	if (at - host > 4 && memcmp(host, "www.", 4) == 0) {
+		host += 4;
+	}
+	*text = host;
+	*len = (size_t)(at - host);
+}
+
+bool identity_of_company(const struct value *domain, const struct value *name, const uint8_t key[16], struct identity *ret)
+{
+	bool has_domain = !value_is_blank(domain) && domain->kind == VALUE_STRING;
+	struct buf folded = {0}, text = {0};
+	const char *host;
+	size_t len;
+
+	if (!has_domain && value_is_blank(name)) {
+		return false;
+	}
+	ret->kind = has_domain ? IDENTITY_DOMAIN : IDENTITY_COMPANY;
+	add_folded(&folded, has_domain ? domain : name);
+	host = folded.data;
+	len = folded.len;
+	if (has_domain && host != NULL) {
+		host_of(&host, &len);
+	}
+	buf_add_char(&text, (char)ret->kind);
+	buf_add(&text, host, len);
+	ret->hash = text.failed || folded.failed ? 0 : hash_keyed(key, text.data, text.len);
+	buf_free(&folded);
+	buf_free(&text);
+	return len > 0 && ret->hash != 0;
 }

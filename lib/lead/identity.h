@@ -6,8 +6,8 @@
 
 #include "lib/lead/record.h"
 
-enum identity_kind { IDENTITY_NONE, IDENTITY_EMAIL, IDENTITY_LINKEDIN, IDENTITY_NAME };
-const char *identity_word(enum identity_kind k); /* none, email, linkedin, name */
+enum identity_kind { IDENTITY_NONE, IDENTITY_EMAIL, IDENTITY_LINKEDIN, IDENTITY_NAME, IDENTITY_DOMAIN, IDENTITY_COMPANY };
+const char *identity_word(enum identity_kind k); /* none, email, linkedin, name, domain, company */
 
 struct identity {
 	enum identity_kind kind;
@@ -23,3 +23,9 @@ struct identity {
  */
 size_t identity_of(const struct record *r, const struct value *normal_email, const uint8_t key[16],
     struct identity ret[3]);
+
+/*
+ * A company's: its domain (of an address or URL too, without `www.`), else its name, folded. False when it has neither. `domain`
+ * and `name` may be blank.
+ */
+bool identity_of_company(const struct value *domain, const struct value *name, const uint8_t key[16], struct identity *ret);

@@ -47,6 +47,8 @@ struct columns {
  */
 int columns_map(const struct csv_field *header, size_t n, const char *const overrides[],
     struct columns *ret, struct lead_error *err) MUST_CHECK;
+/* Columns under those names (n <= 256); one that is called as a standard field is that field. LEAD_ENOMEM. */
+int columns_of(const char *const names[], size_t n, struct columns *ret) MUST_CHECK;
 void columns_fini(struct columns *c);
 /* For the run's row in the store, and back. */
 void columns_write(const struct columns *c, struct buf *out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/text.h"
+#include "lib/service/answer.h"
 
 /* --- patience ------------------------------------------------------------- */
 
@@ -175,13 +176,55 @@ static void lookup_read(struct reading *r, const struct yaml_node *call, struct 
 	c->doubt_lookup = target;
 }
 
+/* --- pages ---------------------------------------------------------------- */
+
+/* A field of the call's `map:`, by name; NULL when absent or reported. */
+static const char *page_field(struct reading *r, const struct yaml_node *node, const char *key, const struct service_call *c)
+{
+	const char *const *names = c->answer != NULL ? answer_names(c) : NULL;
+	const char *name = NULL, *near;
+
+	if (!yaml_read_string(r->y, node, key, &name, r->p) || names == NULL || has_param(names, name)) {
+		return name;
+	}
+	near = text_nearest(name, names);
+	problems_add(r->p, r->y, yaml_get(node, key), "'map' of call '%s' has no '%s'%s%s%s", c->name, name, near == NULL ? "" : ", did you mean '",
+	    near == NULL ? "" : near, near == NULL ? "" : "'?");
+	return NULL;
+}
+
+static void paging_read(struct reading *r, const struct yaml_node *call, struct service_call *c)
+{
+	static const char *const keys[] = {"items", "cursor", "total", "size", NULL};
+	const struct yaml_node *node = yaml_get(call, "paging");
+	struct paging *p;
+	int64_t size = 100;
+
+	if (node == NULL || !yaml_only_keys(r->y, node, keys, "paging", r->p)) {
+		return;
+	}
+	p = reading_alloc(r, 1, sizeof *p);
+	if (p == NULL) {
+		return;
+	}
+	p->items = page_field(r, node, "items", c);
+	p->cursor = page_field(r, node, "cursor", c);
+	p->total = page_field(r, node, "total", c);
+	yaml_read_int(r->y, node, "size", 1, 500, &size, r->p);
+	p->size = (uint32_t)size;
+	if (yaml_get(node, "items") == NULL) {
+		problems_add(r->p, r->y, node, "'paging' needs 'items', the field of 'map' that holds the list");
+	}
+	c->paging = p;
+}
+
 /* --- calls ---------------------------------------------------------------- */
 
 static void call_read(struct reading *r, const struct yaml_node *node, struct service_call *c)
 {
 	static const char *const keys[] = {"about", "get", "post", "put", "patch", "delete", "head",
 	    "query", "headers", "json", "form", "text", "optional", "idempotency", "answer", "map",
-	    "outcomes", "hints", "price", "timeout", "retry", "max_answer", "in_doubt", "batch", NULL};
+	    "outcomes", "hints", "price", "timeout", "retry", "max_answer", "in_doubt", "batch", "paging", NULL};
 
 	if (!reading_name(r, node, node->key, "call") ||
 	    !yaml_only_keys(r->y, node, keys, "call", r->p)) {
@@ -195,6 +238,7 @@ static void call_read(struct reading *r, const struct yaml_node *node, struct se
 	}
 	if (!r->nomem) {
 		doubt_read(r, node, c);
+		paging_read(r, node, c);
 	}
 }
 

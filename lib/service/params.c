@@ -18,12 +18,16 @@ struct gathering {
 	} v[MAX_PARAMS];
 	size_t n;
 	bool needed, full;
+	bool pages; /* the engine gives it `page` */
 };
 
 static void on_param(void *arg, const char *name, size_t len)
 {
 	struct gathering *g = arg;
 
+	if (g->pages && len == 4 && memcmp(name, "page", 4) == 0) {
+		return;
+	}
 	for (size_t i = 0; i < g->n; i++) {
 		if (strlen(g->v[i].name) == len && memcmp(g->v[i].name, name, len) == 0) {
 			g->v[i].needed |= g->needed;
@@ -88,7 +92,7 @@ static void shared_params(struct gathering *g, const struct yaml_node *call, str
 void params_read(struct reading *r, const struct yaml_node *call, const struct request_plan *plan,
     struct service_call *c)
 {
-	struct gathering g = {.r = r};
+	struct gathering g = {.r = r, .pages = yaml_get(call, "paging") != NULL};
 	const char **declared = NULL, **params, **optional, *names[MAX_PARAMS + 1] = {NULL};
 	size_t n_declared = yaml_read_strings(r->y, call, "optional", &declared, r->p), n = 0;
 

@@ -64,6 +64,13 @@ enum doubt_rule {
 
 struct service_batch;
 
+/* A call that answers in pages. `${.page.number}` (1 up), `.offset`, `.size`, `.cursor` stand for the next one in its request. */
+struct paging {
+	const char *items;          /* field of `map:` with the list */
+	const char *cursor, *total; /* fields that tell where the next page begins, how many there are in all; NULL: none */
+	uint32_t size;              /* of a page; a shorter one is the last where nothing else tells */
+};
+
 struct service_call {
 	const char *name;
 	size_t index;
@@ -77,6 +84,7 @@ struct service_call {
 	enum doubt_rule doubt;
 	uint32_t doubt_times;
 	const struct service_call *doubt_lookup;
+	struct paging *paging;     /* NULL: one answer is all */
 	struct retry_spec retry[OUTCOME_N]; /* used: PENDING, THROTTLE, TRANSIENT, EMPTY; UNSENT and IN_DOUBT equal TRANSIENT */
 	const char *const *params; /* NULL-terminated names of all the `with:` parameters it reads, in order of reading */
 	const char *const *optional; /* those of them it can do without; a missing other one stops the stage (P6) */

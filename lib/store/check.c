@@ -37,7 +37,7 @@ struct sum {
 /* Items of one run, counted. */
 struct tally {
 	uint32_t run;
-	uint64_t outcomes[ITEM_OUTCOMES], recalling;
+	uint64_t outcomes[ITEM_OUTCOMES], companies[ITEM_OUTCOMES], recalling;
 	struct { uint64_t waiting, retrying, held, unchanged; } stages[RUN_STAGES];
 	uint64_t written; /* texts by a version of a prompt */
 };
@@ -258,7 +258,9 @@ static void count_item(struct checking *c, const struct item *i)
 	if (t == NULL) {
 		return;
 	}
-	t->outcomes[i->outcome]++;
+	if (i->level != LEVEL_RUN) {
+		(i->level == LEVEL_COMPANY ? t->companies : t->outcomes)[i->outcome]++;
+	}
 	t->recalling += i->status != ITEM_DONE && i->phase >= PHASE_RECALL;
 	if (i->stage < RUN_STAGES) {
 		t->stages[i->stage].waiting += i->status == ITEM_WAITING;
@@ -276,7 +278,7 @@ static void check_queue(struct checking *c, const struct item *i, bool open)
 
 	if (i->status == ITEM_WAITING) {
 		c->waiting += in_ready;
-		if (in_ready == open) {
+		if (in_ready == open && (open || i->level != LEVEL_RUN)) { /* a run's own item may wait for what it brought */
 			tell(c, "lead %u/%u waits %s", i->run, i->number, open ? "in the queue and has an open call" : "but is in no queue and has no open call");
 		}
 	} else if (open) {
@@ -351,7 +353,7 @@ static bool on_state(void *arg, struct slice key, struct slice value)
 		tell(c, "the state of lead %u/%u cannot be read", wanted.run, wanted.number);
 		return true;
 	}
-	if (!item_row(c->t, i.run, i.number, &row)) {
+	if (i.level != LEVEL_RUN && !item_row(c->t, i.run, i.number, &row)) {
 		tell(c, "lead %u/%u has no imported row", i.run, i.number);
 	}
 	count_item(c, &i);
@@ -391,6 +393,10 @@ static void check_run(struct checking *c, const struct run_row *r)
 			tell(c, "run %u counts %llu leads %s, there are %llu", r->id, (unsigned long long)r->outcomes[o],
 			    item_outcome_word((enum item_outcome)o), (unsigned long long)t->outcomes[o]);
 		}
+		if (t->companies[o] != r->companies[o]) {
+			tell(c, "run %u counts %llu companies %s, there are %llu", r->id, (unsigned long long)r->companies[o],
+			    item_outcome_word((enum item_outcome)o), (unsigned long long)t->companies[o]);
+		}
 	}
 	for (size_t s = 0; s < r->n_stages; s++) {
 		const struct stage_count *n = &r->stages[s].count;
@@ -424,8 +430,8 @@ static void check_run(struct checking *c, const struct run_row *r)
 			    (unsigned long long)r->stages[s].count.unchanged, (unsigned long long)t->stages[s].unchanged);
 		}
 	}
-	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] > 0) {
-		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)r->outcomes[ITEM_OPEN]);
+	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] + r->companies[ITEM_OPEN] > 0) {
+		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)(r->outcomes[ITEM_OPEN] + r->companies[ITEM_OPEN]));
 	}
 }
 

@@ -9,6 +9,13 @@ static const char *const status_words[] = {"waiting", "retrying", "held", "done"
 static const char *const outcome_words[ITEM_OUTCOMES] = {
     "open", "ready", "delivered", "confirmed", "rejected", "suppressed", "duplicate", "failed", "parked", "recalled"};
 
+static const char *const level_words[LEVELS] = {"lead", "company", "run"};
+
+const char *item_level_word(enum item_level l)
+{
+	return level_words[l];
+}
+
 const char *item_status_word(enum item_status s)
 {
 	return status_words[s];
@@ -76,7 +83,14 @@ bool item_decode(struct slice key, struct slice value, struct item *ret)
 		ret->was_stage = unpack_u8(&u);
 		ret->recalls = unpack_u8(&u);
 	}
-	return !u.bad && ret->outcome < ITEM_OUTCOMES && ret->was < ITEM_OUTCOMES && ret->phase < ITEM_PHASES;
+	if (u.at < u.end) {
+		ret->level = unpack_u8(&u);
+		ret->parent = (uint32_t)unpack_var(&u);
+		ret->page = (uint32_t)unpack_var(&u);
+		ret->round = unpack_u8(&u);
+		ret->widened = unpack_u8(&u);
+	}
+	return !u.bad && ret->outcome < ITEM_OUTCOMES && ret->was < ITEM_OUTCOMES && ret->phase < ITEM_PHASES && ret->level < LEVELS;
 }
 
 bool item_read(struct txn *t, uint32_t run, uint32_t number, struct item *ret)
@@ -110,6 +124,13 @@ void item_write(struct txn *t, const struct item *i)
 	pack_u8(b, (uint8_t)((unsigned)i->phase >> 1 | (unsigned)i->ours << 2 | (unsigned)i->was << 4));
 	pack_u8(b, i->was_stage);
 	pack_u8(b, i->recalls);
+	if (i->level != LEVEL_LEAD || i->parent != 0 || i->page != 0) { /* most leads are of a file */
+		pack_u8(b, (uint8_t)i->level);
+		pack_var(b, i->parent);
+		pack_var(b, i->page);
+		pack_u8(b, i->round);
+		pack_u8(b, i->widened);
+	}
 	txn_put(t, TABLE_STATE, item_key(i->run, i->number), b->data, b->len);
 }
 

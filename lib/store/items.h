@@ -34,6 +34,20 @@ const char *item_status_word(enum item_status s);
 const char *item_outcome_word(enum item_outcome o); /* "open" for ITEM_OPEN */
 bool item_outcome_parse(const char *word, enum item_outcome *ret);
 
+/*
+ * What an item is. A run may have one item of its own, which sets things up and finds companies or leads; a company brings
+ * leads. Their numbers are of one row: 1 up, as they came to be; the run's own has the last one.
+ */
+enum item_level {
+	LEVEL_LEAD,
+	LEVEL_COMPANY,
+	LEVEL_RUN,
+	LEVELS
+};
+#define ITEM_ROOT (UINT32_MAX - 1) /* a cursor behind it is a number, too */
+#define BORN_FROM (UINT32_C(1) << 31) /* the first that comes out of a file's company */
+const char *item_level_word(enum item_level l);
+
 #define ITEM_REASON 40
 #define STAGE_INTAKE 255 /* facts of the gates at intake */
 
@@ -70,6 +84,11 @@ struct item {
 	enum item_outcome was; /* PHASE_RECALL and PHASE_RECALL_LOOK: what it was, and is again when it stays */
 	uint8_t was_stage;
 	uint8_t recalls;       /* times it was taken out: pushed again it is another push */
+	enum item_level level;
+	uint32_t parent;     /* number of what it came from; 0: of a file, or of nothing */
+	uint32_t page;       /* of a call with pages: so many were read */
+	uint8_t round;       /* of a source: so many were asked for */
+	uint8_t widened;     /* of a source: so many of its parameters were given up */
 };
 
 bool item_read(struct txn *t, uint32_t run, uint32_t number, struct item *ret);
@@ -86,6 +105,7 @@ enum fact_kind {
 	FACT_CALL, FACT_GATE, FACT_TEMPLATE, FACT_OPERATOR,
 	FACT_UNCHANGED, /* the stage brought nothing, and the lead went on as it was */
 	FACT_WARNING,   /* it went on without the stage: its service was out of reach */
+	FACT_ASK,       /* of a source: what is asked next, or its end */
 };
 
 struct fact_field {

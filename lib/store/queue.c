@@ -40,6 +40,17 @@ uint32_t queue_head(struct txn *t, uint16_t service, uint32_t run, uint8_t rank)
 	return key_get_u32(key.data + prefix.len);
 }
 
+uint32_t queue_behind(struct txn *t, uint16_t service, uint32_t run, uint8_t rank, uint32_t number)
+{
+	struct key prefix = ready_key(service, run, rank);
+	struct slice key, value;
+
+	if (number == UINT32_MAX || !txn_first(t, TABLE_READY, key_u32(prefix, number + 1), prefix, &key, &value)) {
+		return 0;
+	}
+	return key_get_u32(key.data + prefix.len);
+}
+
 void later_push(struct txn *t, const struct item *i)
 {
 	txn_put(t, TABLE_LATER, later_key(i), "", 0);

@@ -15,6 +15,8 @@ bool queue_has(struct txn *t, const struct item *i);
 void queue_remove(struct txn *t, const struct item *i);
 /* First number waiting at (service, run, rank), 0 when none. */
 uint32_t queue_head(struct txn *t, uint16_t service, uint32_t run, uint8_t rank);
+/* The first behind that number. */
+uint32_t queue_behind(struct txn *t, uint16_t service, uint32_t run, uint8_t rank, uint32_t number);
 
 /* Into and out of `later` at i->due_us. */
 void later_push(struct txn *t, const struct item *i);

@@ -139,13 +139,49 @@ void run_write(struct txn *t, const struct run_row *r)
 	pack_var(b, r->recalling);
 	pack_u8(b, (uint8_t)r->ends_as);
 	pack_approval(b, r);
+	pack_var(b, ITEM_OUTCOMES);
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		pack_var(b, r->companies[i]);
+	}
+	pack_bytes(b, r->params.data, r->params.len);
+	pack_var(b, r->quantity);
+	pack_bytes(b, r->company_columns.data, r->company_columns.len);
+	pack_u8(b, r->finds);
+	pack_u8(b, r->rows_are);
+	pack_var(b, r->born);
+	pack_var(b, r->source_new);
+	pack_var(b, r->source_idle);
+	pack_i64(b, r->source_cost_micro);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
+}
+
+/* What runs have that find their leads themselves. */
+static void unpack_found(struct unpack *u, struct run_row *ret, struct slice *params, struct slice *company_columns)
+{
+	uint64_t n = unpack_var(u);
+
+	for (uint64_t i = 0; i < n && !u->bad; i++) {
+		uint64_t companies = unpack_var(u);
+
+		if (i < ITEM_OUTCOMES) {
+			ret->companies[i] = companies;
+		}
+	}
+	*params = unpack_bytes(u);
+	ret->quantity = unpack_var(u);
+	*company_columns = unpack_bytes(u);
+	ret->finds = unpack_u8(u) != 0;
+	ret->rows_are = unpack_u8(u);
+	ret->born = unpack_var(u);
+	ret->source_new = unpack_var(u);
+	ret->source_idle = (uint32_t)unpack_var(u);
+	ret->source_cost_micro = unpack_i64(u);
 }
 
 bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 {
 	struct unpack u = unpack_of(value);
-	struct slice columns;
+	struct slice columns, params = {0}, company_columns = {0};
 
 	memset(ret, 0, sizeof(*ret));
 	ret->id = key_get_u32(key.data);
@@ -198,11 +234,16 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 		ret->ends_as = unpack_u8(&u);
 	}
 	unpack_approval(&u, ret);
+	if (u.at < u.end) {
+		unpack_found(&u, ret, &params, &company_columns);
+	}
 	if (u.bad || ret->state >= RUN_STATES || ret->ends_as >= RUN_STATES) {
 		return false;
 	}
 	buf_add(&ret->columns, columns.data, columns.len);
-	return !ret->columns.failed;
+	buf_add(&ret->params, params.data, params.len);
+	buf_add(&ret->company_columns, company_columns.data, company_columns.len);
+	return !ret->columns.failed && !ret->params.failed && !ret->company_columns.failed;
 }
 
 bool run_read(struct txn *t, uint32_t id, struct run_row *ret)
@@ -216,6 +257,8 @@ bool run_read(struct txn *t, uint32_t id, struct run_row *ret)
 void run_row_fini(struct run_row *r)
 {
 	buf_free(&r->columns);
+	buf_free(&r->params);
+	buf_free(&r->company_columns);
 }
 
 uint32_t run_last_id(struct txn *t)

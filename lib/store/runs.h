@@ -72,6 +72,17 @@ struct run_row {
 
 	uint64_t recalling;        /* open items in PHASE_RECALL and PHASE_RECALL_LOOK */
 	enum run_state ends_as;    /* reopened for a recall: the state it goes back to; else RUN_RUNNING */
+
+	struct buf params;         /* --param: one JSON object of single values; empty: none; owned */
+	uint64_t quantity;         /* --quantity: how many its sources are to bring; 0: all there are */
+	struct buf company_columns; /* as columns, of its companies; owned */
+	bool finds;                /* no file: its sources bring what it works on */
+	uint8_t rows_are;          /* enum item_level: of the file's rows */
+	uint64_t born;             /* leads that came out of a file's companies */
+	uint64_t source_new;       /* items that the present round brought */
+	uint32_t source_idle;      /* rounds in a row that brought none */
+	int64_t source_cost_micro; /* what the run's own stage had cost when the present round began */
+	uint64_t companies[ITEM_OUTCOMES]; /* as outcomes */
 };
 
 bool run_read(struct txn *t, uint32_t id, struct run_row *ret); /* fini ret when true */

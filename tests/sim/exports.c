@@ -20,7 +20,7 @@ static const char *next_line(const char *p)
 
 static void check_export(struct engine *e, struct txn *t, uint32_t run, struct result *r)
 {
-	struct export *x = export_new(e, run, EXPORT_CSV, 0);
+	struct export *x = export_new(e, run, LEVEL_LEAD, EXPORT_CSV, 0);
 	struct buf out = {0};
 	struct lead_error err;
 	uint64_t lines = 0;

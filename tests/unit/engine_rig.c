@@ -339,6 +339,20 @@ uint32_t rig_run(struct rig *r, const char *campaign, const char *csv)
 	return rig_run_with(r, &row, csv);
 }
 
+uint32_t rig_find(struct rig *r, const char *campaign, const char *params, uint64_t quantity)
+{
+	struct command start = {.kind = COMMAND_START,
+	    .start = {.budget_micro = -1, .share = 1, .finds = true, .quantity = quantity}};
+	struct told t;
+
+	(void)snprintf(start.start.campaign, sizeof(start.start.campaign), "%s", campaign);
+	if (params != NULL) {
+		buf_add_text(&start.start.params, params);
+	}
+	t = rig_command(r, &start);
+	return t.rc == 0 ? (uint32_t)t.count : 0;
+}
+
 /* --- turns and time --- */
 
 int rig_turn(struct rig *r)
@@ -535,14 +549,14 @@ const char *rig_field(struct rig *r, uint32_t run, uint32_t number, const char *
 	struct txn *t = reading(r);
 
 	text[0] = 0;
-	show_columns(r->engine, t, run, number, UINT64_MAX, on_column, &a);
+	show_columns(r->engine, t, run, LEVEL_LEAD, number, UINT64_MAX, on_column, &a);
 	txn_abort(t);
 	return text;
 }
 
 static bool on_fact(void *arg, const struct fact *f)
 {
-	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning"};
+	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask"};
 	struct buf *b = arg;
 
 	buf_printf(b, "%s%s", b->len > 0 ? "; " : "", kinds[f->kind]);
@@ -609,7 +623,7 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 	struct item i;
 
 	assert_true(item_decode(key, value, &i));
-	c->n += i.outcome == c->outcome ? 1 : 0;
+	c->n += i.level == LEVEL_LEAD && i.outcome == c->outcome ? 1 : 0;
 	return true;
 }
 

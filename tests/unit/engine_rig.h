@@ -91,6 +91,8 @@ void rig_reboot(struct rig *r, int64_t off_us, int64_t step_us);
 uint32_t rig_run(struct rig *r, const char *campaign, const char *csv);
 /* The same with the rest of the row given: budget, max_rows, priority … */
 uint32_t rig_run_with(struct rig *r, const struct run_row *row, const char *csv);
+/* A run that finds its leads itself; params: a JSON object, NULL for none. 0 when it was refused. */
+uint32_t rig_find(struct rig *r, const char *campaign, const char *params, uint64_t quantity);
 /* rc of the command, 99 while it was not answered; what: run, lead, outcomes, service … */
 struct told {
 	int rc;

@@ -217,6 +217,22 @@ static void test_item(void **state)
 	refuses_prefixes_but(TABLE_STATE, item_key(7, 300), decode_item, (const size_t[]){3, 5, 0});
 }
 
+static void test_item_of_a_level(void **state)
+{
+	struct item want = {.run = 7, .number = ITEM_ROOT, .level = LEVEL_RUN, .page = 70000, .round = 255, .widened = 3}, got;
+
+	(void)state;
+	item_write(t, &want);
+	assert_true(item_read(t, 7, ITEM_ROOT, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	refuses_prefixes_but(TABLE_STATE, item_key(7, ITEM_ROOT), decode_item, (const size_t[]){7, 10, 12, 0});
+	want = (struct item){.run = 7, .number = 2, .parent = 1};
+	item_write(t, &want);
+	assert_true(item_read(t, 7, 2, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	assert_string_equal(item_level_word(LEVEL_COMPANY), "company");
+}
+
 static void test_item_words(void **state)
 {
 	enum item_outcome o;
@@ -806,6 +822,16 @@ static void test_run(void **state)
 	for (int i = 0; i < ITEM_OUTCOMES; i++) {
 		want.outcomes[i] = (uint64_t)i * 1000;
 	}
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		want.companies[i] = (uint64_t)i + 100;
+	}
+	want.quantity = 50;
+	want.finds = true;
+	want.rows_are = LEVEL_COMPANY;
+	want.born = 9;
+	want.source_new = 8;
+	want.source_idle = 7;
+	want.source_cost_micro = INT64_MIN;
 	for (int i = 0; i < RUN_STAGES; i++) {
 		(void)snprintf(want.stages[i].name, sizeof(want.stages[i].name), "stage-%d", i);
 		want.stages[i].count =
@@ -821,7 +847,9 @@ static void test_run(void **state)
 	run_row_fini(&got);
 	got.columns = want.columns;
 	assert_memory_equal(&got, &want, sizeof(got));
-	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){APPROVAL, APPROVAL + 5, APPROVAL + 5 + 6, APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
+	enum { FOUND = 1 + ITEM_OUTCOMES + 16 };
+
+	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){FOUND, FOUND + APPROVAL, FOUND + APPROVAL + 5, FOUND + APPROVAL + 5 + 6, FOUND + APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
 	buf_free(&want.columns);
 }
 
@@ -958,6 +986,7 @@ int main(void)
 	    TEST(test_pack_refuses),
 	    TEST(test_item),
 	    TEST(test_item_words),
+	    TEST(test_item_of_a_level),
 	    TEST(test_row),
 	    TEST(test_facts),
 	    TEST(test_identity),

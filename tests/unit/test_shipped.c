@@ -196,7 +196,7 @@ static void test_fallback(void **state)
 		assert_int_equal(template_value(st->steps[st->n_steps - 1].fallback, &source,
 				     &arena, &leads[i].copy, &err),
 		    0);
-		reason = pipeline_gates(p, copy, &source, &c->lists, &arena, &gate);
+		reason = pipeline_gates(p, LEVEL_LEAD, copy, &source, &c->lists, &arena, &gate);
 		if (reason != NULL) {
 			print_error("%s: %s\n", reason, leads[i].copy.text);
 		}

@@ -1,0 +1,66 @@
+/* See rounds.h. */
+#include "lib/engine/rounds.h"
+
+#include <math.h>
+
+#define PRIOR 4 /* as if so many had been seen to come through as the buffer says */
+
+double rounds_share(const struct rounds_spec *s, const struct rounds_seen *seen)
+{
+	double first = s->good ? 1 / s->buffer : 1;
+
+	return ((double)seen->good + first * PRIOR) / ((double)(seen->good + seen->bad) + PRIOR);
+}
+
+/* Whom the run still lacks, when everybody on the way is counted with his chance. */
+static double missing(const struct rounds_spec *s, const struct rounds_seen *seen, double share)
+{
+	return (double)seen->wanted - (double)seen->good - (double)seen->open * (s->good ? share : 1);
+}
+
+static struct rounds_next stop(const char *why)
+{
+	return (struct rounds_next){.what = ROUNDS_STOP, .why = why};
+}
+
+/* Another round may be begun: nothing of it speaks against it but what it is for. */
+static struct rounds_next next_round(const struct rounds_spec *s, const struct rounds_seen *seen, double share, double lacks)
+{
+	struct rounds_next n = {.what = ROUNDS_ASK};
+	double ask = ceil(lacks / (share > 0.02 ? share : 0.02));
+
+	if (seen->rounds >= s->most) {
+		return seen->open > 0 ? (struct rounds_next){.what = ROUNDS_WAIT} : stop(s->most == 1 ? "all-there-is" : "rounds");
+	}
+	if (seen->rounds > 0 && s->worth_micro > 0 && (double)seen->last_cost_micro > (double)seen->last_new * share * (double)s->worth_micro) {
+		return stop("too-dear");
+	}
+	if (seen->idle >= s->idle) {
+		if (seen->widen_left == 0) {
+			return stop("nothing-new");
+		}
+		n.widen = true;
+	}
+	n.count = seen->wanted == 0 ? 0 : (uint64_t)(ask < s->ask_most ? ask : s->ask_most);
+	return n;
+}
+
+struct rounds_next rounds_decide(const struct rounds_spec *s, const struct rounds_seen *seen)
+{
+	double share = rounds_share(s, seen), lacks = missing(s, seen, share);
+
+	if (seen->wanted > 0 && seen->good >= seen->wanted) {
+		return stop("enough");
+	}
+	if (seen->wanted > 0 && lacks < 0.5) {
+		/* probably enough; who is on the way decides */
+		return seen->open > 0 ? (struct rounds_next){.what = ROUNDS_WAIT} : stop("enough");
+	}
+	if (seen->pages_left) {
+		return (struct rounds_next){.what = ROUNDS_PAGE, .count = seen->wanted == 0 ? 0 : (uint64_t)ceil(lacks)};
+	}
+	if (seen->wanted == 0 && seen->rounds > 0 && s->most == 1) {
+		return stop("all-there-is");
+	}
+	return next_round(s, seen, share, seen->wanted == 0 ? 1 : lacks);
+}
