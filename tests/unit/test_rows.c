@@ -225,7 +225,7 @@ static void test_item_of_a_level(void **state)
 	item_write(t, &want);
 	assert_true(item_read(t, 7, ITEM_ROOT, &got));
 	assert_memory_equal(&got, &want, sizeof(got));
-	refuses_prefixes_but(TABLE_STATE, item_key(7, ITEM_ROOT), decode_item, (const size_t[]){7, 10, 12, 0});
+	refuses_prefixes_but(TABLE_STATE, item_key(7, ITEM_ROOT), decode_item, (const size_t[]){7, 10, 11, 0});
 	want = (struct item){.run = 7, .number = 2, .parent = 1};
 	item_write(t, &want);
 	assert_true(item_read(t, 7, 2, &got));
