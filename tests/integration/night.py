@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEADS = ROOT / "tests" / "data" / "leads"
 CAMPAIGN = "11111111-1111-4111-8111-111111111111"
 BASES = {"zerobounce": "/zerobounce/v2", "perplexity": "/perplexity", "openai": "/openai/v1",
-         "instantly": "/instantly/api/v2"}
+         "instantly": "/instantly/api/v2", "apollo": "/apollo/api/v1", "apify": "/apify/v2"}
 PART = 1 << 20
 ENDED = ("done", "cancelled", "failed")
 # What takes minutes in a real night takes seconds here: waits of the shipped services, not their limits or rules.

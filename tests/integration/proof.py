@@ -83,11 +83,14 @@ def sums(night, run, exported, ledger):
 
 
 def bill(ledger, report):
-    """Line by line: each settled row that cost money is one bill line, each other line is a row in doubt."""
+    """Line by line: each settled row that cost money is one bill line, or one for each lead of a batch; each other line is a
+    row in doubt."""
     lines = {}
+    several = {call["call"] for call in ledger if len(call["parts"]) > 1}
     for line in report["bills"]:
-        assert line["call"] not in lines, "two lines of one call"
-        lines[line["call"]] = line
+        before = lines.get(line["call"])
+        assert before is None or line["call"] in several, "two lines of one call"
+        lines[line["call"]] = {**line, "price_micro": line["price_micro"] + (before["price_micro"] if before else 0)}
     settled = in_doubt = 0
     for call in ledger:
         line = lines.pop(call["call"], None)
