@@ -130,10 +130,14 @@ static void feed_hints(struct call *c, const struct answer *a, struct now now)
 		struct lane *l = c->lane;
 		struct limit *limit;
 
-		if (c->def != l->def || h->limit >= l->def->n_limits || h->reset_us < 0 || h->remaining == UINT64_MAX) {
-			continue; /* another generation's indexes, or nothing to hold on to */
+		if (c->def != l->def || h->limit >= l->def->n_limits) {
+			continue; /* another generation's indexes */
 		}
 		limit = l->shared[h->limit] != NULL ? l->shared[h->limit] : l->groups[c->group].limits[h->limit];
+		limit_said(limit, h->window, h->max);
+		if (h->reset_us < 0 || h->remaining == UINT64_MAX) {
+			continue; /* nothing to hold on to */
+		}
 		limit_observe(limit, h->window, h->remaining, now.boot_us + h->reset_us, now);
 	}
 }

@@ -140,7 +140,7 @@ static struct window window_new(const struct limit *l, const struct window_spec 
 {
 	assert(spec->max > 0 && (spec->kind != WINDOW_SLIDING || spec->length_us > 0));
 	return (struct window){
-	    .spec = *spec, .cutoff_us = INT64_MIN, .head = l->log.first, .left = NO_WORD};
+	    .spec = *spec, .cutoff_us = INT64_MIN, .head = l->log.first, .left = NO_WORD, .own_max = spec->max, .said_max = NO_WORD};
 }
 
 struct limit *limit_new(const struct window_spec *specs, size_t n, int64_t margin_us)
@@ -189,6 +189,11 @@ static bool same_window(const struct window *w, const struct window_spec *spec)
 	return start == w->period.start_wall_us && next == w->period.next_wall_us;
 }
 
+static void window_bound(struct window *w)
+{
+	w->spec.max = w->own_max < w->said_max ? w->own_max : w->said_max;
+}
+
 int limit_change(struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us)
 {
 	struct window windows[LIMIT_WINDOWS];
@@ -203,6 +208,8 @@ int limit_change(struct limit *l, const struct window_spec *specs, size_t n, int
 			if (same_window(&l->windows[j], &specs[i])) {
 				windows[i] = l->windows[j];
 				windows[i].spec = specs[i];
+				windows[i].own_max = specs[i].max;
+				window_bound(&windows[i]);
 				break;
 			}
 		}
@@ -304,6 +311,14 @@ void limit_observe(struct limit *l, size_t i, uint64_t remaining, int64_t reset_
 	}
 	w->left = left < window_room(l, w) ? left : NO_WORD;
 	w->reset_us = reset_us;
+}
+
+void limit_said(struct limit *l, size_t i, uint64_t max)
+{
+	if (i < l->n && max > 0) {
+		l->windows[i].said_max = max;
+		window_bound(&l->windows[i]);
+	}
 }
 
 size_t limit_count(const struct limit *l)

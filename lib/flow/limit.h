@@ -89,6 +89,9 @@ int limit_restore(struct limit *l, uint32_t weight, int64_t late_us, int64_t lat
  */
 void limit_observe(struct limit *l, size_t i, uint64_t remaining, int64_t reset_us, struct now now);
 
+/* What it says window `i` holds in all: counts from now on where it is less than configured, until it says another number. 0 says nothing. */
+void limit_said(struct limit *l, size_t i, uint64_t max);
+
 struct window_view {
 	struct window_spec spec;
 	uint64_t used;      /* weight counted now */

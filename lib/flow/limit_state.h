@@ -24,6 +24,8 @@ struct window {
 	uint64_t extra;       /* restored into the period by wall time alone */
 	uint64_t left;        /* the provider's word, NO_WORD for none */
 	int64_t reset_us;     /* until when it holds */
+	uint64_t own_max;     /* as configured; spec.max is smaller where the provider says so */
+	uint64_t said_max;    /* NO_WORD for none */
 };
 
 struct limit {

@@ -42,6 +42,7 @@ struct answer_hint {
 	size_t limit, window;    /* indexes into service->limits[].windows */
 	uint64_t remaining;      /* UINT64_MAX when only a reset was given */
 	int64_t reset_us;        /* microseconds from now; -1 when none was given */
+	uint64_t max;            /* what the window holds in all; 0 when that was not said */
 };
 
 struct answer {

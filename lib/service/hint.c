@@ -16,7 +16,7 @@
 
 #define LONGEST_WAIT_US (31 * US_PER_DAY) /* no provider means more than a month */
 
-static const char *const tells_words[] = {"retry-after", "remaining", "reset", "quota-reset", NULL};
+static const char *const tells_words[] = {"retry-after", "remaining", "reset", "quota-reset", "limit", NULL};
 static const char *const unit_words[] = {"s", "ms", "go", "epoch", "epoch-ms", "date", NULL};
 
 /* --- compiling ------------------------------------------------------------ */
@@ -24,14 +24,14 @@ static const char *const unit_words[] = {"s", "ms", "go", "epoch", "epoch-ms", "
 static void window_read(struct reading *r, const struct yaml_node *node, struct hint *hint)
 {
 	const char *of = NULL;
-	bool about_window = hint->tells == TELLS_REMAINING || hint->tells == TELLS_RESET;
+	bool about_window = hint->tells == TELLS_REMAINING || hint->tells == TELLS_RESET || hint->tells == TELLS_LIMIT;
 
 	yaml_read_string(r->y, node, "of", &of, r->p);
 	if (about_window) {
 		limits_find(r, node, of, &hint->limit, &hint->window);
 	} else if (of != NULL) {
 		problems_add(r->p, r->y, yaml_get(node, "of"),
-		    "'of' is for 'tells: remaining' and 'tells: reset'");
+		    "'of' is for 'tells: remaining', 'reset' and 'limit'");
 	}
 }
 
@@ -52,9 +52,9 @@ static void hint_read(struct reading *r, const struct yaml_node *node, struct hi
 	}
 	if (yaml_read_word(r->y, node, "unit", unit_words, &word, r->p)) {
 		hint->unit = (enum hint_unit)word;
-		if (hint->tells == TELLS_REMAINING) {
+		if (hint->tells == TELLS_REMAINING || hint->tells == TELLS_LIMIT) {
 			problems_add(r->p, r->y, yaml_get(node, "unit"),
-			    "'remaining' is a count and has no unit");
+			    "'%s' is a count and has no unit", tells_words[hint->tells]);
 		}
 	}
 	if (yaml_read_string(r->y, node, "spent", &spent, r->p)) {
@@ -193,6 +193,11 @@ void hints_windows(
 			if (value_to_double(&v, &number) && number >= 0 && number < 9e15 &&
 			    (e = entry(ret, hint)) != NULL) {
 				e->remaining = (uint64_t)number;
+			}
+		} else if (hint->tells == TELLS_LIMIT && counts(hint, seen)) {
+			v = look_at(&hint->look, seen);
+			if (value_to_double(&v, &number) && number >= 1 && number < 9e15 && (e = entry(ret, hint)) != NULL) {
+				e->max = (uint64_t)number;
 			}
 		} else if (hint->tells == TELLS_RESET && counts(hint, seen)) {
 			v = look_at(&hint->look, seen);

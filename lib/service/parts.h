@@ -319,13 +319,13 @@ enum outcome_class rule_builtin(int status);
 
 /* --- hint.c --------------------------------------------------------------- */
 
-enum hint_tells { TELLS_RETRY_AFTER, TELLS_REMAINING, TELLS_RESET, TELLS_QUOTA_RESET };
+enum hint_tells { TELLS_RETRY_AFTER, TELLS_REMAINING, TELLS_RESET, TELLS_QUOTA_RESET, TELLS_LIMIT };
 enum hint_unit { UNIT_S, UNIT_MS, UNIT_GO, UNIT_EPOCH, UNIT_EPOCH_MS, UNIT_DATE };
 struct hint {
 	struct look look;
 	enum hint_tells tells;
 	enum hint_unit unit;
-	size_t limit, window; /* REMAINING, RESET */
+	size_t limit, window; /* REMAINING, RESET, LIMIT */
 	struct look spent;    /* counts only when this says 0; .header and .expr NULL for none */
 };
 void hints_read(struct reading *r, const struct yaml_node *list, struct hint **ret, size_t *ret_n);

@@ -895,10 +895,11 @@ static void test_windows(void **state)
 		       "  - {header: x-left, item: 1, tells: remaining, of: month}\n"
 		       "  - {header: x-reset, item: 1, tells: reset, of: 15000/month}\n"
 		       "  - {header: x-minute-reset, tells: reset, unit: go, of: Minute}\n"
+		       "  - {header: x-minute-limit, tells: limit, of: Minute}\n"
 		       "  - {header: x-other, tells: remaining, of: other}\n"
 		       "calls: {one: {get: /}, two: {get: /}}\n");
 	struct answer a = asked(
-	    s, 200, "x-left: 1, 1000\nx-reset: 1, 86400\nx-minute-reset: 12ms\nx-other: 4", "{}");
+	    s, 200, "x-left: 1, 1000\nx-reset: 1, 86400\nx-minute-reset: 12ms\nx-minute-limit: 40\nx-other: 4", "{}");
 
 	(void)state;
 	assert_int_equal(a.n_hints, 3); /* `other` does not count this call */
@@ -912,10 +913,12 @@ static void test_windows(void **state)
 	assert_int_equal(a.hints[2].limit, 1);
 	assert_true(a.hints[2].remaining == UINT64_MAX);
 	assert_int_equal(a.hints[2].reset_us, 12000);
+	assert_int_equal(a.hints[2].max, 40);
+	assert_int_equal(a.hints[1].max, 0);
 	assert_int_equal(a.retry_after_us, 0);
 	a = asked(s, 429, "x-left: 0, 0\nx-reset: 1, 86400\nx-minute-reset: 12ms", "");
 	assert_int_equal(a.retry_after_us, US_PER_DAY); /* the longest of the exhausted windows */
-	a = asked(s, 200, "x-left: -1, many\nx-reset: -1, -5", "{}");
+	a = asked(s, 200, "x-left: -1, many\nx-reset: -1, -5\nx-minute-limit: 0", "{}");
 	assert_int_equal(a.n_hints, 0);
 	a = answer_to(s, &s->calls[1], 200, "x-other: 4", "{}", 2);
 	assert_int_equal(a.n_hints, 1);

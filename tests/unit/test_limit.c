@@ -541,6 +541,38 @@ static void test_providers_word(void **state)
 	limit_free(l);
 }
 
+/* What a window holds, as the provider has it: never more than configured. */
+static void test_providers_limit(void **state)
+{
+	struct limit *l = limit_of("50/60s", NULL, SEC);
+	struct window_spec w[1];
+
+	whole_call(l, zero, 0);
+	limit_said(l, 0, 80);
+	assert_int_equal(view(l, 0, zero).remaining, 49);
+	limit_said(l, 0, 3);
+	assert_int_equal(view(l, 0, zero).spec.max, 3);
+	assert_int_equal(view(l, 0, zero).remaining, 2);
+	assert_int_equal(limit_earliest(l, 4, zero, NULL), TIME_NEVER);
+	assert_int_equal(limit_earliest(l, 3, zero, NULL), zero.boot_us + 60 * SEC);
+	limit_said(l, 0, 0);                                            /* says nothing */
+	limit_said(l, 3, 1);                                            /* no such window */
+	assert_int_equal(view(l, 0, zero).remaining, 2);
+	w[0] = spec("2/60s");
+	assert_int_equal(limit_change(l, w, 1, SEC), 0);
+	assert_int_equal(view(l, 0, zero).spec.max, 2);
+	w[0] = spec("90/60s");
+	assert_int_equal(limit_change(l, w, 1, SEC), 0);
+	assert_int_equal(view(l, 0, zero).spec.max, 3);
+	limit_said(l, 0, 60);
+	assert_int_equal(view(l, 0, zero).spec.max, 60);
+	limit_said(l, 0, 200);
+	assert_int_equal(view(l, 0, zero).spec.max, 90);
+	limit_said(l, 0, 7);
+	assert_int_equal(view(l, 0, after(zero, 3600 * SEC)).spec.max, 7); /* until it says otherwise */
+	limit_free(l);
+}
+
 static void test_parse_and_write(void **state)
 {
 	static const struct {
@@ -639,7 +671,7 @@ int main(void)
 	    cmocka_unit_test(test_step_back_over_midnight),
 	    cmocka_unit_test(test_restore_into_the_day),
 	    cmocka_unit_test(test_day_lives_through_a_change),
-	    cmocka_unit_test(test_providers_word),
+	    cmocka_unit_test(test_providers_word), cmocka_unit_test(test_providers_limit),
 	    cmocka_unit_test(test_parse_and_write),
 	    cmocka_unit_test(test_horizon),
 	    cmocka_unit_test(test_forgets),

@@ -256,7 +256,7 @@ static const struct mistake {
     {"hints: [{header: x-left, tells: remaining, of: 9/60s}]\nlimits: [10/60s]\n" CALLS,
 	{"x.yaml:3:48: no window is called '9/60s'; there is '10/60s'"}},
     {"hints: [{header: x-wait, tells: retryafter}]\n" CALLS,
-	{"x.yaml:3:33: 'tells' must be retry-after, remaining, reset or quota-reset, not "
+	{"x.yaml:3:33: 'tells' must be retry-after, remaining, reset, quota-reset or limit, not "
 	 "'retryafter', did you mean 'retry-after'?"}},
     {"hints: [{header: x-wait, body: .a, tells: reset}]\n" CALLS,
 	{"x.yaml:3:9: say where to look: one of 'header' and 'body'"}},
