@@ -90,6 +90,7 @@ static bool costs_too_much(struct engine *e, struct run *r, const struct slot *s
 {
 	int64_t above = r->campaign != NULL ? r->campaign->approve_above_micro : -1;
 	struct balance b;
+	size_t items;
 
 	if (above < 0 || s->call->price_micro == 0 || (r->row.approved & APPROVE_COST) != 0) {
 		return false;
@@ -98,7 +99,8 @@ static bool costs_too_much(struct engine *e, struct run *r, const struct slot *s
 		return r->row.importing || worst_of(e, r) > above; /* before all rows are there nobody knows */
 	}
 	b = accounts_run(e, r);
-	return b.settled_micro + b.reserved_micro + b.in_doubt_micro + s->call->price_micro > above;
+	items = batch_size(e, s->call) < s->queued ? batch_size(e, s->call) : s->queued;
+	return b.settled_micro + b.reserved_micro + b.in_doubt_micro + s->call->price_micro * (int64_t)items > above;
 }
 
 uint32_t approve_missing(struct engine *e, struct run *r, const struct slot *s)

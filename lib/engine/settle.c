@@ -327,23 +327,55 @@ static int64_t most_of(const struct call *c)
 	return c->row.kind == CALL_BATCH ? call_reserved(&c->row) : c->row.parts[0].reserved_micro;
 }
 
-/* Evenly, the remainder to the first part; an item of a batch bears its own price besides. Returns the sum. */
-static int64_t share_out(struct outcome *o)
+static struct call_part *part_at(struct call *c, size_t i)
+{
+	return i == 0 ? &c->row.parts[0] : &c->row.more[i - 1];
+}
+
+/* By the items' own prices, the remainder to the first that has one. Returns the sum; -1: none of them has one. */
+static int64_t share_by_weight(struct outcome *o)
 {
 	struct call *c = o->call;
+	int64_t all = o->answer.price_micro, weights = 0, sum = 0;
+	struct call_part *first = NULL;
+
+	for (size_t i = 0; i < c->row.n_parts; i++) {
+		weights += o->parts[i].price_micro;
+	}
+	for (size_t i = 0; i < c->row.n_parts && weights > 0; i++) {
+		struct call_part *p = part_at(c, i);
+
+		p->settled_micro = (int64_t)((double)all / (double)weights * (double)o->parts[i].price_micro);
+		first = first == NULL && o->parts[i].price_micro > 0 ? p : first;
+		sum += p->settled_micro;
+	}
+	if (first != NULL) {
+		first->settled_micro += all - sum;
+	}
+	return weights > 0 ? all : -1;
+}
+
+/* Evenly, the remainder to the first part; an item of a batch bears its own price besides. Returns the sum. */
+static int64_t share_out(const struct engine *e, struct outcome *o)
+{
+	struct call *c = o->call;
+	bool weighted = !e->blind && o->parts != NULL && c->call != NULL && c->call->batch != NULL && c->call->batch->weighted;
 	bool doubt = o->answer.outcome == OUTCOME_IN_DOUBT;
 	int64_t all = doubt && c->row.kind == CALL_SINGLE ? most_of(c) : o->answer.price_micro; /* in doubt: counts as paid */
 	int64_t n = (int64_t)c->row.n_parts, sum = 0, each;
 
 	all = o->answer.outcome == OUTCOME_UNSENT ? 0 : all;
+	if (weighted && !doubt && all > 0 && share_by_weight(o) >= 0) {
+		return all;
+	}
 	each = all / n;
 	for (size_t i = 0; i < c->row.n_parts; i++) {
-		struct call_part *p = i == 0 ? &c->row.parts[0] : &c->row.more[i - 1];
+		struct call_part *p = part_at(c, i);
 
 		p->settled_micro = i == 0 ? all - each * (n - 1) : each;
 		if (doubt && c->row.kind == CALL_BATCH) {
 			p->settled_micro = p->reserved_micro;
-		} else if (o->parts != NULL) {
+		} else if (o->parts != NULL && !weighted) {
 			p->settled_micro += o->parts[i].price_micro;
 		}
 		sum += p->settled_micro;
@@ -355,7 +387,7 @@ static void end_row(struct engine *e, struct outcome *o)
 {
 	struct call *c = o->call;
 	const struct answer *a = &o->answer;
-	int64_t price = share_out(o);
+	int64_t price = share_out(e, o);
 
 	c->row.state = end_state(c, a->outcome, price);
 	c->row.outcome = (uint8_t)a->outcome;

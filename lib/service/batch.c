@@ -183,6 +183,7 @@ bool batch_bind(struct reading *r, const struct yaml_node *call, struct service_
 	/* a price that the answer tells has one ceiling for each item; else its own parts are the ceilings */
 	b->fixed_micro = price_is_told(&whole->price) ? 0 : whole->price.fixed_micro;
 	b->item_micro = price_is_told(&whole->price) ? whole->price.ceiling_micro : whole->price.item_micro;
+	b->weighted = price_is_told(&whole->price) && whole->price.item_micro > 0;
 	return !r->nomem;
 }
 

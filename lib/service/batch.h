@@ -24,6 +24,7 @@ struct service_batch {
 	int64_t linger_us;         /* how long the oldest item waits for the batch to be full */
 	int64_t item_micro;        /* highest price of each item, besides: */
 	int64_t fixed_micro;       /* of the call, shared by its items */
+	bool weighted;             /* what the answer tells of the whole falls to the items as `per_item` weighs them */
 	const char *const *shared; /* NULL-terminated parameters that the request reads outside `each`: equal for all items of a batch */
 	struct batch_plan *plan;   /* batch.c */
 };

@@ -264,6 +264,23 @@ static void test_credits(void **state)
 	end();
 }
 
+/* The same, and whom nobody found pays nothing of it: by the items' own prices as weights. */
+static void test_weighted_credits(void **state)
+{
+	(void)state;
+	begin(SERVICE("size: 3", "    price: {units: .credits, each: 0.05, per_item: 0.05, on: [ok], ceiling: 0.05}\n"));
+	run(FIVE, -1);
+	says(0, "{\"credits\":2,\"matches\":[{\"email\":\"a@x.example\",\"title\":\"head\"},{\"email\":\"c@x.example\",\"title\":\"head\"}]}");
+	assert_int_equal(rig_row(&rig, 0).parts[0].settled_micro, 50000);
+	assert_int_equal(rig_row(&rig, 0).more[0].settled_micro, 0);
+	assert_int_equal(rig_row(&rig, 0).more[1].settled_micro, 50000);
+	rig_pass(&rig, SEC);
+	says(1, "{\"credits\":1,\"matches\":[{\"email\":\"d@x.example\"},{\"email\":\"e@x.example\"}]}"); /* one was known */
+	assert_int_equal(rig_row(&rig, 1).parts[0].settled_micro, 25000);
+	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).settled_micro, 150000);
+	end();
+}
+
 /* As many as the budget holds, to the last micro-unit. */
 static void test_budget_edge(void **state)
 {
@@ -468,7 +485,7 @@ int main(void)
 	    TEST(test_last_ones),
 	    TEST(test_why),
 	    TEST(test_prices),
-	    TEST(test_credits),
+	    TEST(test_credits), TEST(test_weighted_credits),
 	    TEST(test_budget_edge),
 	    TEST(test_all_again),
 	    TEST(test_one_again),
