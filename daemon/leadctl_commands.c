@@ -167,6 +167,12 @@ static const struct option replay_options[] = {
     {NULL},
 };
 
+static const struct option verify_options[] = {
+    {"repair", OPTION_FLAG, NULL, "push again what is missing"},
+    {"csv", OPTION_FILE, "FILE", "write the findings here, as CSV"},
+    {NULL},
+};
+
 static const struct option recall_options[] = {
     {"unsent-only", OPTION_FLAG, NULL,
 	"look at each lead first, and leave those to whom something was sent already"},
@@ -285,6 +291,13 @@ const struct command commands[] = {
 	"has no answer: its lead counts as missing. Limits and waits take no time here, budgets "
 	"begin anew. CONFIG goes to the daemon with the services, pipelines and lists it names, "
 	"without credentials."},
+    {"verify run", "RUN", verify_options, cmd_verify_run,
+	"read the destination back as a whole and compare it with what the run pushed",
+	"Page by page, under the limits of the service and over restarts; Ctrl-C ends the waiting, not "
+	"the reading. Missing: it was pushed and is not there. Doubled: it is there more than once. "
+	"Changed: a field is not as it was pushed. Foreign: it is there, but no run of the same "
+	"destination brought it, or it was recalled. Exits with 0 only when nothing was found, else "
+	"with 7; what --repair sends back is confirmed like any push."},
     {"recall run", "RUN", recall_options, cmd_recall_run,
 	"take out of the destination what a run pushed",
 	"Only what is there because of this run: a lead that was there before it stays. The run must "

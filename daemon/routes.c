@@ -365,6 +365,8 @@ const struct route routes[] = {
     {"POST", "/v1/runs/{run}/recall", HTTP_OPERATE, post_recall, "take out of the destination what the run pushed", 0, "", "unsent_only"},
     {"GET", "/v1/runs/{run}/recall", HTTP_READ, get_recall, "which of its leads a recall would take out, and why others stay", 0,
 	"unsent_only cursor limit", NULL},
+    {"POST", "/v1/runs/{run}/verify", HTTP_OPERATE, post_verify, "read the run's destination back as a whole", 0, "", "repair"},
+    {"GET", "/v1/runs/{run}/verify", HTTP_READ, get_verify, "what was found there: missing, doubled, changed, foreign", 0, "cursor limit", NULL},
     {"POST", "/v1/runs/{run}/replay", HTTP_OPERATE, post_replay, "play a run again from its kept answers", 0, "steps", "upload limit"},
     {"GET", "/v1/runs/{run}/export", HTTP_READ, get_export, "the results as of now", 0, "format outcome", NULL},
     {"GET", "/v1/runs/{run}/rejects", HTTP_READ, get_rejects, "rejected rows with their reasons", 0, "", NULL},

@@ -25,6 +25,8 @@ bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 /* routes_deliver.c */
 void get_recall(void *app, struct http_request *r);
 void post_recall(void *app, struct http_request *r);
+void get_verify(void *app, struct http_request *r);
+void post_verify(void *app, struct http_request *r);
 
 /* metrics.c */
 void get_metrics(void *app, struct http_request *r);

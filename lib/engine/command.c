@@ -5,6 +5,7 @@
 #include "lib/engine/approve.h"
 #include "lib/engine/payment.h"
 #include "lib/engine/recall.h"
+#include "lib/engine/verify.h"
 
 #define NOT_FOUND 1
 #define WRONG_STATE 2
@@ -173,6 +174,8 @@ static void run_command(struct engine *e, struct command *c)
 		run_retry(e, c, r);
 	} else if (c->kind == COMMAND_RECALL) {
 		run_recall(e, c, r);
+	} else if (c->kind == COMMAND_VERIFY) {
+		run_verify(e, c, r);
 	} else if (c->kind == COMMAND_APPROVE) {
 		command_approve(e, c, r);
 	} else if (c->kind == COMMAND_WRITTEN) {
@@ -309,7 +312,7 @@ static bool on_state(void *arg, struct slice key, struct slice value)
 {
 	struct slice_arg *a = arg;
 
-	if (!item_decode(key, value, &a->list[a->n])) {
+	if (!item_decode(key, value, &a->list[a->n]) || a->list[a->n].number == ITEM_VERIFY) {
 		return true;
 	}
 	return ++a->n < TURN_ROWS;
@@ -341,7 +344,7 @@ void run_reopen(struct engine *e, struct run *r)
 	run_bind(e, r);
 }
 
-static void reopen(struct engine *e, struct run *r, struct item *i)
+void item_reopen(struct engine *e, struct run *r, struct item *i)
 {
 	struct fact f = {.kind = FACT_OPERATOR, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us, .reason = "retry"};
 	const struct stage *st = run_stage(r, i->stage);
@@ -382,7 +385,7 @@ static bool task_slice(struct engine *e, struct sweep_task *t, struct slice_arg 
 		bool wanted = c->kind == COMMAND_RETRY && (c->outcomes >> i->outcome & 1) != 0 && (c->lead == 0 || c->lead == i->number);
 
 		if (i->status == ITEM_DONE && wanted && i->stage < r->row.n_stages) {
-			reopen(e, r, i);
+			item_reopen(e, r, i);
 			c->count++;
 		}
 		c->count += c->kind == COMMAND_RECALL && recall_item(e, r, i, c->unsent_only);
@@ -424,7 +427,7 @@ static void sweep_item(struct engine *e, struct run *r, struct item *i)
 
 		run_count(r, i->stage)->held--;
 		(void)snprintf(reason, sizeof(reason), "%s", i->reason);
-		if (i->phase >= PHASE_RECALL) {
+		if (phase_recalls(i->phase)) {
 			recall_give_up(e, r, i, reason);
 		} else {
 			item_finish(e, r, i, ITEM_PARKED, reason);

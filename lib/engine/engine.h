@@ -84,6 +84,7 @@ enum command_kind {
 	COMMAND_PAYMENT,     /* payment */
 	COMMAND_RETRY,       /* run, outcomes, lead (0: all), by_us, budget_micro */
 	COMMAND_RECALL,      /* run, unsent_only */
+	COMMAND_VERIFY,      /* run, repair */
 	COMMAND_WRITTEN,     /* run: its results are on disk; summary */
 	COMMAND_SENT,        /* message, sent, said: what came of it */
 	COMMAND_UPLOAD,      /* upload */
@@ -123,6 +124,7 @@ struct command {
 	uint32_t outcomes;          /* bit per enum item_outcome */
 	int64_t by_us, budget_micro; /* RETRY: the run's from now on; 0: as they were, but a time that is over counts no more */
 	bool unsent_only;           /* RECALL: look first, leave what something was sent to */
+	bool repair;                /* VERIFY: push again what is missing */
 	struct run_row start;       /* START: campaign, source, upload, map, … */
 	char idem[129];             /* Idempotency-Key, empty for none */
 	uint64_t idem_body;         /* hash of the request's body */

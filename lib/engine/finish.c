@@ -325,7 +325,7 @@ void finish_park(struct engine *e, struct run *r, struct item *i)
 	(void)snprintf(reason, sizeof(reason), "%s: %s", started ? "unfinished" : "not-started", late ? "time" : "budget");
 	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;
-	if (i->phase >= PHASE_RECALL) {
+	if (phase_recalls(i->phase)) {
 		recall_give_up(e, r, i, "recall: budget");
 	} else {
 		item_finish(e, r, i, ITEM_PARKED, reason);

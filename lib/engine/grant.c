@@ -243,7 +243,7 @@ bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *
 {
 	const struct stage *st = run_stage(r, s->stage);
 	/* a look-up takes the parameters of the step in doubt */
-	const struct step *step = s->phase == PHASE_RECALL ? &st->recall : &st->steps[i->step < st->n_steps ? i->step : 0];
+	const struct step *step = s->phase == PHASE_RECALL ? &st->recall : s->phase == PHASE_VERIFY ? &st->list.step : &st->steps[i->step < st->n_steps ? i->step : 0];
 	struct lead_error err;
 	struct view view;
 	const char *missing, *listed;
@@ -282,7 +282,12 @@ void grant_refuse(struct engine *e, struct run *r, struct item *i, const struct 
 	(void)snprintf(f.reason, sizeof(f.reason), "%s", why->reason);
 	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;
-	if (i->phase >= PHASE_RECALL) {
+	if (i->phase == PHASE_VERIFY) {
+		verify_stop(e, r, i, why->reason);
+		run_check_end(e, r);
+		return;
+	}
+	if (phase_recalls(i->phase)) {
 		recall_give_up(e, r, i, why->reason);
 		run_check_end(e, r);
 		return;

@@ -456,6 +456,7 @@ static void resume_sweeps(struct engine *e)
 	HASH_ITER(hh, e->runs, r, next) {
 		bool ended = r->row.state == RUN_CANCELLED || r->row.state == RUN_FAILED;
 
+		verify_load(e, r);
 		r->sweeping = ended && run_has_open(r);
 		root_load(e, r);
 		run_check_end(e, r);

@@ -191,7 +191,7 @@ static void check_params(struct pipeline_reading *r, const struct yaml_node *nod
 	}
 }
 
-static void read_call_step(struct pipeline_reading *r, const struct yaml_node *node, const struct yaml_node *call, const struct param *common,
+void pipeline_read_call(struct pipeline_reading *r, const struct yaml_node *node, const struct yaml_node *call, const struct param *common,
     size_t n_common, struct step *s)
 {
 	if (call->kind != YAML_STRING) {
@@ -233,7 +233,7 @@ static void read_steps(struct pipeline_reading *r, const struct yaml_node *node,
 		st->steps = pipeline_zalloc(r, 1, sizeof(*st->steps));
 		st->n_steps = st->steps != NULL ? 1 : 0;
 		if (st->n_steps == 1) {
-			read_call_step(r, node, single, NULL, 0, &st->steps[0]);
+			pipeline_read_call(r, node, single, NULL, 0, &st->steps[0]);
 		}
 		return;
 	}
@@ -252,7 +252,7 @@ static void read_steps(struct pipeline_reading *r, const struct yaml_node *node,
 			continue;
 		}
 		if (call != NULL) {
-			read_call_step(r, c, call, common, n_common, s);
+			pipeline_read_call(r, c, call, common, n_common, s);
 		} else if (text != NULL) {
 			s->fallback = read_template(r, text, &s->prompt);
 		} else {
@@ -381,41 +381,6 @@ static void read_missing(struct pipeline_reading *r, const struct yaml_node *nod
 	}
 }
 
-/* How what a push stage pushed is taken out again. */
-static void read_recall(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
-{
-	static const char *const keys[] = {"call", "with", "unsent", "created", NULL};
-	const struct yaml_node *m = yaml_get(node, "recall"), *call, *created;
-	const char *unsent = NULL;
-	struct lead_error err;
-
-	if (m == NULL || !yaml_only_keys(r->pl->yaml, m, keys, "recall", r->problems)) {
-		return;
-	}
-	for (size_t i = 0; i < r->pl->n_stages; i++) {
-		if (r->pl->stages[i].recall.call != NULL) {
-			problems_add(r->problems, r->pl->yaml, m, "stage '%s' has a 'recall' already: one of a pipeline can", r->pl->stages[i].name);
-			return;
-		}
-	}
-	call = yaml_get(m, "call");
-	if (st->kind != STAGE_PUSH || call == NULL) {
-		problems_add(r->problems, r->pl->yaml, m, st->kind != STAGE_PUSH ? "'recall' belongs to a push stage" : "'recall' needs 'call'");
-		return;
-	}
-	read_call_step(r, m, call, NULL, 0, &st->recall);
-	created = yaml_get(m, "created");
-	st->created = created != NULL ? template_compile(r->pl->yaml, created, r->problems) : NULL;
-	if (!yaml_read_string(r->pl->yaml, m, "unsent", &unsent, r->problems)) {
-		return;
-	}
-	if (expr_compile(unsent, &st->unsent, &err) != 0) {
-		problems_add(r->problems, r->pl->yaml, yaml_get(m, "unsent"), "%s", err.text);
-	} else if (st->n_steps == 0 || st->steps[0].call == NULL || st->steps[0].call->doubt_lookup == NULL) {
-		problems_add(r->problems, r->pl->yaml, yaml_get(m, "unsent"), "'unsent' needs a push call with 'in_doubt: {lookup: CALL}' to look with");
-	}
-}
-
 /* `approval: text`, or a map with it. */
 static void read_approval(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
@@ -489,7 +454,7 @@ static void read_policies(struct pipeline_reading *r, const struct yaml_node *no
 static void read_stage(struct pipeline_reading *r, const struct yaml_node *node)
 {
 	static const char *const keys[] = {"stage", "call", "push", "confirm", "chain", "with", "needs", "give", "gates", "gate_retries", "on_fail",
-	    "on_empty", "on_quota", "on_down", "down_after", "on_refused", "spend_at_most", "approval", "expect", "missing", "recall", "of", "when", "at_once", "makes", NULL};
+	    "on_empty", "on_quota", "on_down", "down_after", "on_refused", "spend_at_most", "approval", "expect", "missing", "recall", "list", "of", "when", "at_once", "makes", NULL};
 	static const char *const quota_words[] = {"wait", "next", NULL};
 	struct yaml *y = r->pl->yaml;
 	struct stage *st = &r->pl->stages[r->pl->n_stages];
@@ -520,7 +485,8 @@ static void read_stage(struct pipeline_reading *r, const struct yaml_node *node)
 	read_policies(r, node, st);
 	st->on_quota_next = quota == 1;
 	read_missing(r, node, st);
-	read_recall(r, node, st);
+	stage_read_recall(r, node, st);
+	stage_read_list(r, node, st);
 	stage_read_items(r, node, st);
 	gates = yaml_get(node, "gates");
 	if (gates != NULL && gates->kind != YAML_LIST) {
@@ -754,6 +720,7 @@ void pipeline_unref(struct pipeline *p)
 	}
 	for (size_t i = 0; i < p->n_stages; i++) {
 		steps_free(&p->stages[i]);
+		stage_free_list(&p->stages[i].list);
 		params_free(p->stages[i].recall.params, p->stages[i].recall.n_params);
 		service_unref(p->stages[i].recall.service);
 		expr_free(p->stages[i].unsent);

@@ -79,6 +79,17 @@ struct pipeline_param {
 	bool required;
 };
 
+#define SAME_FIELDS 24
+
+/* How a destination is read back as a whole, and what a lead of ours looks like there. */
+struct list_spec {
+	struct step step;                /* a call with pages, over the run's own record; call NULL: nothing does */
+	size_t n_same;                   /* fields of an element that must equal the template over the lead's record */
+	struct { const char *name; struct expr *at; struct template *is; } same[SAME_FIELDS];
+	size_t key;                      /* which of them tells whose the element is */
+	struct expr *id;                 /* how the destination names it; NULL: not told */
+};
+
 enum stage_kind { STAGE_GATES, STAGE_CALL, STAGE_PUSH, STAGE_CONFIRM, STAGE_APPROVAL };
 enum stage_policy { POLICY_FAIL, POLICY_PASS, POLICY_HOLD, POLICY_UNCHANGED, POLICY_WAIT };
 
@@ -116,6 +127,7 @@ struct stage {
 	size_t n_expect;
 	int64_t wait_us;                 /* before looking again */
 	uint32_t looks;                  /* in all, before it counts as missing */
+	struct list_spec list;
 	int repair;                      /* stage to go back to, -1 none */
 	uint32_t repairs;
 };

@@ -18,6 +18,7 @@
 #define RANK_RECALL 250 /* not places either: of the one stage whose pushes can be taken out again */
 #define RANK_RECALL_LOOK 251
 #define RANK_REST 252 /* the leads beyond a sample, at the first stage: behind all others */
+#define RANK_VERIFY 253 /* the one item that reads the destination back */
 #define RANK_BACK 0 /* not a place: the rank itself, below all others */
 
 static uint8_t rank_of(uint8_t stage, uint8_t step, enum item_phase phase)
@@ -32,7 +33,10 @@ static uint8_t rank_of_item(const struct run *r, const struct item *i)
 	bool back = i->phase == PHASE_CALL && i->step == 0 && i->spent_micro > 0 && i->stage < r->row.n_stages && r->entry >= 0 &&
 		    r->stage_of[i->stage] == r->entry;
 
-	if (i->phase >= PHASE_RECALL) {
+	if (i->phase == PHASE_VERIFY) {
+		return RANK_VERIFY;
+	}
+	if (phase_recalls(i->phase)) {
 		return i->phase == PHASE_RECALL ? RANK_RECALL : RANK_RECALL_LOOK;
 	}
 	if (i->phase == PHASE_CALL && i->step == 0 && i->spent_micro == 0 && i->stage == r->rest_stage && approve_is_rest(r, i->number)) {
@@ -186,8 +190,11 @@ static void add_slots(struct engine *e, struct run *r, uint8_t s, const struct s
 	}
 }
 
-static void add_recall_slots(struct engine *e, struct run *r, uint8_t s, const struct stage *st)
+static void add_own_slots(struct engine *e, struct run *r, uint8_t s, const struct stage *st)
 {
+	if (st->list.step.call != NULL) {
+		add_slot(e, r, (struct slot){.rank = RANK_VERIFY, .stage = s, .phase = PHASE_VERIFY, .call = st->list.step.call}, st->list.step.service);
+	}
 	if (st->recall.call == NULL) {
 		return;
 	}
@@ -247,7 +254,7 @@ void run_bind(struct engine *e, struct run *r)
 
 		if (st != NULL) {
 			add_slots(e, r, s, st);
-			add_recall_slots(e, r, s, st);
+			add_own_slots(e, r, s, st);
 		}
 	}
 	for (size_t i = 0; i < r->n_slots; i++) {

@@ -129,7 +129,7 @@ static void ask_run(struct asking *q, struct run *r, struct slot *s)
 	int64_t limit = 0, at;
 	struct account *a;
 
-	ask(q, COND_RUN, r->row.state == RUN_RUNNING ? now : TIME_NEVER, "run %u is %s", r->id, run_state_word(r->row.state));
+	ask(q, COND_RUN, r->row.state == RUN_RUNNING || s->phase == PHASE_VERIFY ? now : TIME_NEVER, "run %u is %s", r->id, run_state_word(r->row.state));
 	if (r->campaign == NULL || r->pipeline == NULL) {
 		ask(q, COND_PIPELINE, TIME_NEVER, "campaign %s or pipeline %s is gone from the configuration", r->row.campaign, r->row.pipeline);
 	}
@@ -267,7 +267,7 @@ static void lane_begin(struct engine *e, struct lane *l)
 		struct share_member *m = &l->share.members[i];
 		struct run *r = run_get(e, m->id);
 
-		m->ready = r != NULL && r->row.state == RUN_RUNNING;
+		m->ready = r != NULL && (r->row.state == RUN_RUNNING || r->verifying);
 		for (size_t s = 0; r != NULL && s < r->n_slots; s++) {
 			r->slots[s].blocked = false;
 		}

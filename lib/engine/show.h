@@ -58,6 +58,9 @@ struct json_object *why_service(struct engine *e, struct txn *t, const char *nam
  */
 struct json_object *show_recall(struct engine *e, struct txn *t, uint32_t run, bool unsent_only, uint32_t after, unsigned limit);
 
+/* How far the read-back of the run's destination is and what was found, findings from number `at` on. */
+struct json_object *show_verify(struct engine *e, struct txn *t, uint32_t run, uint32_t at, unsigned limit);
+
 /* An organisation's suppression list: how many entries, by where they came from. */
 struct json_object *show_suppressions(struct engine *e, struct txn *t, const char *org);
 /* Is that entry on it (an address: itself or its domain)? NULL with *ret_why when the text is no entry. */

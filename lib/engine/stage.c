@@ -63,7 +63,7 @@ void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us
 
 void item_cancel(struct engine *e, struct run *r, struct item *i, const char *reason)
 {
-	if (i->phase >= PHASE_RECALL) {
+	if (phase_recalls(i->phase)) {
 		recall_give_up(e, r, i, "recall-cancelled");
 		return;
 	}
@@ -776,7 +776,11 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	const struct stage *st = run_stage(r, i->stage);
 	struct fact f;
 
-	if (i->phase >= PHASE_RECALL) {
+	if (i->phase == PHASE_VERIFY) {
+		verify_outcome(e, r, i, c, a);
+		return;
+	}
+	if (phase_recalls(i->phase)) {
 		recall_outcome(e, r, i, c, a);
 		return;
 	}
@@ -811,7 +815,11 @@ void stage_unanswered(struct engine *e, struct run *r, struct item *i, const str
 	struct fact f = call_fact(e, i, c, a);
 
 	fact_add(e->txn, i, &f);
-	if (i->phase >= PHASE_RECALL) {
+	if (i->phase == PHASE_VERIFY) {
+		verify_stop(e, r, i, NO_ANSWER);
+		return;
+	}
+	if (phase_recalls(i->phase)) {
 		recall_give_up(e, r, i, NO_ANSWER);
 		return;
 	}

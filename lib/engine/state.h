@@ -177,6 +177,7 @@ struct run {
 	bool moving;                         /* the pipeline is another one: some items may wait at the wrong place */
 	bool parking;                        /* sweeping what waits: no budget or time will ever let it go */
 	bool dirty, changed, sweeping, ended_told;
+	bool verifying;                      /* its destination is being read back */
 	uint16_t campaign_no, org_no;
 	UT_hash_handle hh;
 };
@@ -604,7 +605,18 @@ void recall_outcome(struct engine *e, struct run *r, struct item *i, const struc
 void recall_give_up(struct engine *e, struct run *r, struct item *i, const char *reason);
 void run_recall(struct engine *e, struct command *c, struct run *r);
 
+/* verify.c */
+void run_verify(struct engine *e, struct command *c, struct run *r);
+void verify_load(struct engine *e, struct run *r);
+void verifies_step(struct engine *e);
+/* The answer to a call of the item in PHASE_VERIFY. */
+void verify_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
+/* It reads no further; no counter holds it any more. */
+void verify_stop(struct engine *e, struct run *r, struct item *i, const char *reason);
+
 /* command.c */
+/* A DONE item is open again, at its stage. */
+void item_reopen(struct engine *e, struct run *r, struct item *i);
 /* A task over the run's items that c describes; answered when it is through. */
 void command_sweep(struct engine *e, struct command *c);
 void run_reopen(struct engine *e, struct run *r);

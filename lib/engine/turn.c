@@ -130,7 +130,7 @@ static void refuse_command(struct engine *e, struct command *c)
 /* What brings new work is refused. A reload needs no room, a pause next to none, and what is left is kept for them. */
 static void apply_when_full(struct engine *e, struct command *c)
 {
-	bool work = c->kind == COMMAND_START || c->kind == COMMAND_UPLOAD || c->kind == COMMAND_RETRY || c->kind == COMMAND_RECALL ||
+	bool work = c->kind == COMMAND_START || c->kind == COMMAND_UPLOAD || c->kind == COMMAND_RETRY || c->kind == COMMAND_RECALL || c->kind == COMMAND_VERIFY ||
 		    c->kind == COMMAND_SUPPRESS;
 
 	(work ? refuse_command : command_apply)(e, c);
@@ -292,6 +292,7 @@ static struct outcome *decide(struct engine *e)
 		each_command(e, command_apply);
 		apply_parts(e);
 		tasks_step(e);
+		verifies_step(e);
 		runs_sweep(e);
 		sources_step(e);
 		schedule(e);

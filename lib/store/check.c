@@ -13,6 +13,7 @@
 #include "lib/store/outbox.h"
 #include "lib/store/runs.h"
 #include "lib/store/suppress.h"
+#include "lib/store/verify.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -261,7 +262,7 @@ static void count_item(struct checking *c, const struct item *i)
 	if (i->level != LEVEL_RUN) {
 		(i->level == LEVEL_COMPANY ? t->companies : t->outcomes)[i->outcome]++;
 	}
-	t->recalling += i->status != ITEM_DONE && i->phase >= PHASE_RECALL;
+	t->recalling += i->status != ITEM_DONE && phase_recalls(i->phase);
 	if (i->stage < RUN_STAGES) {
 		t->stages[i->stage].waiting += i->status == ITEM_WAITING;
 		t->stages[i->stage].retrying += i->status == ITEM_RETRYING;
@@ -547,6 +548,20 @@ static void check_sums(struct checking *c)
 	}
 }
 
+static bool on_verify(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct slice row;
+	uint32_t run = 0;
+
+	if (!verify_decode(key, value, &run)) {
+		tell(c, "a row of what was read back for run %u cannot be read", run);
+	} else if (!txn_get(c->t, TABLE_RUN, key_u32(key_of(), run), &row)) {
+		tell(c, "the destination of run %u was read back, but there is no such run", run);
+	}
+	return true;
+}
+
 int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret, struct lead_error *err)
 {
 	struct checking c = {.f = f, .arg = arg};
@@ -564,6 +579,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	txn_walk(c.t, TABLE_RUN, key_of(), key_of(), on_run, &c);
 	txn_walk(c.t, TABLE_OUTBOX, key_of(), key_of(), on_outbox, &c);
 	txn_walk(c.t, TABLE_NOTE, key_of(), key_of(), on_note, &c);
+	txn_walk(c.t, TABLE_VERIFY, key_of(), key_of(), on_verify, &c);
 	check_sums(&c);
 	check_suppressions(&c);
 	if (txn_count(c.t, TABLE_READY) != c.waiting) {

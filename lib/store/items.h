@@ -56,8 +56,13 @@ enum item_phase {
 	PHASE_LOOKUP, /* a call in doubt is being looked up */
 	PHASE_RECALL, /* it is to be taken out of the destination */
 	PHASE_RECALL_LOOK, /* the same, when it was seen that nothing was sent to it */
+	PHASE_VERIFY, /* of no lead: a page of the destination is read */
 	ITEM_PHASES
 };
+static inline bool phase_recalls(enum item_phase p)
+{
+	return p == PHASE_RECALL || p == PHASE_RECALL_LOOK;
+}
 
 struct item {
 	uint32_t run, number;

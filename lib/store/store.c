@@ -44,6 +44,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_OUTBOX] = "outbox",
     [TABLE_SUPPRESS] = "suppress",
     [TABLE_NOTE] = "note",
+    [TABLE_VERIFY] = "verify",
 };
 
 #define LAZY_COMMITS 1000

@@ -40,6 +40,7 @@ enum store_table {
 	TABLE_OUTBOX,   /* message id; condition told (outbox.h) */
 	TABLE_SUPPRESS, /* organisation, class, keyed hash -> where the entry came from (suppress.h) */
 	TABLE_NOTE,     /* run, seq -> what happened to it; keyed hash -> a payment seen (notes.h) */
+	TABLE_VERIFY,   /* run -> its destination read back: state, findings, what should be there (verify.h) */
 	TABLE_N
 };
 

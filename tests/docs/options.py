@@ -119,8 +119,9 @@ same('payments of leadd.yaml', ('payments_read()', payments.pop('payments_read',
 check('no other maps are read in config_payment.c', [f'{function}() reads keys that this test does not know' for function in sorted(payments)])
 
 code, words = keys_of_code('lib/engine/pipeline.c')
+code.update(keys_of_code('lib/engine/pipeline_deliver.c')[0])
 for function, section in [('read_pipeline', 'The file'), ('read_stage', 'Stages'), ('read_steps', 'Chain steps'),
-                          ('read_gate', 'Gates'), ('read_missing', 'Missing'), ('read_recall', 'Recall'), ('read_approval', 'Approval'), ('read_policies', 'Refused')]:
+                          ('read_gate', 'Gates'), ('read_missing', 'Missing'), ('stage_read_recall', 'Recall'), ('stage_read_list', 'List'), ('read_approval', 'Approval'), ('read_policies', 'Refused')]:
     same(f'pipelines: {section.lower()}',
          (f'{function}()', code.pop(function, set())), (f'section {section} of the page', page.get(section, set())))
 code.pop('single_call', None)

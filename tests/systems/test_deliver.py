@@ -2,6 +2,7 @@
 
 LADDER=1 climbs to the top; without it the ladder ends at 500 leads."""
 
+import csv
 import http.client
 import json
 import os
@@ -35,6 +36,12 @@ stages:
     with: {campaign: "${.campaign.instantly_campaign}", email: "${.email}"}
     expect: {found_campaign: "${.campaign.instantly_campaign}", found_email: "${.email}"}
     missing: {wait: 200ms, looks: 2, repair: push, repairs: 10}
+    list:
+      call: instantly.list
+      with: {campaign: "${.campaign.instantly_campaign}"}
+      key: email
+      id: id
+      same: {email: "${.email}", campaign: "${.campaign.instantly_campaign}", first_name: "${.first_name}", company_name: "${.company}"}
 """
 LATENCY = {"min": "5ms", "median": "10ms", "p95": "20ms"}
 
@@ -112,12 +119,12 @@ def test_recall_unsent_only():
         assert set(there(it.report())) == sent
 
 
-def push_by_hand(it, address):
-    """Somebody else brings a lead into the campaign."""
-    connection = http.client.HTTPConnection("127.0.0.1", it.sim_port, timeout=10)
-    for _ in range(20):  # leadsim fails for them, too
+def by_hand(it, method, path, body=None):
+    """What somebody does at the tool beside leadd; it fails for them, too."""
+    for _ in range(20):
+        connection = http.client.HTTPConnection("127.0.0.1", it.sim_port, timeout=10)
         try:
-            connection.request("POST", "/instantly/api/v2/leads", json.dumps({"campaign": CAMPAIGN, "email": address}),
+            connection.request(method, f"/instantly/api/v2{path}", None if body is None else json.dumps(body),
                                {"Authorization": "Bearer by-hand", "Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
@@ -125,7 +132,8 @@ def push_by_hand(it, address):
                 return
         except OSError:
             pass
-        connection.close()
+        finally:
+            connection.close()
     raise AssertionError("leadsim takes nothing")
 
 
@@ -134,7 +142,7 @@ def test_recall():
     mine, others = addresses(200), [row["email"] for row in proof.rows(people(5))]
     with night({**world("0%", "0%"), "seed": 4}) as it:
         for address in [*others, "stranger@elsewhere.com"]:
-            push_by_hand(it, address)
+            by_hand(it, "POST", "/leads", {"campaign": CAMPAIGN, "email": address})
         time.sleep(1.1)
         run = it.run(200)
         assert it.wait_end(run)["outcomes"]["confirmed"] == 200
@@ -181,3 +189,47 @@ def test_recall_cancelled():
         end = it.wait_end(run)
         assert end["state"] == "cancelled" and end["outcomes"]["recalled"] == pushed, end["outcomes"]
         assert there(it.report()) == {}
+
+
+def test_verify():
+    """520 leads on six pages, with faults and a kill -9: clean. Then some are deleted, doubled, changed and added by hand: each is
+    found, the missing are pushed again, and what is left is what only a person can put right."""
+    with night(world("0%", "0%")) as it:
+        first, second = it.run(500), it.run(20, start=600)
+        for run in (first, second):
+            it.wait_end(run)
+        it.sim_request("POST", "/_sim/scenario", json.dumps({"services": {"instantly": {
+            "latency": {"min": "100ms", "median": "150ms", "p95": "300ms"}, "random": {"rate": "20%"}}}}))
+        it.post(f"/v1/runs/{first}/verify")
+        time.sleep(0.5)
+        it.kill()
+        it.start()
+        text, code = it.leadctl("verify", "run", str(first))
+        assert code == 0 and "500 pushed, 520 in the destination, 20 of them of other runs" in text, text
+        assert "0 missing, 0 doubled, 0 changed, 0 foreign" in text, text
+
+        calm_down = {"latency": LATENCY, "random": {"rate": "0%"}}
+        it.sim_request("POST", "/_sim/scenario", json.dumps({"services": {"instantly": calm_down}}))
+        leads = {lead["email"]: lead for lead in it.report()["pushed"]["leads"]}
+        rows = proof.rows(people(500))
+        for row in rows[:3]:
+            by_hand(it, "DELETE", f"/leads/{leads[row['email']]['id']}")
+        by_hand(it, "POST", "/leads", {"campaign": CAMPAIGN, "email": rows[10]["email"], "first_name": rows[10]["first_name"],
+                                       "company_name": rows[10]["company"]})
+        by_hand(it, "PATCH", f"/leads/{leads[rows[20]['email']]['id']}", {"first_name": "Somebody"})
+        by_hand(it, "POST", "/leads", {"campaign": CAMPAIGN, "email": "stranger@elsewhere.com"})
+        file = it.folder / "found.csv"
+        text, code = it.leadctl("verify", "run", str(first), "--csv", str(file))
+        assert code == 7 and "3 missing, 1 doubled, 1 changed, 1 foreign" in text, text
+        found = {(row["kind"], row["lead"], row["field"]) for row in csv.DictReader(file.open())}
+        assert found == {("missing", "1", ""), ("missing", "2", ""), ("missing", "3", ""), ("doubled", "11", ""),
+                         ("changed", "21", "first_name"), ("foreign", "", "")}, found
+        assert "stranger" not in file.read_text() and "s***@e***.com" in file.read_text()
+
+        text, code = it.leadctl("verify", "run", str(first), "--repair")
+        assert code == 7 and "3 are pushed again" in text, text
+        assert it.wait_end(first)["outcomes"]["confirmed"] == 500
+        shown, code = it.leadctl("--json", "verify", "run", str(first))
+        told = json.loads(shown)
+        assert code == 7 and [told[k] for k in ("missing", "doubled", "changed", "foreign")] == [0, 1, 1, 1], told
+        assert it.leadctl("store", "check")[1] == 0

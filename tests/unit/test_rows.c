@@ -10,6 +10,7 @@
 #include "lib/store/queue.h"
 #include "lib/store/runs.h"
 #include "lib/store/suppress.h"
+#include "lib/store/verify.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,6 +232,80 @@ static void test_item_of_a_level(void **state)
 	assert_true(item_read(t, 7, 2, &got));
 	assert_memory_equal(&got, &want, sizeof(got));
 	assert_string_equal(item_level_word(LEVEL_COMPANY), "company");
+}
+
+static bool decode_verify(struct slice key, struct slice value)
+{
+	uint32_t run = 0;
+
+	return verify_decode(key, value, &run) && run == 7;
+}
+
+static bool count_findings(void *arg, uint32_t at, const struct verify_finding *f)
+{
+	size_t *n = arg;
+
+	assert_int_equal(at, *n);
+	assert_int_equal(f->kind, at == 0 ? VERIFY_CHANGED : VERIFY_FOREIGN);
+	assert_string_equal(f->field, at == 0 ? "name" : "");
+	++*n;
+	return true;
+}
+
+/* What is read back of a destination: one run's rows are no other's. */
+static void test_verify_rows(void **state)
+{
+	static struct verify_row want = {.run = 7,
+	    .state = VERIFY_COMPARING,
+	    .repair = true,
+	    .started_us = 1,
+	    .ended_us = 2,
+	    .at_run = 3,
+	    .at_number = 4,
+	    .pushed = UINT64_MAX,
+	    .pages = 5,
+	    .seen = 6,
+	    .others = 7,
+	    .repaired = 8,
+	    .why = "http-400"};
+	static struct verify_row got;
+	struct verify_entry e = {.hash = 1, .run = 7, .number = 9, .gone = true, .seen = 300}, e2 = {0};
+	struct verify_finding f = {.kind = VERIFY_CHANGED, .number = 3, .field = "name", .id = "a"};
+	size_t n = 0;
+
+	assert_false(verify_row_read(t, 7, &got));
+	assert_int_equal(got.run, 7);
+	verify_find(t, &want, &f);
+	f = (struct verify_finding){.kind = VERIFY_FOREIGN, .who = "a***@b***.com"};
+	verify_find(t, &want, &f);
+	verify_row_write(t, &want);
+	assert_true(verify_row_read(t, 7, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	assert_int_equal(got.findings, 2);
+	assert_int_equal(got.counts[VERIFY_FOREIGN], 1);
+	verify_walk(t, 7, 0, count_findings, &n);
+	assert_int_equal(n, 2);
+	assert_false(verify_entry_read(t, 7, 1, &e2));
+	verify_entry_write(t, 7, &e);
+	verify_entry_write(t, 8, &e);
+	e.hash = 2;
+	verify_entry_write(t, 7, &e);
+	assert_true(verify_entry_read(t, 7, 1, &e2));
+	assert_int_equal(e2.seen, 300);
+	assert_true(e2.gone);
+	refuses_prefixes(TABLE_VERIFY, key_u8(key_u32(key_of(), 7), 0), decode_verify);
+	refuses_prefixes(TABLE_VERIFY, key_u32(key_u8(key_u32(key_of(), 7), 1), 0), decode_verify);
+	refuses_prefixes(TABLE_VERIFY, key_u64(key_u8(key_u32(key_of(), 7), 2), 1), decode_verify);
+	assert_true(verify_entry_take(t, 7, &e2));
+	assert_int_equal(e2.hash, 1);
+	assert_true(verify_clear(t, 7, 1));
+	assert_false(verify_clear(t, 7, 10));
+	n = 0;
+	verify_walk(t, 7, 0, count_findings, &n);
+	assert_int_equal(n, 0);
+	assert_false(verify_entry_take(t, 7, &e2));
+	assert_true(verify_entry_read(t, 8, 1, &e2));
+	assert_true(verify_row_read(t, 7, &got));
 }
 
 static void test_item_words(void **state)
@@ -985,6 +1060,7 @@ int main(void)
 	    TEST(test_pack),
 	    TEST(test_pack_refuses),
 	    TEST(test_item),
+	    TEST(test_verify_rows),
 	    TEST(test_item_words),
 	    TEST(test_item_of_a_level),
 	    TEST(test_row),

@@ -1,0 +1,21 @@
+/*
+ * lib/engine/verify.h: a run's destination is read back as a whole and compared with what the run pushed.
+ *
+ *   command -> clear -> index: what should be there -> read: page by page, each element looked up -> compare: what was not seen
+ *
+ * It goes on in slices, one each turn; the pages are calls of an item of the run's own (ITEM_VERIFY), under limits and in the ledger
+ * like all others, whatever state the run is in. See lib/store/verify.h for what is kept.
+ */
+#pragma once
+
+#include "lib/engine/state.h"
+#include "lib/store/verify.h"
+
+#define ITEM_VERIFY (UINT32_MAX - 1)
+
+/* The stage whose destination can be read back; NULL: none. */
+const struct stage *verify_stage(const struct run *r, uint8_t *ret_stage);
+/* One page: its leads are counted and compared. list: JSON array. In verify_page.c. */
+void verify_page(struct engine *e, struct run *r, const struct stage *st, struct verify_row *v, const struct value *list);
+/* The keyed hash of what the destination knows a lead by; false when that is blank. */
+bool verify_hash(struct engine *e, const struct value *key, uint64_t *ret);
