@@ -121,6 +121,7 @@ static const struct option output_options[] = {
 static const struct option lead_options[] = {
     {"outcome", OPTION_CHOICE, OUTCOMES, "only leads with this outcome"},
     {"stage", OPTION_TEXT, "NAME", "only leads in this stage"},
+    {"level", OPTION_CHOICE, "lead|company|run", "companies, or the run's own item, in place of leads"},
     LIMIT_OPTION,
     {NULL},
 };

@@ -35,6 +35,7 @@ int cmd_lead_list(struct ctl *c, const struct args *a)
 	buf_printf(&path, "/v1/runs/%" PRIu64 "/leads", run);
 	api_query(&path, "outcome", args_text(a, "outcome"));
 	api_query(&path, "stage", args_text(a, "stage"));
+	api_query(&path, "level", args_text(a, "level"));
 	table_init(&t, "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE EMAIL*");
 	rc = list_print(c, a, path.data, &t, list_row, "no leads");
 	buf_free(&path);

@@ -166,16 +166,48 @@ static void print_money(struct ctl *c, struct json_object *run)
 	}
 }
 
+static void add_outcomes(struct buf *text, struct json_object *of)
+{
+	for (const char *const *name = outcome_names; *name != NULL; name++) {
+		if (outcome_of(of, *name) > 0) {
+			buf_printf(text, "%s%" PRId64 " %s", text->len > 0 ? ", " : "",
+			    outcome_of(of, *name), *name);
+		}
+	}
+}
+
+/* A run that finds what it works on. */
+static void print_finding(struct ctl *c, struct json_object *run)
+{
+	struct json_object *finding = get_object(run, "finding"),
+			   *companies = get_object(run, "companies");
+	struct buf text = {0};
+
+	if (get_has(run, "quantity")) {
+		print_field(c, "wanted", "%" PRId64, get_int(run, "quantity"));
+	}
+	if (finding != NULL) {
+		const char *outcome = get_text(finding, "outcome"), *why = get_text(finding, "reason");
+
+		print_field(c, "search", "%s%s%s at %s",
+		    outcome[0] != 0 ? outcome : get_text(finding, "status"),
+		    why[0] != 0 ? ", " : "", why, get_text(finding, "stage"));
+	}
+	if (companies != NULL) {
+		add_outcomes(&text, companies);
+		print_field(c, "companies", "%" PRId64 ", %" PRId64 " open%s%s",
+		    get_int(companies, "total"), get_int(companies, "open"),
+		    text.len > 0 ? ": " : "", text.len > 0 ? text.data : "");
+	}
+	buf_free(&text);
+}
+
 static void print_outcomes(struct ctl *c, struct json_object *run)
 {
 	struct buf text = {0};
 
-	for (const char *const *name = outcome_names; *name != NULL; name++) {
-		if (outcome_of(run, *name) > 0) {
-			buf_printf(&text, "%s%" PRId64 " %s", text.len > 0 ? ", " : "",
-			    outcome_of(run, *name), *name);
-		}
-	}
+	add_outcomes(&text, run);
+	print_finding(c, run);
 	print_field(c, "leads", "%" PRId64 " imported of %" PRId64 "%s, %" PRId64 " open",
 	    get_int(run, "imported"), get_int(run, "total"),
 	    get_bool(run, "importing") ? " (still importing)" : "", get_int(run, "open"));

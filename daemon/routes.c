@@ -372,7 +372,7 @@ const struct route routes[] = {
     {"GET", "/v1/runs/{run}/rejects", HTTP_READ, get_rejects, "rejected rows with their reasons", 0, "", NULL},
     {"GET", "/v1/runs/{run}/receipt", HTTP_READ, receipt_open, "what a run bought, wasted and saved", 0, "", NULL},
     {"GET", "/v1/runs/{run}/waste", HTTP_READ, waste_open, "money spent on what could have been known earlier", 0, "", NULL},
-    {"GET", "/v1/runs/{run}/leads", HTTP_READ, get_leads, "leads of a run", 0, "outcome stage cursor limit", NULL},
+    {"GET", "/v1/runs/{run}/leads", HTTP_READ, get_leads, "leads of a run", 0, "outcome stage level cursor limit", NULL},
     {"GET", "/v1/leads/{run}/{lead}", HTTP_READ, get_lead, "one lead with its timeline", 0, "", NULL},
     {"GET", "/v1/ledger", HTTP_READ, get_ledger, "calls, newest first", 0, "run state service cursor limit", NULL},
     {"GET", "/v1/ledger/summary", HTTP_READ, get_summary, "sums of the ledger", 0, "run", NULL},

@@ -482,6 +482,20 @@ static bool stage_known(struct leadd *l, struct http_request *r, uint32_t run, c
 	return false;
 }
 
+static bool level_of(struct http_request *r, enum item_level *ret)
+{
+	const char *level = http_query(r, "level");
+
+	*ret = LEVEL_LEAD;
+	while (level != NULL && *ret < LEVELS && strcmp(level, item_level_word(*ret)) != 0) {
+		++*ret;
+	}
+	if (*ret == LEVELS) {
+		http_reply_problem(r, 400, "bad-level", "'level' is one of lead, company, run; not '%.40s'", level);
+	}
+	return *ret < LEVELS;
+}
+
 void get_leads(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -489,6 +503,9 @@ void get_leads(void *app, struct http_request *r)
 	uint64_t run = 0, limit, after = 0;
 	struct txn *t;
 
+	if (!level_of(r, &f.level)) {
+		return;
+	}
 	if (!http_param_uint(r, "run", 1, UINT32_MAX, &run) || !outcome_bits(r, http_query(r, "outcome"), &f.outcomes) || !list_limit(r, &limit) ||
 	    !http_query_uint(r, "cursor", 1, UINT32_MAX, &after) || (t = read_begin(l, r)) == NULL) {
 		return;

@@ -1,7 +1,37 @@
 /* Evaluates the gates of a pipeline over a record. See pipeline.h. */
 #include "lib/engine/pipeline.h"
 
+#include <libpsl.h>
 #include <string.h>
+#include <strings.h>
+
+/* A company's domain (or the host of its URL). Its reason when it is none that can be registered. */
+static const char *domain_check(const struct gate *g, const struct value *v, const struct gate_lists *lists, struct arena *a)
+{
+	char *host = value_is_blank(v) || v->kind != VALUE_STRING ? NULL : arena_dup(a, v->text, v->len);
+	char domain[GATE_DOMAIN_MAX + 1];
+	const char *address;
+	struct value normal;
+
+	if (host == NULL) {
+		return "domain-missing";
+	}
+	host = strstr(host, "://") != NULL ? strstr(host, "://") + 3 : host;
+	host[strcspn(host, "/?#:")] = 0;
+	host += strncasecmp(host, "www.", 4) == 0 ? 4 : 0;
+	if (!gate_domain(host, strlen(host), lists, domain)) {
+		return "domain-malformed";
+	}
+	if (lists->psl != NULL && psl_registrable_domain(lists->psl, domain) == NULL) {
+		return "domain-public"; /* under which others register theirs */
+	}
+	address = g->check == CHECK_PORTAL ? arena_printf(a, "x@%s", domain) : NULL;
+	if (address == NULL) {
+		return NULL;
+	}
+	normal = value_text(address);
+	return gate_portal(&normal, lists);
+}
 
 static const char *address_check(const struct gate *g, const struct value *v, const struct gate_lists *lists, struct arena *a)
 {
@@ -53,7 +83,12 @@ static const char *gate_check(const struct gate *g, const struct expr_source *re
 		return when_check(g, record, a);
 	}
 	v = record->field(record->ctx, g->field, strlen(g->field));
+	if (g->check == CHECK_PORTAL && (v.text == NULL || memchr(v.text, '@', v.len) == NULL)) {
+		return strcmp(g->field, "email") == 0 ? address_check(g, &v, lists, a) : domain_check(g, &v, lists, a);
+	}
 	switch (g->check) {
+	case CHECK_DOMAIN:
+		return domain_check(g, &v, lists, a);
 	case CHECK_NAME:
 		return gate_name(&v, lists);
 	case CHECK_COPY_WORDS:

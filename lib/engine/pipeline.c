@@ -17,7 +17,7 @@
 static const char *const policy_words[] = {"fail", "pass", "hold", "unchanged", NULL};
 static const char *const down_words[] = {"fail", "pass", "hold", "unchanged", "wait", NULL};
 static const char *const gate_policy_words[] = {"reject", "hold", "pass", NULL};
-static const char *const check_words[] = {"address", "noreply", "role", "disposable", "portal", "name", "copy-words", "copy-signature",
+static const char *const check_words[] = {"address", "noreply", "role", "disposable", "portal", "name", "domain", "copy-words", "copy-signature",
     "copy-placeholder", NULL};
 
 static const char *file_of(const struct pipeline_reading *r)
@@ -284,7 +284,7 @@ static void read_gate_check(struct pipeline_reading *r, const struct yaml_node *
 		g->field = "copy";
 	}
 	if (g->check < CHECK_COPY_WORDS && g->field == NULL) {
-		g->field = g->check == CHECK_NAME ? "full_name" : "email";
+		g->field = g->check == CHECK_NAME ? "full_name" : g->check == CHECK_DOMAIN ? "domain" : "email";
 	}
 }
 

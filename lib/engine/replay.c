@@ -241,6 +241,9 @@ static int copy_run(struct replay *x, struct lead_error *err)
 	if (row.state == RUN_RUNNING || row.state == RUN_PAUSED || row.importing) {
 		rc = REPLAY_NOT_ENDED;
 		(void)lead_fail(err, LEAD_EINPUT, "run %u has not ended yet", x->o->run);
+	} else if (row.finds || row.company_columns.len > 0) {
+		rc = LEAD_EINPUT;
+		(void)lead_fail(err, LEAD_EINPUT, "run %u found its leads itself: it cannot be played again", x->o->run);
 	} else if (!replay_kept_any(x)) {
 		rc = REPLAY_NO_ANSWERS;
 		(void)lead_fail(err, LEAD_EINPUT,

@@ -143,17 +143,30 @@ static void write_times(struct buf *out, const struct run_row *row, struct now n
 	buf_printf(out, "took      %s\n\n", text);
 }
 
-static void write_outcomes(struct buf *out, const struct run_row *row, const struct tally *t, const char *currency)
+static void write_counts(struct buf *out, const char *what, const uint64_t outcomes[ITEM_OUTCOMES])
 {
-	buf_printf(out, "leads     %llu\n", (unsigned long long)row->rows);
+	uint64_t sum = 0;
+
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		sum += outcomes[i];
+	}
+	buf_printf(out, "%-9s %llu\n", what, (unsigned long long)sum);
 	for (int i = ITEM_READY; i < ITEM_OUTCOMES; i++) {
-		if (row->outcomes[i] > 0) {
-			buf_printf(out, "  %-12s %8llu\n", item_outcome_word((enum item_outcome)i), (unsigned long long)row->outcomes[i]);
+		if (outcomes[i] > 0) {
+			buf_printf(out, "  %-12s %8llu\n", item_outcome_word((enum item_outcome)i), (unsigned long long)outcomes[i]);
 		}
 	}
-	if (row->outcomes[ITEM_OPEN] > 0) {
-		buf_printf(out, "  %-12s %8llu\n", "open", (unsigned long long)row->outcomes[ITEM_OPEN]);
+	if (outcomes[ITEM_OPEN] > 0) {
+		buf_printf(out, "  %-12s %8llu\n", "open", (unsigned long long)outcomes[ITEM_OPEN]);
 	}
+}
+
+static void write_outcomes(struct buf *out, const struct run_row *row, const struct tally *t, const char *currency)
+{
+	if (row->company_columns.len > 0) {
+		write_counts(out, "companies", row->companies);
+	}
+	write_counts(out, "leads", row->outcomes);
 	if (t->n > 0) {
 		buf_add_text(out, "\nwhy not\n");
 	}

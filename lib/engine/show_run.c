@@ -6,16 +6,63 @@
 
 /* --- runs --- */
 
-static void put_outcomes(struct json_object *o, const struct run_row *row)
+static void put_outcomes(struct json_object *o, const uint64_t outcomes[ITEM_OUTCOMES])
 {
 	struct json_object *counts = json_object_new_object();
 
 	for (int i = ITEM_READY; i < ITEM_OUTCOMES; i++) {
-		put_int(counts, item_outcome_word((enum item_outcome)i), (int64_t)row->outcomes[i]);
+		put_int(counts, item_outcome_word((enum item_outcome)i), (int64_t)outcomes[i]);
 	}
 	json_object_object_add(o, "outcomes", counts);
-	put_int(o, "open", (int64_t)row->outcomes[ITEM_OPEN]);
-	put_int(o, "recalling", (int64_t)row->recalling);
+	put_int(o, "open", (int64_t)outcomes[ITEM_OPEN]);
+}
+
+static int64_t total_of(const uint64_t outcomes[ITEM_OUTCOMES])
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < ITEM_OUTCOMES; i++) {
+		sum += outcomes[i];
+	}
+	return (int64_t)sum;
+}
+
+/* Why the run's last source ended. */
+static bool on_source(void *arg, const struct fact *f)
+{
+	if (f->kind == FACT_ASK && f->reason[0] != 0) {
+		(void)snprintf(arg, ITEM_REASON, "%s", f->reason);
+	}
+	return true;
+}
+
+/* A run that finds what it works on: what it was told, where its own item stands, how many companies it has. */
+static void put_finding(struct json_object *o, struct txn *t, const struct run *r, const struct run_row *row)
+{
+	struct json_object *companies = NULL, *finding = NULL;
+	char why[ITEM_REASON] = "";
+	struct item root;
+
+	if (row->company_columns.len > 0) {
+		companies = json_object_new_object();
+		put_int(companies, "total", total_of(row->companies));
+		put_outcomes(companies, row->companies);
+	}
+	if (item_read(t, row->id, ITEM_ROOT, &root)) {
+		finding = json_object_new_object();
+		fact_walk(t, row->id, ITEM_ROOT, on_source, why);
+		put_word(finding, "stage", root.stage < row->n_stages ? row->stages[root.stage].name : "?");
+		put_word(finding, "status", r != NULL && r->root_waits ? "waits for what it found" : item_status_word(root.status));
+		put_text(finding, "outcome", root.outcome == ITEM_OPEN ? NULL : item_outcome_word(root.outcome));
+		put_text(finding, "reason", root.reason[0] != 0 ? root.reason : why);
+		put_int(finding, "rounds", root.round);
+		put_int(finding, "given_up", root.widened);
+		put_int(finding, "spent_micro", root.spent_micro);
+	}
+	json_object_object_add(o, "params", row->params.len > 0 ? json_tokener_parse(row->params.data) : NULL);
+	json_object_object_add(o, "quantity", row->quantity > 0 ? json_object_new_int64((int64_t)row->quantity) : NULL);
+	json_object_object_add(o, "companies", companies);
+	json_object_object_add(o, "finding", finding);
 }
 
 static void put_money(struct engine *e, struct txn *t, struct json_object *o, uint32_t run)
@@ -67,6 +114,7 @@ static struct json_object *show_stage(struct engine *e, const struct run *r, con
 
 	put_word(o, "stage", row->stages[s].name);
 	put_word(o, "kind", kind_word(r, s));
+	put_word(o, "of", item_level_word(r != NULL && run_stage(r, s) != NULL ? run_stage(r, s)->of : LEVEL_LEAD));
 	put_prompts(e, o, row, s);
 	put_int(o, "waiting", (int64_t)c->waiting - in_flight);
 	put_int(o, "in_flight", in_flight);
@@ -186,12 +234,14 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_int(o, "share", row->share);
 	json_object_object_add(o, "budget_micro", row->budget_micro < 0 ? NULL : json_object_new_int64(row->budget_micro));
 	put_wall(o, "by", row->by_us);
-	put_int(o, "total", (int64_t)row->rows);
-	put_int(o, "imported", (int64_t)row->rows);
+	put_int(o, "total", total_of(row->outcomes));
+	put_int(o, "imported", total_of(row->outcomes));
 	put_bool(o, "importing", row->importing);
 	put_int(o, "import_bytes", (int64_t)row->bytes);
 	put_int(o, "import_bytes_total", (int64_t)row->bytes_total);
-	put_outcomes(o, row);
+	put_outcomes(o, row->outcomes);
+	put_int(o, "recalling", (int64_t)row->recalling);
+	put_finding(o, t, r, row);
 	put_money(e, t, o, row->id);
 	put_waiting_for(e, o, r, now);
 	put_forecast(e, o, r, now);

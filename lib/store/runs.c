@@ -241,7 +241,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 		return false;
 	}
 	buf_add(&ret->columns, columns.data, columns.len);
-	buf_add(&ret->params, params.data, params.len);
+	buf_add(&ret->params, params.data, params.len); /* with its NUL, as all buffers */
 	buf_add(&ret->company_columns, company_columns.data, company_columns.len);
 	return !ret->columns.failed && !ret->params.failed && !ret->company_columns.failed;
 }
