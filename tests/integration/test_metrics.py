@@ -52,7 +52,8 @@ def test_night():
             assert metrics.value(found, "leadd_service_settled_micro_total", service=s["service"]) == s["settled_micro"]
             assert metrics.value(found, "leadd_service_call_seconds_count", service=s["service"]) == sum(
                 v for k, v in found["leadd_service_calls_total"].items() if dict(k)["service"] == s["service"])
-            assert metrics.value(found, "leadd_service_call_seconds_sum", service=s["service"]) > 0
+            called = metrics.value(found, "leadd_service_call_seconds_count", service=s["service"]) > 0
+            assert (metrics.value(found, "leadd_service_call_seconds_sum", service=s["service"]) > 0) == called
         for outcome, n in end["outcomes"].items():
             assert metrics.value(found, "leadd_leads", outcome=outcome) == n
         assert metrics.value(found, "leadd_leads", outcome="open") == 0

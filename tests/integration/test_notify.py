@@ -270,6 +270,39 @@ def test_a_budget_is_told_when_it_is_reached():
         assert told["run-done"]["run"]["outcomes"]["parked"] == 2
 
 
+def test_a_bill_above_its_ceiling_is_told_once():
+    calls = {"ask": {"post": "/ask", "json": {"email": "${.email}"}, "price": {"body": ".price", "ceiling": 0.01}, "in_doubt": {"repeat": 1},
+                     "map": {"text": ".text"}}}
+    dear = Stub(lambda asked: (200, {}, {"text": "good", "price": 0.05}))
+    with Mailbox() as box, Hook() as hook, dear as stub, night(stub, more={"calls": calls, "concurrency": 1}, settings=settings(box.port, hook)) as n:
+        n.run(3)
+        mail = box.wait(1)[0]
+        assert mail["Subject"] == "own: a call was billed above its price ceiling", mail["Subject"]
+        wait(lambda: hook.asked, "webhook")
+        body = hook.asked[0].body
+        assert body["event"] == "overbilled" and body["service"]["service"] == "own" and "above its price ceiling" in body["subject"], body
+        n.kill()
+        n.start()
+        time.sleep(1)
+        assert len(hook.asked) == 1 and len(dear.asked) == 1
+        assert n.leadctl("service", "reset", "own")[1] == 0  # one more call, which is as dear
+        wait(lambda: len(dear.asked) == 2, "second call")
+
+
+def test_a_full_store_is_told_while_it_is_full():
+    with Hook() as hook, Stub() as stub, night(stub, settings={**settings(hook=hook, on=["store-full"]), "store": {"map": 1}}) as n:
+        run = n.run(20000, paused=True)
+        wait(lambda: hook.asked, "webhook")
+        body = hook.asked[0].body
+        assert body["event"] == "store-full" and "raise store: map" in body["store"]["why"], body
+        assert n.get(f"/v1/runs/{run}")["importing"]
+        n.change("leadd.yaml", '"map": 1', '"map": 64')
+        assert n.leadctl("reload")[1] == 0
+        n.wait_for(run, lambda r: not r["importing"])
+        assert len(hook.asked) == 1 and n.get(f"/v1/runs/{run}")["imported"] == 20000
+        assert n.leadctl("store", "check")[1] == 0
+
+
 def test_the_test_message_and_what_servers_said():
     with Mailbox() as box, Hook() as hook, Stub() as stub, night(stub, settings=settings(box.port, hook)) as n:
         out, code = n.leadctl("notify", "test")
