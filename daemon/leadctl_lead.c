@@ -147,6 +147,18 @@ static void print_origins(struct ctl *c, struct json_object *origins, const char
 	table_print(c, &t);
 }
 
+/* Work behind an answer: what is waited for. */
+static void print_job(struct ctl *c, struct json_object *job)
+{
+	if (job == NULL) {
+		return;
+	}
+	print_field(c, "job", "%s%s%s, since %s, until %s", get_text(job, "id"), get_has(job, "id") ? ": " : "", get_text(job, "state"),
+	    show_time(c, job, "since"), show_time(c, job, "until"));
+	print_field(c, "", "%" PRId64 " polls, next %s; callback %s", get_int(job, "polls"), show_time(c, job, "next_poll"),
+	    get_bool(job, "callback") ? "awaited" : "none");
+}
+
 static void print_lead(struct ctl *c, struct json_object *lead)
 {
 	const char *currency = get_text(lead, "currency");
@@ -169,6 +181,7 @@ static void print_lead(struct ctl *c, struct json_object *lead)
 	if (get_has(lead, "call")) {
 		print_field(c, "open call", "%s", get_text(lead, "call"));
 	}
+	print_job(c, get_object(lead, "job"));
 	print_fields(c, get_object(lead, "fields"));
 	print_origins(c, get_object(lead, "provenance"), currency);
 	print_timeline(c, get_list(lead, "timeline"), currency);

@@ -45,7 +45,12 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *call)
 	} else {
 		table_cell(c, t, "-");
 	}
-	table_cell(c, t, "%s", show_text(c, call, "reason"));
+	if (get_has(call, "reason") || get_object(call, "job") == NULL) {
+		table_cell(c, t, "%s", show_text(c, call, "reason"));
+	} else { /* what it began */
+		table_cell(c, t, "job %s%s%s", get_text(get_object(call, "job"), "id"), get_has(get_object(call, "job"), "id") ? " " : "",
+		    get_text(get_object(call, "job"), "state"));
+	}
 }
 
 #define COLUMNS                                                                                    \

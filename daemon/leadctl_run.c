@@ -310,6 +310,21 @@ static void print_approval(struct ctl *c, struct json_object *run)
 	}
 }
 
+/* What services still work on behind their answers. */
+static void print_jobs(struct ctl *c, struct json_object *run)
+{
+	struct json_object *stages = get_list(run, "stages");
+
+	for (size_t i = 0; i < list_length(stages); i++) {
+		struct json_object *jobs = get_object(list_at(stages, i), "jobs");
+
+		if (jobs != NULL) {
+			print_field(c, "jobs", "%s: %" PRId64 " at work, the oldest since %s, next poll %s", get_text(list_at(stages, i), "stage"),
+			    get_int(jobs, "open"), show_time(c, jobs, "oldest"), show_time(c, jobs, "next_poll"));
+		}
+	}
+}
+
 void run_print(struct ctl *c, struct json_object *run)
 {
 	const char *state = get_text(run, "state");
@@ -332,6 +347,7 @@ void run_print(struct ctl *c, struct json_object *run)
 	if (get_has(run, "waiting_for")) {
 		print_field(c, "waiting for", "%s", get_text(run, "waiting_for"));
 	}
+	print_jobs(c, run);
 	print_forecast(c, run);
 	print_approval(c, run);
 	if (get_has(run, "results")) {

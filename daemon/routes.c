@@ -340,6 +340,7 @@ static void get_openapi(void *app, struct http_request *r)
 }
 
 #define PART_BYTES ((1 << 20) + 4096)
+#define CALLBACK_BYTES (1 << 20)
 #define LIST_BYTES (512 << 10) /* a thousand addresses */
 
 const struct route routes[] = {
@@ -392,6 +393,7 @@ const struct route routes[] = {
     {"POST", "/v1/organisations/{organisation}/suppressions/check", HTTP_READ, post_suppressions_check, "is somebody on it", 0, "", "entry"},
     {"POST", "/v1/organisations/{organisation}/suppressions/import", HTTP_OPERATE, post_suppressions_import, "add an uploaded list", 0, "",
 	"upload source reason"},
+    {"POST", "/v1/callbacks/{token}", HTTP_PUBLIC, post_callback, "the result of a job, from the service that did it", CALLBACK_BYTES, "", NULL},
     {"GET", "/v1/limits/audit", HTTP_READ, audit_open, "the largest count in each window, from the ledger", 0, "since_ms", NULL},
     {"POST", "/v1/notify/test", HTTP_OPERATE, post_notify_test, "a test message over every way of notify", 0, "", ""},
     {"POST", "/v1/doctor", HTTP_OPERATE, doctor_open, "pre-flight check", 0, "", ""},

@@ -65,6 +65,8 @@ void post_suppressions_import(void *app, struct http_request *r);
 
 /* previews.c */
 void post_preview(void *app, struct http_request *r);
+/* routes_callback.c */
+void post_callback(void *app, struct http_request *r);
 
 /* plans.c */
 void post_plan(void *app, struct http_request *r);

@@ -57,6 +57,9 @@ void answers_gather(struct engine *e, struct outcome *o, const struct http_answe
 		o->body_len = h->body_len;
 	}
 	fill_row(h, &row);
+	if (o->by != NULL && row.n_headers < BODY_HEADERS) {
+		row.headers[row.n_headers++] = (struct body_header){JOB_HEADER, o->by};
+	}
 	(void)buf_grow(&head, 500); /* enough for most, at once */
 	body_head_write(&row, &head);
 	o->head = head.failed ? NULL : (uint8_t *)arena_dup(&o->arena, head.data, head.len);

@@ -292,6 +292,9 @@ void command_apply(struct engine *e, struct command *c)
 	case COMMAND_PAYMENT:
 		command_payment(e, c);
 		break;
+	case COMMAND_CALLBACK:
+		job_callback(e, c);
+		break;
 	case COMMAND_SUPPRESS:
 		command_suppress(e, c);
 		break;

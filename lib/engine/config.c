@@ -120,6 +120,49 @@ static void read_results(struct reading *r, const struct yaml_node *root)
 	r->c->run_log_bytes = (size_t)mib << 20;
 }
 
+/* `https://leadd.example.com`: what a service puts before /v1/callbacks/… to reach this daemon. */
+static void read_callback_url(struct reading *r, const struct yaml_node *root)
+{
+	const struct yaml_node *node = yaml_get(root, "callback_url");
+	const char *text = NULL;
+	size_t len;
+
+	if (!yaml_read_string(r->c->yaml, root, "callback_url", &text, r->p)) {
+		return;
+	}
+	len = strlen(text);
+	if ((strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0) || strpbrk(text, " ?#\"\\") != NULL || len > 200 ||
+	    strstr(text, "://")[3] == 0) {
+		problems_add(r->p, r->c->yaml, node, "'callback_url' is an address such as https://leadd.example.com");
+		return;
+	}
+	while (text[len - 1] == '/') {
+		len--;
+	}
+	r->c->callback_url = arena_dup(&r->c->arena, text, len);
+}
+
+/* A stage whose service is to call back, and nobody told it where. */
+static void check_callbacks(struct reading *r, const struct yaml_node *root)
+{
+	for (size_t i = 0; r->c->callback_url == NULL && i < r->c->n_pipelines; i++) {
+		const struct pipeline *p = r->c->pipelines[i];
+
+		for (size_t s = 0; s < p->n_stages; s++) {
+			for (size_t k = 0; k < p->stages[s].n_steps; k++) {
+				const struct service_call *call = p->stages[s].steps[k].call;
+
+				if (call != NULL && call->job != NULL && call->job->callback) {
+					problems_add(r->p, r->c->yaml, root,
+					    "pipeline '%s', stage '%s': call '%s' wants to be called back, which needs 'callback_url'", p->name,
+					    p->stages[s].name, call->name);
+					return;
+				}
+			}
+		}
+	}
+}
+
 static void read_settings(struct reading *r, const struct yaml_node *root)
 {
 	struct config *c = r->c;
@@ -153,6 +196,7 @@ static void read_settings(struct reading *r, const struct yaml_node *root)
 	c->state_dir = resolve(r, c->state_dir);
 	c->socket = resolve(r, c->socket);
 	c->ca_file = resolve(r, c->ca_file);
+	read_callback_url(r, root);
 	read_store(r, root);
 	read_answers(r, root);
 	read_results(r, root);
@@ -523,7 +567,7 @@ int config_load(const char *file, uint64_t generation, struct problems *p, struc
 
 int config_load_with(const char *file, uint64_t generation, const struct config_options *o, struct problems *p, struct config **ret)
 {
-	static const char *const keys[] = {"prompts_dir", "state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir",
+	static const char *const keys[] = {"prompts_dir", "state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir", "callback_url",
 	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services",
 	    "organisations", "campaigns", "notify", "listen", "listen_anywhere", "tokens", "payments", NULL};
 	struct reading r = {.p = p, .o = *o};
@@ -562,6 +606,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 		read_services(&r, root);
 		read_prompts(&r, root);
 		read_pipelines(&r, root);
+		check_callbacks(&r, root);
 		read_orgs(&r, root);
 		read_campaigns(&r, root);
 		notify_read(r.c, root, p);

@@ -91,6 +91,7 @@ struct config {
 	uint32_t limit_factor;      /* multiplies N of every window; demo and tests */
 	bool allow_private;         /* services on loopback and private networks */
 	const char *ca_file;
+	const char *callback_url;   /* where services reach this daemon from outside, no slash at its end; NULL: nowhere */
 	int64_t turn_wait_us;       /* longest wait for a turn, 5 to 20 ms */
 	int64_t drain_us;           /* SIGTERM: how long calls in flight may end */
 	int64_t keep_us;            /* answers are kept so long, for replay; 0: none is */

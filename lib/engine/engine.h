@@ -92,6 +92,7 @@ enum command_kind {
 	COMMAND_SERVICE_LIMIT, /* service, limit, window */
 	COMMAND_RELOAD,      /* config */
 	COMMAND_SUPPRESS,    /* batch */
+	COMMAND_CALLBACK,    /* token, body */
 };
 
 /* Entries to put on an organisation's suppression list, or to take off it. */
@@ -139,10 +140,13 @@ struct command {
 	enum sent sent;
 	char said[200];             /* SENT: the receiver's word, or what went wrong */
 	struct suppress_batch *batch; /* SUPPRESS: the caller's, until `done` */
+	char token[40];             /* CALLBACK: as it stands in the path */
+	char *body;                 /* CALLBACK: malloc'ed, taken */
+	size_t body_len;
 	/* results */
 	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
 	struct lead_error err;
-	uint64_t count;             /* RETRY: items put back; APPROVE: things released; RECALL: items opened for it; START: run number; SENT: 1 when it was given up */
+	uint64_t count;             /* RETRY: items put back; APPROVE: things released; RECALL: items opened for it; START: run number; SENT: 1 when it was given up; CALLBACK: 1 when it changed nothing */
 	/* Called once, after the commit (or the refusal). Then the command is freed. May be NULL. */
 	void (*done)(void *ctx, struct command *c);
 	void *ctx;

@@ -137,6 +137,7 @@ int grant_render(struct engine *e, struct call *c, const struct params *p, const
 	ids_write(c->id, id);
 	in.secret = secret != NULL ? secret->text : NULL;
 	in.secret_len = secret != NULL ? secret->len : 0;
+	in.callback = job_callback_url(e, c);
 	in.hash_key = e->hash_key;
 	return request_render(c->def, c->call, &in, &e->arena, &c->request, err);
 }
@@ -168,6 +169,10 @@ struct call *grant_new(struct engine *e, struct slot *s, const struct verdict *v
 	c->group = v->group;
 	c->key = pick_key(e, s->lane, v->group);
 	c->fresh = true;
+	if (!job_new(e, c)) {
+		grant_free(e, c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -351,6 +356,7 @@ bool grant_out(struct engine *e, struct run *r, struct slot *s, struct call *c, 
 	e->last_call = c->id;
 	accounts_reserve(e, c, 1);
 	call_open(e->txn, &c->row);
+	job_submit(e, c);
 	for (size_t k = 0; k < c->row.n_parts; k++) {
 		run_unqueue(e, r, &items[k]);
 		r->in_flight[items[k].stage]++;
@@ -423,6 +429,92 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 	return grant_out(e, r, s, c, &i) ? 1 : 0;
 }
 
+/* What a poll is rendered from: the parameters of the step that began the job, as far as they still are, and the job's name. */
+static void poll_params(struct engine *e, const struct call *job, struct view *view, struct params *ret)
+{
+	const struct call_part *p = &job->row.parts[0];
+	struct run *r = run_get(e, p->run);
+	const struct stage *st = r != NULL ? run_stage(r, p->stage) : NULL;
+	struct lead_error err;
+
+	ret->n = 0;
+	if (st != NULL && p->step < st->n_steps) {
+		view_open(e, e->txn, r, p->number, view);
+		if (params_eval(e, &st->steps[p->step], view, ret, &err) != 0) {
+			ret->n = 0;
+		}
+	}
+	ret->n = ret->n < 31 ? ret->n : 31;
+	for (size_t i = 0; i < ret->n; i++) {
+		if (ret->list[i].name_len == 3 && memcmp(ret->list[i].name, "job", 3) == 0) {
+			ret->list[i] = ret->list[--ret->n];
+		}
+	}
+	ret->list[ret->n++] = (struct fact_field){.name = "job", .name_len = 3, .value = value_text(job->job->row.id)};
+}
+
+static struct call *poll_new(struct engine *e, const struct call *job, const struct service_call *poll, const struct verdict *v)
+{
+	struct lane *l = job->lane;
+	struct call *c = calloc(1, sizeof(*c));
+	bool same = job->key < l->def->n_keys && job->group == v->group && lane_key_earliest(l, job->key, e->now) <= e->now.boot_us;
+
+	if (c == NULL) {
+		return NULL;
+	}
+	c->id = ids_next(e->last_call, e->now.wall_us);
+	c->lane = l;
+	c->def = service_ref(l->def);
+	c->call = poll;
+	c->group = v->group;
+	c->key = same ? job->key : pick_key(e, l, v->group);
+	c->fresh = true;
+	return c;
+}
+
+static void drop_poll(struct engine *e, struct call *c)
+{
+	for (size_t k = 0; k < c->n_limits; k++) {
+		limit_drop(c->limits[k], &c->tickets[k]);
+	}
+	grant_free(e, c);
+}
+
+int grant_poll(struct engine *e, struct call *job, const struct service_call *poll, const struct verdict *v)
+{
+	const struct call_part *p = &job->row.parts[0];
+	struct item i = {.run = p->run, .number = p->number, .stage = p->stage, .step = p->step};
+	struct call *c = poll_new(e, job, poll, v);
+	struct params params;
+	struct lead_error err;
+	struct view view;
+
+	if (c == NULL) {
+		return 0;
+	}
+	poll_params(e, job, &view, &params);
+	if (grant_render(e, c, &params, idempotency_key(e, &i, 0), &err) != 0) {
+		drop_poll(e, c);
+		return 0;
+	}
+	fill_row(e, c);
+	c->row.polls = job->id;
+	c->row.n_parts = 1;
+	c->row.parts[0] = (struct call_part){.run = p->run, .number = p->number, .stage = p->stage, .step = p->step}; /* what it costs is reserved with the job */
+	if (occupy(e, c) != 0) {
+		drop_poll(e, c);
+		return 0;
+	}
+	c->lane->polls++;
+	e->last_call = c->id;
+	job->job->poll = c->id;
+	accounts_reserve(e, c, 1);
+	call_open(e->txn, &c->row);
+	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
+	e->fresh[e->n_fresh++] = c;
+	return 1;
+}
+
 /* Out of flight, whatever the reason. */
 static void vacate(struct call *c)
 {
@@ -430,6 +522,7 @@ static void vacate(struct call *c)
 		return;
 	}
 	c->lane->in_flight--;
+	c->lane->polls -= c->row.polls != 0;
 	if (c->group < c->lane->def->n_groups && c->lane->groups[c->group].in_flight > 0) {
 		c->lane->groups[c->group].in_flight--;
 	}
@@ -465,6 +558,7 @@ void engine_call_free(struct engine *e, struct call *c)
 	(void)e;
 	service_unref(c->def);
 	free(c->row.more);
+	free(c->job);
 	arena_free(&c->arena);
 	free(c);
 }

@@ -149,7 +149,7 @@ static void follow_keys(struct engine *e, struct lane *l, const struct service *
 	HASH_ITER(hh, e->calls, c, next) {
 		size_t was = c->key;
 
-		if (c->lane != l || c->restarted || c->ended || was >= old->n_keys) {
+		if (c->lane != l || c->restarted || (c->ended && (c->job == NULL || !c->job->placed)) || was >= old->n_keys) {
 			continue;
 		}
 		c->key = c->group = SIZE_MAX;
@@ -378,6 +378,7 @@ void lane_free(struct lane *l)
 	retire(l->shared, l->def != NULL ? l->def->n_limits : 0);
 	share_fini(&l->share);
 	free(l->fresh);
+	free(l->due);
 	free(l->groups);
 	free(l->keys);
 	service_unref(l->def);

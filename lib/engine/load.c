@@ -302,7 +302,7 @@ static void count_in_flight(struct engine *e, const struct call_row *row)
 	struct call_part p;
 	struct item i;
 
-	for (struct part_walk w = call_parts(row); part_next(&w, &p);) {
+	for (struct part_walk w = call_parts(row); row->polls == 0 && part_next(&w, &p);) {
 		struct run *r = run_get(e, p.run);
 
 		if (r != NULL) {
@@ -341,13 +341,23 @@ static void adopt(struct engine *e, const struct call_row *row)
 	c->def = l->def != NULL ? service_ref(l->def) : NULL;
 	c->call = index >= 0 ? &l->def->calls[index] : NULL;
 	c->ended = c->restarted = true;
+	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
+	job_reload(e, c);
+	if (row->state == CALL_SENT) { /* known when */
+		c->row.sent_us = row->sent_us;
+		c->row.late_us = row->late_us;
+		c->row.state = CALL_RESERVED;
+	}
+	count_in_flight(e, &c->row);
+	if (job_adopt(e, c)) {
+		free(o);
+		return;
+	}
 	o->call = c;
 	answers_gather(e, o, &h, NULL);
 	if (c->call == NULL || answer_read(c->def, c->call, &h, e->now, &o->arena, &o->answer) != 0) {
 		o->answer = (struct answer){.outcome = OUTCOME_IN_DOUBT, .reason = "restarted"};
 	}
-	count_in_flight(e, &c->row);
-	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
 	*e->outcomes_end = o;
 	e->outcomes_end = &o->next;
 }
@@ -375,6 +385,7 @@ static int load_open(struct engine *e, struct lead_error *err)
 	struct open_calls o = {.e = e};
 	struct call *c;
 
+	jobs_unload(e);
 	txn_walk(e->txn, TABLE_OPEN, key_of(), key_of(), on_open, &o);
 	for (size_t i = 0; i < o.n; i++) {
 		struct call_row row;
@@ -382,6 +393,7 @@ static int load_open(struct engine *e, struct lead_error *err)
 		HASH_FIND(hh, e->calls, &o.ids[i], sizeof(o.ids[i]), c);
 		if (c != NULL) {
 			restore(e, c);
+			job_reload(e, c);
 		} else if (call_read(e->txn, o.ids[i], &row)) {
 			adopt(e, &row);
 		}

@@ -142,11 +142,15 @@ static void feed_hints(struct call *c, const struct answer *a, struct now now)
 	}
 }
 
-static void free_place(struct call *c)
+void settle_place(struct call *c)
 {
 	struct lane *l = c->lane;
 
 	l->in_flight--;
+	l->polls -= c->row.polls != 0;
+	if (c->key >= l->def->n_keys) {
+		return; /* a reload took it away */
+	}
 	if (l->groups[c->group].in_flight > 0) {
 		l->groups[c->group].in_flight--;
 	}
@@ -181,10 +185,13 @@ static void gather(struct engine *e, struct outcome *o, const struct http_answer
 		feed_quota(c, &o->answer, now);
 		feed_hold(e, c, &o->answer, now);
 		feed_hints(c, &o->answer, now);
-		free_place(c);
 	} else {
 		end_in_windows(c, h, now);
-		c->lane->in_flight--;
+	}
+	if (job_begins(c, &o->answer)) {
+		job_place(c); /* it goes on */
+	} else {
+		settle_place(c);
 	}
 	*e->outcomes_end = o;
 	e->outcomes_end = &o->next;
@@ -211,10 +218,11 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 		return;
 	}
 	o->body = body;
+	o->by = o->call->row.polls != 0 ? JOB_BY_POLL : NULL;
 	answers_gather(e, o, h, body);
 	read.body = body != NULL ? body : h->body;
 	read.items = o->call->row.n_parts;
-	if (answer_read(o->call->def, o->call->call, &read, now, &o->arena, &o->answer) != 0) {
+	if (job_answer_read(o, &read, now) != 0) {
 		abort(); /* out of memory: the restart finds the call open and in doubt */
 	}
 	if (o->call->keys != NULL) {
@@ -426,7 +434,38 @@ static void settle_part(struct engine *e, struct call *c, const struct answer *a
 	run_check_end(e, r);
 }
 
+void settle_told(struct engine *e, struct call *c, const struct answer *a)
+{
+	if (c->key < c->lane->def->n_keys && (a->outcome == OUTCOME_QUOTA || a->outcome == OUTCOME_AUTH)) {
+		feed_quota(c, a, e->now);
+	}
+}
+
+void settle_poll(struct engine *e, struct call *c, const struct answer *a)
+{
+	struct outcome o = {.call = c, .answer = *a};
+
+	end_row(e, &o);
+	move_balances(e, c);
+	c->lane->stat.outcomes[a->outcome]++;
+	c->lane->stat_dirty = true;
+}
+
 void settle(struct engine *e, struct outcome *o)
+{
+	struct call *c = o->call;
+
+	if (c->row.polls != 0) {
+		job_polled(e, o);
+	} else if (c->job == NULL || !job_take(e, o)) {
+		if (c->job != NULL || c->restarted) {
+			job_close(e, c->id);
+		}
+		settle_call(e, o);
+	}
+}
+
+void settle_call(struct engine *e, struct outcome *o)
 {
 	struct call *c = o->call;
 

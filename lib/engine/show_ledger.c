@@ -5,7 +5,7 @@
 
 #define LOOK_AT_MOST 50000
 
-static struct json_object *call_object(struct engine *e, const struct call_row *row)
+static struct json_object *call_object(struct engine *e, struct txn *t, const struct call_row *row)
 {
 	struct json_object *o = json_object_new_object(), *parts = json_object_new_array();
 	struct call *live = NULL;
@@ -44,11 +44,14 @@ static struct json_object *call_object(struct engine *e, const struct call_row *
 		json_object_array_add(parts, p);
 	}
 	json_object_object_add(o, "parts", parts);
+	json_object_object_add(o, "job", job_object(e, t, c.id));
+	put_call_id(o, "polls", c.polls);
 	return o;
 }
 
 struct ledger_arg {
 	struct engine *e;
+	struct txn *t;
 	const struct call_filter *f;
 	struct json_object *items;
 	unsigned n, looked;
@@ -71,7 +74,7 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 	a->last = c.id;
 	if ((a->f->run == 0 || call_has(&c, a->f->run, 0, NULL)) && (a->f->states == 0 || (a->f->states >> c.state & 1) != 0) &&
 	    (a->f->service == NULL || strcmp(a->f->service, names_text(a->e->names, NAME_SERVICE, c.service)) == 0)) {
-		json_object_array_add(a->items, call_object(a->e, &c));
+		json_object_array_add(a->items, call_object(a->e, a->t, &c));
 		a->n++;
 	}
 	return true;
@@ -89,7 +92,7 @@ bool show_service_known(struct engine *e, const char *name)
 
 struct json_object *show_ledger(struct engine *e, struct txn *t, const struct call_filter *f)
 {
-	struct ledger_arg a = {.e = e, .f = f};
+	struct ledger_arg a = {.e = e, .t = t, .f = f};
 	struct json_object *o = json_object_new_object();
 	struct key from = key_u64(key_of(), f->before != 0 ? f->before - 1 : UINT64_MAX);
 

@@ -116,6 +116,7 @@ static struct json_object *show_stage(struct engine *e, const struct run *r, con
 	put_word(o, "kind", kind_word(r, s));
 	put_word(o, "of", item_level_word(r != NULL && run_stage(r, s) != NULL ? run_stage(r, s)->of : LEVEL_LEAD));
 	put_prompts(e, o, row, s);
+	put_jobs(e, o, row->id, s);
 	put_int(o, "waiting", (int64_t)c->waiting - in_flight);
 	put_int(o, "in_flight", in_flight);
 	put_int(o, "retrying", (int64_t)c->retrying);
@@ -316,7 +317,7 @@ static const struct call *open_call(struct engine *e, uint32_t run, uint32_t num
 	struct call *c, *next;
 
 	HASH_ITER(hh, e->calls, c, next) {
-		if (call_has(&c->row, run, number, NULL)) {
+		if (c->row.polls == 0 && call_has(&c->row, run, number, NULL)) {
 			return c;
 		}
 	}
@@ -346,6 +347,9 @@ static struct json_object *lead_object(struct engine *e, struct txn *t, const st
 	put_word(o, "currency", e->config->currency);
 	put_boot(o, "due", i->status == ITEM_RETRYING ? i->due_us : 0, e->now);
 	put_call_id(o, "call", c != NULL ? c->id : 0);
+	if (c != NULL && c->job != NULL && c->job->open) {
+		json_object_object_add(o, "job", job_object(e, t, c->id));
+	}
 	return o;
 }
 

@@ -6,12 +6,14 @@
  */
 #pragma once
 
+#include "lib/base/heap.h"
 #include "lib/base/ids.h"
 #include "lib/engine/engine.h"
 #include "lib/flow/hold.h"
 #include "lib/flow/share.h"
 #include "lib/lead/identity.h"
 #include "lib/service/batch.h"
+#include "lib/store/jobs.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/notes.h"
@@ -103,6 +105,11 @@ struct lane {
 	size_t next_group;
 	const struct budget *budget;
 	struct account_memo accounts;
+	unsigned jobs;          /* of in_flight: jobs that wait for their result */
+	unsigned polls;         /* of in_flight: calls that ask for one; they need no place of their own */
+	uint64_t *due;          /* jobs to be asked for now, oldest first: ids of their calls */
+	size_t n_due, cap_due;
+	int64_t poll_us;        /* when the next of them may go */
 };
 
 /* One place in the queue of a run: a stage's step, or its look-up. */
@@ -190,6 +197,18 @@ struct call_member {
 	int64_t price_micro;
 };
 
+/* The job of a call: job.c. */
+struct job {
+	struct job_row row;                  /* stamps of this boot */
+	uint64_t poll;                       /* the call that asks for it now; 0: none */
+	int64_t alarm_us;                    /* it stands in engine.alarms for then; what else stands there of it is stale */
+	bool open;                           /* it holds its call open behind the answer */
+	bool placed;                         /* it is one of its lane's jobs */
+	bool asking;                         /* it stands in its lane's list */
+	bool over;                           /* ended in this turn */
+	bool told;                           /* replay: what came was its result, whatever it looks like */
+};
+
 struct call {
 	uint64_t id;
 	struct lane *lane;
@@ -210,6 +229,8 @@ struct call {
 	bool fresh;                          /* granted in this turn, not yet released */
 	bool ended, restarted;
 	bool unanswered;                     /* engine_unanswered */
+	struct job *job;                     /* NULL: its answer is its result */
+	struct call *next_over;
 	UT_hash_handle hh;
 };
 
@@ -222,6 +243,7 @@ struct outcome {
 	size_t body_len;
 	uint8_t *head;                       /* in the arena: what is kept of it besides the body; NULL: nothing is kept */
 	size_t head_len;
+	const char *by;                      /* how a job's result came (JOB_HEADER); NULL: it is an answer */
 	struct arena arena;
 	struct outcome *next;
 };
@@ -290,6 +312,10 @@ struct engine {
 	uint64_t sending[SENDING_MOST];      /* messages on their way; from n_released on: to go after this commit */
 	size_t n_sending, n_released;
 	int64_t outbox_us, tidy_us;          /* boot clock: the next look at the messages, at the marks */
+	struct heap alarms;                  /* of jobs */
+	size_t n_jobs;                       /* calls that only wait for their job */
+	struct call *over;                   /* whose jobs ended in this turn */
+	int64_t jobs_us;                     /* boot clock: the next look at the oldest jobs */
 };
 
 /* The part whose item settle.c is at; of a call with one part that. */
@@ -462,6 +488,8 @@ struct verdict {
 typedef void (*condition_fn)(void *arg, enum condition c, int64_t earliest_us, const char *text);
 struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condition_fn all, void *arg);
 const char *condition_word(enum condition c);
+/* The same for a poll of that call's job: it has its place and its money already. */
+struct verdict gate_poll(struct engine *e, const struct call *c, const struct service_call *poll, condition_fn all, void *arg);
 void schedule(struct engine *e);
 
 /* finish.c */
@@ -536,6 +564,8 @@ uint32_t busy_pick(struct engine *e, struct run *r, const struct slot *s);
 int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v);
 /* The first lead there goes on without the call: its service has been down too long. 0 when there is none. */
 int grant_down(struct engine *e, struct run *r, struct slot *s);
+/* Asks for the job of that call: 1 granted, 0 it could not be asked. */
+int grant_poll(struct engine *e, struct call *job, const struct service_call *poll, const struct verdict *v);
 void grants_drop(struct engine *e);
 void engine_call_free(struct engine *e, struct call *c);
 
@@ -561,6 +591,57 @@ void credit_count(struct run *r, const struct fact *f, bool passed);
 
 /* settle.c */
 void settle(struct engine *e, struct outcome *o);
+/* The call has its result: ledger, balances, item. */
+void settle_call(struct engine *e, struct outcome *o);
+/* Only ledger, balances and statistics: of a poll. */
+void settle_poll(struct engine *e, struct call *c, const struct answer *a);
+/* What a job's result says about the keys of the service. */
+void settle_told(struct engine *e, struct call *c, const struct answer *a);
+/* Its place in flight is free again. */
+void settle_place(struct call *c);
+
+/* job.c */
+/* How the result of a job came, kept with it for replay; no header of a real answer has that name. */
+#define JOB_HEADER ":job"
+#define JOB_BY_POLL "poll"
+#define JOB_BY_CALLBACK "callback"
+#define JOB_LATE "late"
+/* At the grant. False: no memory. */
+bool job_new(struct engine *e, struct call *c);
+const char *job_callback_url(struct engine *e, const struct call *c); /* NULL: none; in the turn's arena */
+void job_submit(struct engine *e, const struct call *c); /* with call_open */
+/* Is that answer only the beginning? Then its place is kept (job_place). */
+bool job_begins(const struct call *c, const struct answer *a);
+void job_place(struct call *c);
+/* The same in the turn: true, and the call stays open or has ended with its job already. */
+bool job_take(struct engine *e, struct outcome *o);
+/* Its call is settled without one. */
+void job_close(struct engine *e, uint64_t call);
+/* An answer that replay brings may be a job's result. */
+int job_answer_read(struct outcome *o, const struct http_answer *h, struct now now);
+void job_polled(struct engine *e, struct outcome *o);
+void job_callback(struct engine *e, struct command *c);
+/* Jobs that are late, polls that are due. */
+void jobs_step(struct engine *e);
+int64_t jobs_next_us(const struct engine *e);
+void jobs_release(struct engine *e);
+/* Found open in the store at a start; true: nothing is in doubt, or may yet be told. */
+bool job_adopt(struct engine *e, struct call *c);
+/* Memory as the store has it: before, and for each open call. */
+void jobs_unload(struct engine *e);
+void job_reload(struct engine *e, struct call *c);
+void jobs_free(struct engine *e);
+void jobs_tidy(struct engine *e);
+/* The call whose job holds the item; NULL: none does. */
+struct call *job_of_item(struct engine *e, uint32_t run, uint32_t number);
+
+/* show_job.c */
+/* NULL: that call has no job, or it is forgotten. */
+struct json_object *job_object(struct engine *e, struct txn *t, uint64_t call);
+/* What an open job waits for, in a sentence without its end. */
+void job_text(struct engine *e, const struct call *c, char *out, size_t size);
+/* `jobs` of a stage: how many are open; nothing where none is. */
+void put_jobs(struct engine *e, struct json_object *o, uint32_t run, uint8_t stage);
 
 /* answers.c */
 /* Before the answer is read: takes what will be kept of it; the key is blotted out of the body. */

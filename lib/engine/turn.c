@@ -22,6 +22,7 @@ int engine_new(const struct engine_options *o, struct engine **ret, struct lead_
 	e->commands_end = &e->commands;
 	e->parts_end = &e->parts;
 	e->later_us = TIME_NEVER;
+	jobs_unload(e);
 	e->blind = o->blind;
 	e->alone = o->alone;
 	(void)snprintf(e->boot_id, sizeof(e->boot_id), "%s", o->boot_id);
@@ -216,8 +217,10 @@ static void release_outcomes(struct engine *e, struct outcome *left)
 		struct outcome *o = e->outcomes;
 
 		e->outcomes = o->next;
-		HASH_DEL(e->calls, o->call);
-		engine_call_free(e, o->call);
+		if (o->call->job == NULL || !(o->call->job->open || o->call->job->over)) { /* else it ends with its job */
+			HASH_DEL(e->calls, o->call);
+			engine_call_free(e, o->call);
+		}
 		arena_free(&o->arena);
 		free(o->body);
 		free(o);
@@ -240,6 +243,7 @@ static void release_answers(struct engine *e)
 		config_unref(c->config);
 		free(c->summary);
 		free(c->payment);
+		free(c->body);
 		free(c);
 	}
 }
@@ -248,7 +252,9 @@ static void release_answers(struct engine *e)
 static void release_timers(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_lanes; i++) {
-		e->effects.wake(e->effects.ctx, i, e->full ? TIME_NEVER : e->lanes[i]->wake_us);
+		int64_t at = e->lanes[i]->poll_us < e->lanes[i]->wake_us ? e->lanes[i]->poll_us : e->lanes[i]->wake_us;
+
+		e->effects.wake(e->effects.ctx, i, e->full ? TIME_NEVER : at);
 	}
 	e->effects.wake_later(e->effects.ctx, e->full ? TIME_NEVER : e->later_us);
 }
@@ -295,8 +301,10 @@ static struct outcome *decide(struct engine *e)
 		verifies_step(e);
 		runs_sweep(e);
 		sources_step(e);
+		jobs_step(e);
 		schedule(e);
 		answers_expire(e);
+		jobs_tidy(e);
 		runs_wind_down(e);
 		approve_step(e);
 	}
@@ -307,6 +315,7 @@ static struct outcome *decide(struct engine *e)
 	}
 	e->later_us = e->answers_us < e->later_us ? e->answers_us : e->later_us;
 	e->later_us = e->outbox_us < e->later_us ? e->outbox_us : e->later_us;
+	e->later_us = jobs_next_us(e) < e->later_us ? jobs_next_us(e) : e->later_us;
 	names_write(e->names, e->txn);
 	runs_write(e);
 	accounts_write(e);
@@ -375,6 +384,7 @@ static int turn_once(struct engine *e, struct lead_error *err)
 	names_kept(e->names);
 	e->recovered = false;
 	release_outcomes(e, left);
+	jobs_release(e);
 	release_calls(e); /* after the outcomes: a call that cannot even be started ends within */
 	release_answers(e);
 	arena_reset(&e->arena);
@@ -435,7 +445,7 @@ void engine_drain(struct engine *e)
 
 size_t engine_in_flight(const struct engine *e)
 {
-	return HASH_COUNT(e->calls);
+	return HASH_COUNT(e->calls) - e->n_jobs;
 }
 
 void engine_each_call(struct engine *e, void (*f)(void *arg, uint64_t call), void *arg)
@@ -499,6 +509,7 @@ void engine_free(struct engine *e)
 		engine_call_free(e, c);
 	}
 	engine_unload_rows(e);
+	jobs_free(e);
 	tallies_free(e);
 	notify_drop(e);
 	names_free(e->names);

@@ -111,7 +111,8 @@ struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint
 {
 	struct run *r = run_get(e, run);
 	struct json_object *o;
-	char subject[48], text[160];
+	char subject[48], text[600];
+	struct call *job;
 	struct item i;
 
 	if (r == NULL || !item_read(t, run, number, &i)) {
@@ -133,7 +134,14 @@ struct json_object *why_lead(struct engine *e, struct txn *t, uint32_t run, uint
 		put_simple(o, "retry", text, now.wall_us + (i.due_us - now.boot_us));
 	} else if (!queue_has(t, &i)) {
 		put_word(o, "state", "in-flight");
-		put_simple(o, "in-flight", "its call is under way", 0);
+		job = job_of_item(e, run, number);
+		e->now = now;
+		if (job != NULL) {
+			job_text(e, job, text, sizeof(text));
+			put_simple(o, "job", text, job->job->row.due_us != 0 ? now.wall_us + (job->job->row.due_us - now.boot_us) : 0);
+		} else {
+			put_simple(o, "in-flight", "its call is under way", 0);
+		}
 	} else {
 		why_queued(e, t, o, r, &i, now);
 	}
@@ -169,6 +177,20 @@ static void run_slots(struct engine *e, struct json_object *list, struct run *r,
 	}
 }
 
+static int64_t jobs_of_stage(struct engine *e, uint32_t run, uint8_t stage)
+{
+	struct call *c, *next;
+	struct call_part p;
+	int64_t n = 0;
+
+	if (e->n_jobs > 0) {
+		HASH_ITER(hh, e->calls, c, next) {
+			n += c->job != NULL && c->job->open && call_has(&c->row, run, 0, &p) && p.stage == stage;
+		}
+	}
+	return n;
+}
+
 struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struct now now)
 {
 	struct run *r = run_get(e, run);
@@ -188,11 +210,16 @@ struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struc
 	run_slots(e, list, r, NULL, now);
 	for (uint8_t s = 0; s < r->row.n_stages; s++) {
 		const struct stage_count *c = &r->row.stages[s].count;
+		int64_t jobs = jobs_of_stage(e, run, s);
 		char text[120];
 
-		if (r->in_flight[s] > 0) {
+		if (r->in_flight[s] > jobs) {
 			(void)snprintf(text, sizeof(text), "%s: calls in flight", r->row.stages[s].name);
-			add_waiting(list, r->in_flight[s], "in-flight", text, 0, now);
+			add_waiting(list, r->in_flight[s] - jobs, "in-flight", text, 0, now);
+		}
+		if (jobs > 0) {
+			(void)snprintf(text, sizeof(text), "%s: waiting for the results of jobs at work", r->row.stages[s].name);
+			add_waiting(list, jobs, "job", text, 0, now);
 		}
 		if (c->retrying > 0) {
 			(void)snprintf(text, sizeof(text), "%s: waiting to be tried again", r->row.stages[s].name);

@@ -335,6 +335,7 @@ int answer_read(const struct service *s, const struct service_call *c, const str
 		ret->date_wall_us = 0;
 	}
 	hints_windows(reader->hints, reader->n_hints, &seen, now, ret);
+	ret->job = look_at(&reader->job, &seen);
 	switch (ret->outcome) {
 	case OUTCOME_PENDING:
 		waits(reader, rule, &seen, now, ret);
@@ -342,6 +343,9 @@ int answer_read(const struct service *s, const struct service_call *c, const str
 	case OUTCOME_OK:
 	case OUTCOME_EMPTY:
 	case OUTCOME_DUPLICATE:
+		if (ret->outcome == OUTCOME_OK && c->job != NULL) {
+			waits(reader, rule, &seen, now, ret); /* how long to leave the job alone */
+		}
 		rc = fields(reader, &seen, ret);
 		break;
 	default:
@@ -351,6 +355,31 @@ int answer_read(const struct service *s, const struct service_call *c, const str
 	}
 	ret->price_micro = ret->outcome == OUTCOME_IN_DOUBT
 			       ? c->price_micro
-			       : price_of(&reader->price, ret->outcome, &seen);
+			       : price_of(&reader->price,
+				     ret->outcome == OUTCOME_PENDING && c->job != NULL ? OUTCOME_OK : ret->outcome, &seen);
 	return rc;
+}
+
+int answer_read_callback(const struct service *s, const struct service_call *c,
+    const struct http_answer *h, struct now now, struct arena *a, struct answer *ret)
+{
+	struct service_call read = *c;
+
+	read.answer = c->job->called;
+	return answer_read(s, &read, h, now, a, ret);
+}
+
+int64_t answer_job_price(const struct service_call *c, enum outcome_class is,
+    const struct answer *result, bool polled, int64_t submitted_micro)
+{
+	const struct price *p = &c->answer->price;
+	const struct reader *by = polled ? c->job->poll->answer : c->job->called;
+
+	if (result != NULL && by != c->answer && by->price.ceiling_micro > 0) {
+		return result->price_micro;
+	}
+	if (result != NULL && by == c->answer && (p->body.expr != NULL || p->units.expr != NULL || p->models != NULL)) {
+		return result->price_micro; /* a callback of the same shape says it better */
+	}
+	return (p->on & 1u << is) != 0 || p->body.expr != NULL ? submitted_micro : 0;
 }

@@ -58,6 +58,7 @@ struct answer {
 	size_t n_fields;
 	struct answer_hint hints[8];
 	size_t n_hints;
+	struct value job;            /* name of the job that it began; NONE when it names none */
 };
 
 struct reader;
@@ -71,5 +72,14 @@ struct reader;
  */
 int answer_read(const struct service *s, const struct service_call *c, const struct http_answer *h,
     struct now now, struct arena *a, struct answer *ret) MUST_CHECK;
-/* Names that `map:` gives: what a stage using this call can produce. NULL-terminated, borrowed. */
+/* The same of what came to the callback address of a call with a job; h: TRANSPORT_ANSWERED, status 200. */
+int answer_read_callback(const struct service *s, const struct service_call *c, const struct http_answer *h,
+    struct now now, struct arena *a, struct answer *ret) MUST_CHECK;
+/*
+ * What a job cost that ended with this class. result: the answer that brought it, of a poll (polled) or a callback, NULL
+ * when none came; submitted_micro: price by the answer of the call that began it.
+ */
+int64_t answer_job_price(const struct service_call *c, enum outcome_class is, const struct answer *result, bool polled,
+    int64_t submitted_micro);
+/* Names that `map:` gives: what a stage using this call can produce, of a job's by any of its answers. NULL-terminated, borrowed. */
 const char *const *answer_names(const struct service_call *c);

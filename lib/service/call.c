@@ -41,7 +41,7 @@ static void timeout_read(struct reading *r, const struct yaml_node *node, struct
 	yaml_read_duration(
 	    r->y, node, "connect", 100 * US_PER_MS, 300 * US_PER_S, &c->connect_us, r->p);
 	yaml_read_duration(
-	    r->y, node, "total", 100 * US_PER_MS, 7200 * US_PER_S, &c->total_us, r->p);
+	    r->y, node, "total", 100 * US_PER_MS, 4 * 3600 * US_PER_S, &c->total_us, r->p);
 	if (c->connect_us > c->total_us) {
 		problems_add(r->p, r->y, node, "'connect' is longer than 'total'");
 	}
@@ -224,7 +224,8 @@ static void call_read(struct reading *r, const struct yaml_node *node, struct se
 {
 	static const char *const keys[] = {"about", "get", "post", "put", "patch", "delete", "head",
 	    "query", "headers", "json", "form", "text", "optional", "idempotency", "answer", "map",
-	    "outcomes", "hints", "price", "timeout", "retry", "max_answer", "in_doubt", "batch", "paging", NULL};
+	    "outcomes", "hints", "price", "timeout", "retry", "max_answer", "in_doubt", "batch", "paging",
+	    "job", NULL};
 
 	if (!reading_name(r, node, node->key, "call") ||
 	    !yaml_only_keys(r->y, node, keys, "call", r->p)) {
@@ -234,7 +235,10 @@ static void call_read(struct reading *r, const struct yaml_node *node, struct se
 	batch_read(r, node, c);
 	plan_read(r, node, c);
 	if (!r->nomem) {
-		reader_read(r, node, c);
+		reader_read(r, node, yaml_get(yaml_get(node, "job"), "id"), c);
+	}
+	if (!r->nomem) {
+		job_spec_read(r, node, c);
 	}
 	if (!r->nomem) {
 		doubt_read(r, node, c);
@@ -262,12 +266,16 @@ void calls_read(struct reading *r, const struct yaml_node *map, const struct ser
 	}
 	node = map->first;
 	for (size_t i = 0; !r->nomem && i < s->n_calls; i++, node = node->next) {
+		job_spec_bind(r, node, &s->calls[i]);
 		lookup_read(r, node, &s->calls[i]);
 	}
 }
 
 void call_fini(struct service_call *c)
 {
+	if (c->job != NULL && c->job->called != c->answer) {
+		reader_fini(c->job->called);
+	}
 	reader_fini(c->answer);
 	batch_fini(c->batch);
 }

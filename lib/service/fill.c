@@ -72,6 +72,11 @@ static int render_own(const struct pieces *t, enum hole hole, const struct filli
 	case HOLE_IDEMPOTENCY:
 		return pieces_encode(t, ".call.idempotency_key", f->idempotency_key,
 		    strlen(f->idempotency_key), out, err);
+	case HOLE_CALLBACK:
+		if (f->callback == NULL) {
+			return lead_fail(err, LEAD_EINPUT, "%s: nobody can call back", t->where);
+		}
+		return pieces_encode(t, ".call.callback", f->callback, strlen(f->callback), out, err);
 	default:
 		if (f->masked) {
 			buf_add_text(out, "***");

@@ -25,7 +25,7 @@ enum encoding {
 	ENCODE_PATH,    /* holes as PERCENT and never empty, `.` or `..`; literals as they are */
 	ENCODE_HEADER,  /* no control characters */
 };
-enum hole { HOLE_PARAM, HOLE_CALL_ID, HOLE_IDEMPOTENCY, HOLE_SECRET };
+enum hole { HOLE_PARAM, HOLE_CALL_ID, HOLE_IDEMPOTENCY, HOLE_CALLBACK, HOLE_SECRET };
 enum piece_kind {
 	PIECE_BYTES,  /* text as it is */
 	PIECE_HOLE,   /* a placeholder as text, encoded */
@@ -88,6 +88,7 @@ struct own_spans {
 struct filling {
 	const struct expr_source *params;
 	const char *call_id, *idempotency_key, *secret;
+	const char *callback; /* NULL: nobody can call back */
 	size_t secret_len;
 	bool masked;           /* `***` in place of the secret */
 	struct own_spans *own; /* may be NULL */
@@ -236,6 +237,13 @@ void calls_read(
     struct reading *r, const struct yaml_node *map, const struct service_call *defaults);
 void call_fini(struct service_call *c);
 
+/* --- job.c ---------------------------------------------------------------- */
+
+/* `job:` of the call: what can be read before the other calls are known. */
+void job_spec_read(struct reading *r, const struct yaml_node *call, struct service_call *c);
+/* Binds the poll to the call it names, once all have been read; reports a callback address that leads nowhere. */
+void job_spec_bind(struct reading *r, const struct yaml_node *call, struct service_call *c);
+
 /* --- look.c --------------------------------------------------------------- */
 
 /* An answer is seen through one of two sets of paths, so that its body is read once and only for
@@ -376,9 +384,11 @@ struct reader {
 	const char **names; /* NULL-terminated */
 	struct look *fields;
 	size_t n_fields;
+	struct look job; /* name of the job that the answer began; .expr NULL for none */
 };
-/* Sets c->answer and c->price_micro; NULL answer when memory ran out. */
-void reader_read(struct reading *r, const struct yaml_node *call, struct service_call *c);
+/* Sets c->answer and c->price_micro; NULL answer when memory ran out. job_id: where the name of a job stands, may be NULL. */
+void reader_read(struct reading *r, const struct yaml_node *call, const struct yaml_node *job_id,
+    struct service_call *c);
 /* Where error texts stand: the file's `message`, else the usual places. */
 /* For elements of a list, by their own rules alone. NULL: no memory. */
 struct reader *reader_element(struct reading *r, const struct yaml_node *rules, const struct yaml_node *map);

@@ -139,7 +139,7 @@ static enum hole hole_kind(const char *text, size_t len)
 		const char *text;
 		enum hole hole;
 	} own[] = {{".call.id", HOLE_CALL_ID}, {".call.idempotency_key", HOLE_IDEMPOTENCY},
-	    {".key", HOLE_SECRET}};
+	    {".call.callback", HOLE_CALLBACK}, {".key", HOLE_SECRET}};
 
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
 		if (strlen(own[i].text) == len && memcmp(own[i].text, text, len) == 0) {
@@ -175,7 +175,7 @@ static bool make_hole(struct builder *b, const char *text, size_t len, struct pi
 	if (w->call && (names.call || names.key)) {
 		problems_add(w->p, w->y, b->node,
 		    "%s: ${%.*s}: 'call' and 'key' are no parameters; "
-		    "only ${.call.id}, ${.call.idempotency_key} and ${.key} may stand here",
+		    "only ${.call.id}, ${.call.idempotency_key}, ${.call.callback} and ${.key} may stand here",
 		    b->where, (int)len, text);
 		return false;
 	}

@@ -162,6 +162,7 @@ static void bind_view(struct reading *r, struct reader *reader, enum view view)
 	bind(r, reader, &reader->price.tokens_in, view);
 	bind(r, reader, &reader->price.tokens_out, view);
 	bind(r, reader, &reader->price.model, view);
+	bind(r, reader, &reader->job, view);
 }
 
 /* Tests are shared between the calls, so each call gets its own copy before slots are written into
@@ -186,7 +187,8 @@ static void copy_tests(struct reading *r, struct reader *reader)
 	}
 }
 
-void reader_read(struct reading *r, const struct yaml_node *call, struct service_call *c)
+void reader_read(struct reading *r, const struct yaml_node *call, const struct yaml_node *job_id,
+    struct service_call *c)
 {
 	static const char *const answers[] = {"json", "any", NULL};
 	struct reader *reader = reading_alloc(r, 1, sizeof *reader);
@@ -201,6 +203,11 @@ void reader_read(struct reading *r, const struct yaml_node *call, struct service
 	joined_read(r, call, c, reader);
 	map_read(r, c->batch == NULL ? yaml_get(call, "map") : NULL, reader);
 	price_read(r, yaml_get(call, "price"), c->batch != NULL, &reader->price);
+	if (job_id != NULL && job_id->kind == YAML_STRING) {
+		look_body(r, job_id, job_id->text, &reader->job);
+	} else if (job_id != NULL) {
+		(void)look_read(r, job_id, &reader->job);
+	}
 	c->price_micro = reader->price.ceiling_micro;
 	copy_tests(r, reader);
 	for (int view = 0; view < VIEWS && !r->nomem; view++) {
@@ -245,5 +252,5 @@ void reader_fini(struct reader *reader)
 
 const char *const *answer_names(const struct service_call *c)
 {
-	return c->answer->names;
+	return c->job != NULL ? c->job->names : c->answer->names;
 }

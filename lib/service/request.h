@@ -9,7 +9,8 @@
  * percent-encoded, header values with control characters refused.
  *
  * Placeholders read the parameters (`${.email}`) and `${.call.id}` (16 hex digits),
- * `${.call.idempotency_key}` (same for every repeat of the item's stage step), `${.key}` (the secret: auth only).
+ * `${.call.idempotency_key}` (same for every repeat of the item's stage step), `${.call.callback}` (where this call's job may
+ * call back), `${.key}` (the secret: auth only).
  */
 #pragma once
 
@@ -21,6 +22,7 @@ struct request_input {
 	const struct expr_source *params; /* the stage's `with:` values */
 	const char *call_id;              /* 16 hex digits */
 	const char *idempotency_key;
+	const char *callback;             /* the address that `${.call.callback}` stands for; NULL: there is none */
 	const char *secret;               /* content of the key's credential, NULL when there is none */
 	size_t secret_len;
 	const uint8_t *hash_key;          /* 16 bytes: the request gets a hash under it; NULL: 0 */
@@ -39,7 +41,7 @@ struct request {
 	int64_t connect_us, total_us;
 	size_t max_answer_bytes;
 	bool http2;
-	uint64_t hash; /* of method, URL, headers and body without secret, call id and idempotency key: equal for the same question */
+	uint64_t hash; /* of method, URL, headers and body without secret, call id, idempotency key and callback: equal for the same question */
 };
 
 /* 0, or LEAD_EINPUT: a value that cannot stand where it should (err names the parameter, never its value). */

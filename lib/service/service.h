@@ -71,6 +71,19 @@ struct paging {
 	uint32_t size;              /* of a page; a shorter one is the last where nothing else tells */
 };
 
+/* Work that goes on behind the answer (`job:`): its result comes with a later call, by a callback, or either. */
+struct service_job {
+	const struct service_call *poll; /* asked with parameter `job`; NULL: never */
+	bool has_id;               /* the answer names the job */
+	bool callback;             /* the request says where to call back */
+	struct reader *called;     /* how a callback is read */
+	int64_t every_us;          /* between two polls, when no answer says how long to wait */
+	int64_t within_us;         /* longest time from the answer to the result */
+	int64_t wait_us;           /* so long a call in doubt waits for its callback */
+	enum outcome_class late;   /* `within` is over: IN_DOUBT, TRANSIENT, EMPTY or PERMANENT */
+	const char *const *names;  /* fields that any of the answers can bring; NULL-terminated */
+};
+
 struct service_call {
 	const char *name;
 	size_t index;
@@ -88,6 +101,7 @@ struct service_call {
 	struct retry_spec retry[OUTCOME_N]; /* used: PENDING, THROTTLE, TRANSIENT, EMPTY; UNSENT and IN_DOUBT equal TRANSIENT */
 	const char *const *params; /* NULL-terminated names of all the `with:` parameters it reads, in order of reading */
 	const char *const *optional; /* those of them it can do without; a missing other one stops the stage (P6) */
+	struct service_job *job;     /* NULL: the answer is the result */
 };
 
 struct service {
@@ -122,6 +136,8 @@ struct service_options {
 	uint32_t limit_factor; /* multiplies N of every window; 0 means 1 (the demo's 60) */
 };
 
+/* The longest a call can take until its result is there: its answer, and behind that its job. */
+int64_t service_longest_us(const struct service_call *c);
 /* Reads and checks everything; every mistake goes to problems (with the nearest right word); *ret NULL then. Compiles expressions: some 30 ms each that is no plain path. */
 int service_parse(const char *file, const char *text, size_t len, const struct service_options *o,
     struct problems *p, struct service **ret) MUST_CHECK;

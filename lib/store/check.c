@@ -8,6 +8,7 @@
 #include "lib/base/ids.h"
 #include "lib/store/body.h"
 #include "lib/store/items.h"
+#include "lib/store/jobs.h"
 #include "lib/store/ledger.h"
 #include "lib/store/notes.h"
 #include "lib/store/outbox.h"
@@ -130,7 +131,7 @@ static bool add_charge(struct checking *c, const struct call_row *row, const str
 		c->charges[c->n_charges++] = (struct charge){.run = p->run,
 		    .number = p->number,
 		    .micro = row->state == CALL_SETTLED || row->state == CALL_IN_DOUBT ? p->settled_micro : 0,
-		    .open = row->state <= CALL_SENT};
+		    .open = row->state <= CALL_SENT && row->polls == 0};
 	}
 	return more != NULL;
 }
@@ -515,6 +516,47 @@ static bool on_suppress(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+/* Whose call is that? True when there is one; *ret_open: it has not ended. */
+static bool job_call(struct checking *c, uint64_t call, bool *ret_open, char id[17])
+{
+	struct call_row row;
+	bool known = call_read(c->t, call, &row);
+
+	ids_write(call, id);
+	*ret_open = known && row.state <= CALL_SENT;
+	return known;
+}
+
+static bool on_job(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct job_row r;
+	uint64_t call;
+	bool open;
+	char id[17];
+
+	if (job_token_decode(key, value, &call) || job_body_decode(key, &call)) {
+		(void)job_call(c, call, &open, id);
+		if (!job_read(c->t, call, &r)) {
+			tell(c, "a callback leads to call %s, which has no job", id);
+		} else if (key.len == 9 && (r.state != JOB_SUBMITTED || !r.called)) {
+			tell(c, "what was called back for call %s is kept, but its job is %s", id, job_state_word(r.state));
+		}
+		return true;
+	}
+	if (!job_decode(key, value, &r)) {
+		tell(c, "a job cannot be read");
+		return true;
+	}
+	c->counts.jobs++;
+	if (!job_call(c, r.call, &open, id)) {
+		tell(c, "there is a job of call %s, which is not in the ledger", id);
+	} else if (open != (r.state != JOB_ENDED)) {
+		tell(c, "the job of call %s is %s, its call %s", id, job_state_word(r.state), open ? "open" : "ended");
+	}
+	return true;
+}
+
 static void check_suppressions(struct checking *c)
 {
 	txn_walk(c->t, TABLE_SUPPRESS, key_of(), key_of(), on_suppress, c);
@@ -580,6 +622,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	txn_walk(c.t, TABLE_OUTBOX, key_of(), key_of(), on_outbox, &c);
 	txn_walk(c.t, TABLE_NOTE, key_of(), key_of(), on_note, &c);
 	txn_walk(c.t, TABLE_VERIFY, key_of(), key_of(), on_verify, &c);
+	txn_walk(c.t, TABLE_JOB, key_of(), key_of(), on_job, &c);
 	check_sums(&c);
 	check_suppressions(&c);
 	if (txn_count(c.t, TABLE_READY) != c.waiting) {

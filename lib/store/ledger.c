@@ -75,6 +75,7 @@ static struct buf *call_encode(struct txn *t, const struct call_row *c)
 	for (struct part_walk w = call_parts(c); c->kind == CALL_BATCH && part_next(&w, &p);) {
 		pack_u64(b, p.hash);
 	}
+	pack_var(b, c->polls);
 	return b;
 }
 
@@ -126,6 +127,7 @@ bool call_decode(struct slice key, struct slice value, struct call_row *ret)
 			(void)unpack_u64(&u);
 		}
 	}
+	ret->polls = u.at < u.end ? unpack_var(&u) : 0;
 	return !u.bad && ret->state < CALL_STATES && ret->n_parts >= 1 && ret->n_parts <= CALL_PARTS;
 }
 

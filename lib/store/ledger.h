@@ -45,6 +45,7 @@ struct call_row {
 	struct call_part parts[1];  /* the first; all of them: call_parts */
 	struct call_part *more;     /* the others, of a row that is at work: its owner's. NULL: */
 	struct slice packed, packed_hashes; /* a row as it was read: good as long as the value */
+	uint64_t polls;             /* it asks for the job of that call; 0: it is a call in its own right */
 };
 
 /* The parts of a row, from the first on. */
@@ -63,7 +64,7 @@ int64_t call_settled(const struct call_row *c);
 bool call_unpack(struct call_row *c) MUST_CHECK;
 
 void call_open(struct txn *t, const struct call_row *c);   /* new row and `open` entry */
-void call_rewrite(struct txn *t, const struct call_row *c); /* another part has joined */
+void call_rewrite(struct txn *t, const struct call_row *c); /* it stays open: another part has joined, or its job began */
 void call_close(struct txn *t, const struct call_row *c);  /* rewrites it and takes it out of `open` */
 bool call_read(struct txn *t, uint64_t id, struct call_row *ret);
 bool call_decode(struct slice key, struct slice value, struct call_row *ret);

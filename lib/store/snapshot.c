@@ -147,7 +147,7 @@ static bool on_open(void *arg, struct slice key, struct slice value)
 	row.end_us = row.late_us;
 	call_open(c->out, &row);
 	call_close(c->out, &row);
-	for (struct part_walk w = call_parts(&row); part_next(&w, &p);) {
+	for (struct part_walk w = call_parts(&row); row.polls == 0 && part_next(&w, &p);) {
 		if (run_is_copied(c, p.run) && item_read(c->in, p.run, p.number, &i) && i.status == ITEM_WAITING) {
 			queue_push(c->out, &i);
 		}

@@ -45,6 +45,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_SUPPRESS] = "suppress",
     [TABLE_NOTE] = "note",
     [TABLE_VERIFY] = "verify",
+    [TABLE_JOB] = "job",
 };
 
 #define LAZY_COMMITS 1000

@@ -41,6 +41,7 @@ enum store_table {
 	TABLE_SUPPRESS, /* organisation, class, keyed hash -> where the entry came from (suppress.h) */
 	TABLE_NOTE,     /* run, seq -> what happened to it; keyed hash -> a payment seen (notes.h) */
 	TABLE_VERIFY,   /* run -> its destination read back: state, findings, what should be there (verify.h) */
+	TABLE_JOB,      /* work behind an answer: call id -> its state; token -> call id (jobs.h) */
 	TABLE_N
 };
 

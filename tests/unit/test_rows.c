@@ -3,6 +3,7 @@
  * come in their order.
  */
 #include "lib/store/body.h"
+#include "lib/store/jobs.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/pack.h"
@@ -507,6 +508,7 @@ static void test_call(void **state)
 		.reason = "",
 		.hash = UINT64_C(0xfedcba9876543210),
 		.prompt = 7,
+		.polls = 300,
 		.n_parts = 1,
 		.parts = {{.run = 5, .number = 6, .stage = 7, .step = 8, .reserved_micro = 9}}},
 	    got;
@@ -530,7 +532,71 @@ static void test_call(void **state)
 	assert_memory_equal(&got, &want, sizeof(got));
 	assert_false(call_read(t, want.id + 1, &got));
 	assert_true(call_has(&got, 5, 0, NULL) && call_has(&got, 5, 6, NULL) && !call_has(&got, 5, 7, NULL));
-	refuses_prefixes_but(TABLE_CALL, key_u64(key_of(), want.id), decode_call, (const size_t[]){1, 2, 2 + 8, 0});
+	refuses_prefixes_but(TABLE_CALL, key_u64(key_of(), want.id), decode_call, (const size_t[]){2, 3, 4, 4 + 8, 0});
+}
+
+/* --- jobs --- */
+
+static bool decode_job(struct slice key, struct slice value)
+{
+	struct job_row r;
+
+	return job_decode(key, value, &r);
+}
+
+static void test_job(void **state)
+{
+	struct job_row want = {.call = UINT64_C(0x18f3a2b4c5d6e7f8),
+		    .state = JOB_DOUBT,
+		    .has_token = true,
+		    .token = {0xab, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xff},
+		    .id = "job-77",
+		    .boot = 3,
+		    .since_us = 1000,
+		    .since_wall_us = INT64_C(1700000000000000),
+		    .until_us = 7200000000,
+		    .due_us = 2000,
+		    .price_micro = 100000,
+		    .polls = 12,
+		    .failures = 2,
+		    .callbacks = 4,
+		    .idle_callbacks = 1,
+		    .called = true,
+		    .reason = "reset"},
+		    got;
+	uint8_t token[JOB_TOKEN];
+	char text[JOB_TOKEN_TEXT];
+	uint64_t call, oldest;
+	struct slice body;
+
+	job_write(t, &want);
+	job_token_write(t, want.token, want.call);
+	job_body_write(t, want.call, (struct slice){(const uint8_t *)"{}", 2});
+	assert_true(job_read(t, want.call, &got));
+	assert_memory_equal(&got, &want, sizeof(got));
+	assert_false(job_read(t, want.call + 1, &got));
+	assert_true(job_body_read(t, want.call, &body) && body.len == 2 && memcmp(body.data, "{}", 2) == 0);
+	job_token_text(want.token, text);
+	assert_string_equal(text, "ab0102030405060708090a0b0c0d0eff");
+	assert_true(job_token_parse("AB0102030405060708090a0b0c0d0eFF", token));
+	assert_memory_equal(token, want.token, JOB_TOKEN);
+	assert_true(job_token_read(t, token, &call) && call == want.call);
+	assert_false(job_token_parse("ab0102030405060708090a0b0c0d0ef", token));
+	assert_false(job_token_parse("ab0102030405060708090a0b0c0d0eff0", token));
+	assert_false(job_token_parse("ab0102030405060708090a0b0c0d0e g", token));
+	assert_false(job_token_parse(NULL, token));
+	refuses_prefixes_but(TABLE_JOB, key_u64(key_u8(key_of(), 0), want.call), decode_job, (const size_t[]){0});
+	/* one that is at work is never too old */
+	assert_int_equal(jobs_expire(t, UINT64_MAX, 10, &oldest), 0);
+	want.state = JOB_ENDED;
+	job_write(t, &want);
+	assert_int_equal(jobs_expire(t, want.call, 10, &oldest), 0);
+	assert_true(oldest == want.call);
+	assert_int_equal(jobs_expire(t, want.call + 1, 10, &oldest), 1);
+	assert_false(job_read(t, want.call, &got));
+	assert_false(job_token_read(t, token, &call));
+	job_body_delete(t, want.call);
+	assert_int_equal(txn_count(t, TABLE_JOB), 0);
 }
 
 /* --- answers --- */
@@ -1066,7 +1132,7 @@ int main(void)
 	    TEST(test_row),
 	    TEST(test_facts),
 	    TEST(test_identity),
-	    TEST(test_parts), TEST(test_call),
+	    TEST(test_parts), TEST(test_call), TEST(test_job),
 	    TEST(test_body),
 	    TEST(test_body_headers),
 	    TEST(test_body_expire),

@@ -205,7 +205,7 @@ static const struct mistake {
 	{"x.yaml:3:34: parameter 'a': ${.key} may stand in 'auth' only"}},
     {"calls: {one: {get: /, query: {a: \"${.call.time}\"}}}\n",
 	{"x.yaml:3:34: parameter 'a': ${.call.time}: 'call' and 'key' are no parameters; only "
-	 "${.call.id}, ${.call.idempotency_key} and ${.key} may stand here"}},
+	 "${.call.id}, ${.call.idempotency_key}, ${.call.callback} and ${.key} may stand here"}},
     {"calls: {one: {get: /, query: {a: \"${env.HOME}\"}}}\n",
 	{"x.yaml:3:34: parameter 'a': 'env.HOME': 'env' is not allowed in an expression"}},
     {"calls: {one: {get: /, query: {a: {b: c}}}}\n", {"x.yaml:3:34: 'a' must be a single value"}},
