@@ -9,6 +9,24 @@ import proof  # noqa: E402
 from flow_kit import FlowNight, people, shipped_vars  # noqa: E402
 from night import QUICK  # noqa: E402
 
+SEARCH = """pipeline: found
+params: {country: {required: true}}
+stages:
+  - stage: search
+    of: run
+    call: apollo.search
+    with: {company_locations: ["${.country}"]}
+    makes:
+      from: "${.people}"
+      fields: {apollo_id: "${.id}", first_name: "${.first_name}", last_name: "${.last_name_obfuscated}", title: "${.title}", company: "${.organization.name}"}
+  - stage: match
+    call: apollo.match_many
+    with: {apollo_id: "${.apollo_id}"}
+  - stage: push
+    push: instantly.push_many
+    needs: [email]
+    with: {campaign: "${.campaign.instantly_campaign}", email: "${.email}", first_name: "${.first_name}", last_name: "${.last_name}"}
+"""
 STAGES = """pipeline: bought
 stages:
   - stage: enrich
@@ -45,8 +63,9 @@ def world(rate, often):
 
 
 def night(rate, often):
-    return FlowNight(scenario=world(rate, often), pipelines={"bought": STAGES}, edit=QUICKLY, factor=600,
-                     campaigns={"demo": {"pipeline": "bought", "vars": shipped_vars()}})
+    return FlowNight(scenario=world(rate, often), pipelines={"bought": STAGES, "found": SEARCH}, edit=QUICKLY, factor=600,
+                     campaigns={"demo": {"pipeline": "bought", "vars": shipped_vars()},
+                                "search": {"pipeline": "found", "vars": shipped_vars()}})
 
 
 def play(n, rate="0%", often="0%"):
@@ -84,3 +103,22 @@ def test_faults():
     instantly = report["services"]["instantly"]["faults"]
     assert instantly["lost-push"] > 0 and sum(report["services"]["apollo"]["faults"].values()) > 0
     assert report["pushed"]["doubled"] == 0
+
+
+def test_search():
+    """A run without a file: found page by page, bought by their ids, pushed; whoever has no address costs nothing."""
+    with night("0%", "0%") as it:
+        run = it.post("/v1/runs", {"campaign": "search", "params": {"country": "United States"}})["run"]
+        end = it.wait_end(run)
+        exported, ledger, report = it.export(run), it.ledger(run), it.report()
+        wanted = len(exported)
+        pages = sum(call["endpoint"] == "search" for call in ledger)
+        print(end["outcomes"], "pages", pages)
+        assert 200 < wanted < 400 and pages == (wanted + 99) // 100
+        pushed = {lead["email"] for lead in report["pushed"]["leads"]}
+        assert end["outcomes"]["delivered"] == len(pushed) == report["services"]["apollo"]["billed_calls"]
+        assert pushed == {lead["fields"]["email"] for lead in exported if lead["outcome"] == "delivered"}
+        assert {lead["reason"] for lead in exported if lead["outcome"] != "delivered"} == {"no-address"}
+        assert not any("*" in lead["fields"]["last_name"] for lead in exported if lead["outcome"] == "delivered")
+        proof.bill(ledger, report)
+        proof.windows(it, report)
