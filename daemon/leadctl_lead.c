@@ -100,9 +100,12 @@ static void print_timeline(struct ctl *c, struct json_object *timeline, const ch
 		table_cell(c, &t, "%s", show_time(c, fact, "at"));
 		table_cell(c, &t, "%s", get_text(fact, "stage"));
 		table_cell(c, &t, "%" PRId64, get_int(fact, "step"));
-		table_cell(c, &t, "%s",
+		table_cell(c, &t, "%s%s",
 		    get_has(fact, "state") ? get_text(fact, "state")
-					   : show_text(c, fact, "outcome"));
+					   : show_text(c, fact, "outcome"),
+		    strcmp(get_text(fact, "kind"), "cached") == 0 ? " (cached)"
+		    : get_bool(fact, "shared")			    ? " (shared)"
+								    : "");
 		table_color(&t, color_of_state(get_has(fact, "state") ? get_text(fact, "state")
 								      : get_text(fact, "outcome")));
 		table_cell(c, &t, "%s", show_text(c, fact, "reason"));

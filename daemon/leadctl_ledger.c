@@ -40,8 +40,14 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *call)
 	table_cell(c, t, "%s", show_money(c, call, "reserved_micro", currency));
 	table_cell(c, t, "%s", show_money(c, call, "settled_micro", currency));
 	if (first != NULL) {
+		char others[48] = "";
+
+		if (list_length(parts) > 1) {
+			(void)snprintf(others, sizeof(others), " +%zu %s", (size_t)list_length(parts) - 1,
+			    get_text(call, "together"));
+		}
 		table_cell(c, t, "%" PRId64 "/%" PRId64 "%s", get_int(first, "run"),
-		    get_int(first, "lead"), list_length(parts) > 1 ? " ..." : "");
+		    get_int(first, "lead"), others);
 	} else {
 		table_cell(c, t, "-");
 	}

@@ -241,18 +241,26 @@ static void print_prompts(struct ctl *c, struct json_object *run)
 static void print_stages(struct ctl *c, struct json_object *run)
 {
 	static const char *const counts[] = {"waiting", "in_flight", "retrying", "held", "ok",
-	    "empty", "rejected", "failed", "unchanged", "calls"};
+	    "empty", "rejected", "failed", "unchanged", "calls", "cached", "shared"};
 	struct json_object *stages = get_list(run, "stages");
+	bool sharing = false;
+	size_t n = sizeof(counts) / sizeof(counts[0]);
 	struct table t;
 
-	table_init(&t, "STAGE KIND WAITING> IN_FLIGHT> RETRYING> HELD> OK> EMPTY> REJECTED> "
-		       "FAILED> UNCHANGED> CALLS> SPENT>");
+	for (size_t i = 0; i < list_length(stages); i++) {
+		sharing |= get_int(list_at(stages, i), "cached") > 0 || get_int(list_at(stages, i), "shared") > 0;
+	}
+	n -= sharing ? 0 : 2;
+	table_init(&t, sharing ? "STAGE KIND WAITING> IN_FLIGHT> RETRYING> HELD> OK> EMPTY> REJECTED> "
+				 "FAILED> UNCHANGED> CALLS> CACHED> SHARED> SPENT>"
+			       : "STAGE KIND WAITING> IN_FLIGHT> RETRYING> HELD> OK> EMPTY> REJECTED> "
+				 "FAILED> UNCHANGED> CALLS> SPENT>");
 	for (size_t i = 0; i < list_length(stages); i++) {
 		struct json_object *stage = list_at(stages, i);
 
 		table_cell(c, &t, "%s", get_text(stage, "stage"));
 		table_cell(c, &t, "%s", get_text(stage, "kind"));
-		for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+		for (size_t k = 0; k < n; k++) {
 			table_cell(c, &t, "%" PRId64, get_int(stage, counts[k]));
 			if (strcmp(counts[k], "failed") == 0 && get_int(stage, "failed") > 0) {
 				table_color(&t, RED);

@@ -61,6 +61,7 @@ struct batch {
 	struct params first;  /* of the first item: those shared count */
 	struct buf json;      /* the list, open at its end */
 	size_t n, most;
+	bool moved;           /* somebody left the queue without a call */
 };
 
 struct heads {
@@ -126,6 +127,18 @@ static uint64_t hash_item(const struct batch *b, const struct params *p, const c
 	return hash;
 }
 
+/* Those of the same company that go with it are under way with it. */
+static bool parent_has_room(const struct batch *b, const struct item *i)
+{
+	const struct stage *st = run_stage(b->run, b->slot->stage);
+	uint32_t with = 0;
+
+	for (size_t k = 0; st->at_once_parent > 0 && k < b->n; k++) {
+		with += b->items[k].parent == i->parent;
+	}
+	return busy_has_room(b->run, st, b->slot->stage, i->parent, with);
+}
+
 /* Takes the item in; false: it was refused, or stays where it is. */
 static bool take(struct batch *b, struct item *i)
 {
@@ -135,11 +148,16 @@ static bool take(struct batch *b, struct item *i)
 	struct lead_error err;
 	size_t before = b->json.len;
 
+	if (!parent_has_room(b, i)) {
+		return false;
+	}
 	if (grant_too_dear(b->e, b->run, b->slot, i)) {
+		b->moved = true;
 		return false;
 	}
 	if (!grant_inputs(b->e, b->run, b->slot, i, &p, &why)) {
 		grant_refuse(b->e, b->run, i, &why);
+		b->moved = true;
 		return false;
 	}
 	if (b->n > 0 && i->phase == PHASE_LOOKUP && i->prompt != b->items[0].prompt) {
@@ -157,10 +175,15 @@ static bool take(struct batch *b, struct item *i)
 			(void)snprintf(why.reason, sizeof(why.reason), "bad-input");
 			why.listed = false;
 			grant_refuse(b->e, b->run, i, &why);
+			b->moved = true;
 			return false;
 		}
-		before += 1;
-		b->hashes[b->n] = hash_item(b, &p, b->json.data + before, b->json.len - before);
+		b->hashes[b->n] = hash_item(b, &p, b->json.data + before + 1, b->json.len - before - 1);
+		if (cache_take(b->e, b->run, b->slot, i, b->hashes[b->n])) {
+			b->json.len = before;
+			b->moved = true;
+			return false;
+		}
 	}
 	if (b->n == 0) {
 		b->first = p;
@@ -287,8 +310,12 @@ static void refuse_all(struct batch *b)
 int batch_grant(struct engine *e, struct run *r, struct slot *s, const struct verdict *v)
 {
 	struct batch b = {.e = e, .run = r, .slot = s, .call = grant_new(e, s, v), .most = batch_size(e, s->call)};
+	const struct stage *st = run_stage(r, s->stage);
 	int granted = 0;
 
+	if (st->at_once > 0 && b.most > st->at_once - r->in_flight[s->stage]) {
+		b.most = st->at_once - r->in_flight[s->stage]; /* at least one: the gate was asked */
+	}
 	if (b.call == NULL || !open_batch(&b) || !collect(&b)) {
 		s->blocked = true;
 	} else if (b.n > 0 && !render(&b)) {
@@ -300,6 +327,9 @@ int batch_grant(struct engine *e, struct run *r, struct slot *s, const struct ve
 			s->since_us = s->newest_us; /* those left behind came no later */
 		}
 		b.call = NULL;
+	}
+	if (b.n == 0 && !b.moved) {
+		s->blocked = true; /* nobody may go now */
 	}
 	if (b.call != NULL) {
 		grant_free(e, b.call);

@@ -15,16 +15,16 @@ static struct busy *find(struct run *r, uint8_t stage, uint32_t parent)
 	return b;
 }
 
-bool busy_has_room(struct run *r, const struct stage *st, uint8_t stage, uint32_t parent)
-{
-	const struct busy *b = find(r, stage, parent);
-
-	return st->at_once_parent == 0 || parent == 0 || b == NULL || b->n < st->at_once_parent;
-}
-
 static bool is_counted(uint32_t parent)
 {
 	return parent != 0 && parent != ITEM_ROOT;
+}
+
+bool busy_has_room(struct run *r, const struct stage *st, uint8_t stage, uint32_t parent, uint32_t more)
+{
+	const struct busy *b = st->at_once_parent > 0 && is_counted(parent) ? find(r, stage, parent) : NULL;
+
+	return st->at_once_parent == 0 || !is_counted(parent) || (b != NULL ? b->n : 0) + more < st->at_once_parent;
 }
 
 void busy_enter(struct run *r, uint32_t parent, uint8_t stage)
@@ -72,7 +72,7 @@ uint32_t busy_pick(struct engine *e, struct run *r, const struct slot *s)
 	struct item i;
 
 	for (unsigned n = 0; st != NULL && st->at_once_parent > 0 && number != 0; n++) {
-		if (!item_read(e->txn, r->id, number, &i) || busy_has_room(r, st, s->stage, i.parent)) {
+		if (!item_read(e->txn, r->id, number, &i) || busy_has_room(r, st, s->stage, i.parent, 0)) {
 			return number;
 		}
 		number = n < LOOK_AHEAD ? queue_behind(e->txn, s->lane->number, r->id, s->rank, number) : 0;

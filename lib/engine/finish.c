@@ -87,7 +87,7 @@ static int64_t least_at(const struct stage *st, const struct lane *l)
 	for (size_t k = 0; k < st->n_steps; k++) {
 		bool here = st->steps[k].call != NULL && (l == NULL || strcmp(st->steps[k].service->name, l->name) == 0);
 		const struct service_call *c = st->steps[k].call;
-		int64_t price = here ? (c->batch != NULL ? c->batch->item_micro : c->price_micro) : 0;
+		int64_t price = here && st->cache_us == 0 && !st->share ? (c->batch != NULL ? c->batch->item_micro : c->price_micro) : 0;
 
 		least = st->steps[k].call != NULL && price < least ? price : least;
 	}

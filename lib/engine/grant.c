@@ -366,6 +366,7 @@ bool grant_out(struct engine *e, struct run *r, struct slot *s, struct call *c, 
 	}
 	run_touch(r);
 	HASH_ADD(hh, e->calls, id, sizeof(c->id), c);
+	share_offer(e, s, &items[0], c);
 	e->fresh[e->n_fresh++] = c;
 	return true;
 }
@@ -422,6 +423,10 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 		grant_free(e, c);
 		why = (struct refusal){.reason = "bad-input"};
 		grant_refuse(e, r, &i, &why);
+		return 0;
+	}
+	if (cache_take(e, r, s, &i, c->request.hash) || share_join(e, r, s, &i, c->request.hash)) {
+		grant_free(e, c);
 		return 0;
 	}
 	c->row.n_parts = 1;
@@ -555,7 +560,7 @@ void grants_drop(struct engine *e)
 /* Not in e->calls any more, or never was. */
 void engine_call_free(struct engine *e, struct call *c)
 {
-	(void)e;
+	share_close(e, c);
 	service_unref(c->def);
 	free(c->row.more);
 	free(c->job);

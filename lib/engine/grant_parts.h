@@ -5,9 +5,9 @@
 
 #define PARAMS 32
 
-/* What a stage gives its call; with room for `items` of a batch. */
+/* What a stage gives its call; with room for `page`, and `items` of a batch. */
 struct params {
-	struct fact_field list[PARAMS + 1];
+	struct fact_field list[PARAMS + 2];
 	size_t n;
 };
 struct value params_field(const void *ctx, const char *name, size_t len);

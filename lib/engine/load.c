@@ -535,4 +535,5 @@ void engine_unload_rows(struct engine *e)
 	}
 	accounts_drop(e);
 	e->answers_us = 0;
+	e->cache_us = 0;
 }

@@ -451,10 +451,23 @@ static void read_policies(struct pipeline_reading *r, const struct yaml_node *no
 	}
 }
 
+/* Answers for others: not of what changes something there, nor of what looks whether it did. */
+static void read_sharing(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
+{
+	struct yaml *y = r->pl->yaml;
+
+	(void)yaml_read_duration(y, node, "cache", US_PER_S, 366 * US_PER_DAY, &st->cache_us, r->problems);
+	(void)yaml_read_bool(y, node, "share", &st->share, r->problems);
+	if ((st->cache_us > 0 || st->share) && st->kind != STAGE_CALL) {
+		problems_add(r->problems, y, yaml_get(node, st->cache_us > 0 ? "cache" : "share"),
+		    "'%s' is for stages with call or chain: each lead is pushed and read back by itself", st->cache_us > 0 ? "cache" : "share");
+	}
+}
+
 static void read_stage(struct pipeline_reading *r, const struct yaml_node *node)
 {
 	static const char *const keys[] = {"stage", "call", "push", "confirm", "chain", "with", "needs", "give", "gates", "gate_retries", "on_fail",
-	    "on_empty", "on_quota", "on_down", "down_after", "on_refused", "spend_at_most", "approval", "expect", "missing", "recall", "list", "of", "when", "at_once", "makes", NULL};
+	    "on_empty", "on_quota", "on_down", "down_after", "on_refused", "spend_at_most", "approval", "cache", "share", "expect", "missing", "recall", "list", "of", "when", "at_once", "makes", NULL};
 	static const char *const quota_words[] = {"wait", "next", NULL};
 	struct yaml *y = r->pl->yaml;
 	struct stage *st = &r->pl->stages[r->pl->n_stages];
@@ -484,6 +497,7 @@ static void read_stage(struct pipeline_reading *r, const struct yaml_node *node)
 	read_approval(r, node, st);
 	read_policies(r, node, st);
 	st->on_quota_next = quota == 1;
+	read_sharing(r, node, st);
 	read_missing(r, node, st);
 	stage_read_recall(r, node, st);
 	stage_read_list(r, node, st);

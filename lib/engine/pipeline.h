@@ -122,6 +122,8 @@ struct stage {
 	struct step recall;              /* takes a lead out again; call NULL: nothing does */
 	struct expr *unsent;             /* over what the push call's look-up tells: nothing was sent to it yet; NULL: nobody can say */
 	struct template *created;        /* over what the push or its look-up tells: since when the lead is there; NULL: not told */
+	int64_t cache_us;                /* how long answers may be taken again; 0: never */
+	bool share;                      /* leads that ask the same at the same time make one call; also with a cache */
 	/* confirm */
 	struct param *expect;            /* field of the answer must equal the template over the record */
 	size_t n_expect;

@@ -5,7 +5,8 @@
  *   wasted  money of leads that did not: rejected, suppressed, duplicate, failed, parked, recalled
  *   open    money of leads that are not at an end
  *   saved   calls that certainly would have been made else, at their list price: the first paid call of each lead that a
- *           free check, its twin in the list or the suppression list kept from it, and each repeat that a look-up of a call in doubt made needless
+ *           free check, its twin in the list or the suppression list kept from it, each repeat that a look-up of a call in doubt made needless,
+ *           and what leads did not pay that took a kept answer or shared a call, at what it cost
  */
 #include "lib/engine/reckon_parts.h"
 
@@ -61,12 +62,30 @@ static void see_lookup(struct receipt_arg *a, const struct fact *f)
 	s->micro += call->price_micro;
 }
 
+/* It needed no call of its own, or not all of one. */
+static void see_sharing(struct receipt_arg *a, const struct fact *f)
+{
+	struct sum *s;
+
+	if (f->kind != FACT_CACHED && !f->joined && f->saved_micro == 0) {
+		return;
+	}
+	s = sum_of(a->x, &a->x->sums[SUM_SAVED], f->kind == FACT_CACHED ? "answers kept" : "calls shared", names_text(a->x->e->names, NAME_SERVICE, f->service));
+	s->leads++;
+	s->calls += f->kind == FACT_CACHED || f->joined;
+	s->micro += f->saved_micro;
+}
+
 static bool on_fact(void *arg, const struct fact *f)
 {
 	struct receipt_arg *a = arg;
 	struct spent *s;
 
-	if (f->kind != FACT_CALL || f->turn >= a->x->turn) {
+	if (f->turn >= a->x->turn) {
+		return true;
+	}
+	see_sharing(a, f);
+	if (f->kind != FACT_CALL) {
 		return true;
 	}
 	s = spent_on(a->x, f->service);

@@ -18,8 +18,10 @@ static bool on_asked(void *arg, const struct fact *f)
 	struct call_row row;
 	struct call_part p;
 
-	if (f->kind == FACT_CALL && f->call != 0 && call_read(k->t, f->call, &row) && call_has(&row, k->run, k->number, &p) &&
-	    (row.kind == CALL_BATCH ? p.hash : row.hash) == k->hash) {
+	bool same = f->kind == FACT_CACHED && f->asked == k->hash;
+
+	if (same || (f->kind == FACT_CALL && f->call != 0 && call_read(k->t, f->call, &row) && call_has(&row, k->run, k->number, &p) &&
+			(row.kind == CALL_BATCH ? p.hash : row.hash) == k->hash)) {
 		if (k->seen == k->skip) {
 			k->found = f->call;
 		}
@@ -74,7 +76,7 @@ static bool on_kept(void *arg, const struct fact *f)
 	struct looking *k = arg;
 	struct body_row body;
 
-	if (f->kind == FACT_CALL && f->call != 0) {
+	if ((f->kind == FACT_CALL || f->kind == FACT_CACHED) && f->call != 0) {
 		k->any = true;
 		k->found = body_read(k->t, f->call, &body) ? f->call : 0;
 	}

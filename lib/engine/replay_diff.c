@@ -157,10 +157,11 @@ static bool on_step(void *arg, const struct fact *f)
 	struct steps *s = arg;
 	const struct run_row *run = s->side->run;
 	struct call_row row = {0};
+	struct call_part part;
 	struct json_object *o;
 	char hash[17];
 
-	if (f->kind != FACT_CALL || f->call == 0) {
+	if ((f->kind != FACT_CALL && f->kind != FACT_CACHED) || f->call == 0) {
 		return true;
 	}
 	if (json_object_array_length(s->list) >= REPLAY_STEPS) {
@@ -168,6 +169,11 @@ static bool on_step(void *arg, const struct fact *f)
 		return false;
 	}
 	(void)call_read(s->side->t, f->call, &row);
+	if (f->kind == FACT_CACHED) {
+		row.hash = f->asked;
+	} else if (row.kind == CALL_BATCH && call_has(&row, s->side->item.run, s->side->item.number, &part)) {
+		row.hash = part.hash;
+	}
 	ids_write(row.hash, hash);
 	o = json_object_new_object();
 	put_int(o, "lead", s->side->item.number);

@@ -168,6 +168,7 @@ static struct outcome *end_call(struct engine *e, uint64_t id, const struct http
 	if (o != NULL) {
 		o->call = c;
 		c->ended = true;
+		share_close(e, c);
 		c->row.end_us = h->end_us != 0 ? h->end_us : now.boot_us;
 		c->row.http_status = (uint16_t)(h->status > 0 && h->status < 1000 ? h->status : 0);
 	}
@@ -429,6 +430,7 @@ static void settle_part(struct engine *e, struct call *c, const struct answer *a
 		i.spent_micro += p->settled_micro;
 		run_count(r, i.stage)->settled_micro += c->row.state == CALL_SETTLED ? p->settled_micro : 0;
 	}
+	cache_keep(e, r, &i, c, a);
 	(c->unanswered ? stage_unanswered : stage_outcome)(e, r, &i, c, a);
 	run_touch(r);
 	run_check_end(e, r);

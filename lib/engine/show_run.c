@@ -126,6 +126,8 @@ static struct json_object *show_stage(struct engine *e, const struct run *r, con
 	put_int(o, "rejected", (int64_t)c->rejected);
 	put_int(o, "failed", (int64_t)c->failed);
 	put_int(o, "unchanged", (int64_t)c->unchanged);
+	put_int(o, "cached", (int64_t)c->cached);
+	put_int(o, "shared", (int64_t)c->shared);
 	put_int(o, "calls", (int64_t)c->calls);
 	put_int(o, "settled_micro", c->settled_micro);
 	return o;
@@ -440,7 +442,7 @@ struct timeline_arg {
 
 static const char *fact_kind_word(enum fact_kind kind)
 {
-	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning"};
+	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask", "cached"};
 
 	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "?";
 }
@@ -455,11 +457,13 @@ static bool on_fact(void *arg, const struct fact *f)
 	put_word(o, "stage", stage_name(a->r, f->stage));
 	put_int(o, "step", f->step);
 	put_word(o, "kind", fact_kind_word(f->kind));
-	put_text(o, "outcome", f->kind == FACT_CALL ? outcome_word((enum outcome_class)f->outcome) : NULL);
+	put_text(o, "outcome", f->kind == FACT_CALL || f->kind == FACT_CACHED ? outcome_word((enum outcome_class)f->outcome) : NULL);
 	put_text(o, "reason", f->reason);
 	put_text(o, "service", f->service != 0 ? names_text(a->e->names, NAME_SERVICE, f->service) : NULL);
 	put_call_id(o, "call", f->call);
 	put_int(o, "price_micro", f->price_micro);
+	put_int(o, "saved_micro", f->saved_micro);
+	put_bool(o, "shared", f->joined || (f->kind == FACT_CALL && f->saved_micro > 0));
 	put_int(o, "ms", f->ms);
 	put_text(o, "prompt", f->prompt != 0 ? names_text(a->e->names, NAME_PROMPT, f->prompt) : NULL);
 	for (size_t i = 0; i < f->n_fields; i++) {

@@ -174,7 +174,7 @@ static void keep_fields(struct engine *e, const struct stage *st, struct kept *k
 
 struct fact call_fact(struct engine *e, const struct item *i, const struct call *c, const struct answer *a)
 {
-	struct fact f = {.kind = FACT_CALL,
+	struct fact f = {.kind = c->cached ? FACT_CACHED : FACT_CALL,
 	    .stage = i->stage,
 	    .step = i->step,
 	    .outcome = (uint8_t)a->outcome,
@@ -190,6 +190,13 @@ struct fact call_fact(struct engine *e, const struct item *i, const struct call 
 	if (a->outcome != OUTCOME_OK && a->reason != NULL) {
 		(void)snprintf(f.reason, sizeof(f.reason), "%s", a->reason);
 	}
+	if (c->cached) {
+		f.saved_micro = c->saved_micro;
+		f.asked = c->row.hash;
+	} else if (c->row.kind == CALL_SINGLE && c->row.n_parts > 1 && c->row.state == CALL_SETTLED) {
+		f.saved_micro = call_settled(&c->row) - f.price_micro; /* alone it would have cost as much as all of them */
+	}
+	f.joined = c->row.kind == CALL_SINGLE && c->at > 0;
 	return f;
 }
 

@@ -209,6 +209,12 @@ struct job {
 	bool told;                           /* replay: what came was its result, whatever it looks like */
 };
 
+/* Under which leads that ask the same find a call that is under way. */
+struct share_key {
+	uint64_t hash;
+	uint32_t service, endpoint; /* no gaps: it is compared byte by byte */
+};
+
 struct call {
 	uint64_t id;
 	struct lane *lane;
@@ -231,7 +237,11 @@ struct call {
 	bool unanswered;                     /* engine_unanswered */
 	struct job *job;                     /* NULL: its answer is its result */
 	struct call *next_over;
-	UT_hash_handle hh;
+	bool cached;                         /* no call: an answer that was kept, and what it saved: */
+	int64_t saved_micro;
+	bool shareable;                      /* others may join it: it stands in engine.shared */
+	struct share_key shared_as;
+	UT_hash_handle hh, hh_shared;
 };
 
 /* The end of a call, waiting for its turn. */
@@ -290,7 +300,7 @@ struct engine {
 	uint64_t accounts_dropped;
 	struct day_tally *tallies;
 	bool tallies_dirty, blind, alone;
-	struct call *calls;
+	struct call *calls, *shared;
 	size_t n_fresh;
 	struct call *fresh[TURN_GRANTS];
 
@@ -307,6 +317,7 @@ struct engine {
 	char full_why[160];
 	int64_t later_us;                    /* what was last told to wake_later */
 	int64_t answers_us;                  /* boot clock: the next look at the oldest kept answer */
+	int64_t cache_us;                    /* the same for answers to be taken again */
 	struct told_mark *told;
 	uint64_t last_message;
 	uint64_t sending[SENDING_MOST];      /* messages on their way; from n_released on: to go after this commit */
@@ -551,7 +562,7 @@ bool forecast_run(struct engine *e, struct run *r, struct forecast *ret);
 int64_t forecast_cost(const struct run *r, const double leads[RUN_STAGES]);
 /* busy.c */
 /* May another call be made for that parent at that stage? */
-bool busy_has_room(struct run *r, const struct stage *st, uint8_t stage, uint32_t parent);
+bool busy_has_room(struct run *r, const struct stage *st, uint8_t stage, uint32_t parent, uint32_t more);
 /* One of that parent is in flight there; it is not any more. 0, the run itself: not counted. */
 void busy_enter(struct run *r, uint32_t parent, uint8_t stage);
 void busy_leave(struct run *r, uint32_t parent, uint8_t stage);
@@ -574,6 +585,22 @@ void engine_call_free(struct engine *e, struct call *c);
 size_t batch_size(const struct engine *e, const struct service_call *c);
 /* When the slot's items need not wait for more of them. */
 int64_t batch_ready_us(const struct engine *e, const struct run *r, const struct slot *s);
+
+/* cache.c */
+/* May the item take an answer that is there, or share one to come? */
+bool cache_may(const struct engine *e, const struct stage *st, const struct slot *s, const struct item *i);
+/* It took a kept answer, and went on with it. */
+bool cache_take(struct engine *e, struct run *r, struct slot *s, struct item *i, uint64_t hash);
+/* What the part the call is at was told, for others: before its item goes on. */
+void cache_keep(struct engine *e, struct run *r, const struct item *i, const struct call *c, const struct answer *a);
+void cache_sweep(struct engine *e);
+
+/* share.c */
+/* Others may join the call from now on, if its stage says so. */
+void share_offer(struct engine *e, struct slot *s, const struct item *i, struct call *c);
+void share_close(struct engine *e, struct call *c);
+/* It joined a call under way. */
+bool share_join(struct engine *e, struct run *r, struct slot *s, struct item *i, uint64_t hash);
 
 /* suppress.c */
 /* Does the run's organisation have anybody on its list? */

@@ -305,6 +305,7 @@ static struct outcome *decide(struct engine *e)
 		schedule(e);
 		answers_expire(e);
 		jobs_tidy(e);
+		cache_sweep(e);
 		runs_wind_down(e);
 		approve_step(e);
 	}
@@ -314,6 +315,7 @@ static struct outcome *decide(struct engine *e)
 		e->later_us = TIME_NEVER;
 	}
 	e->later_us = e->answers_us < e->later_us ? e->answers_us : e->later_us;
+	e->later_us = e->cache_us < e->later_us ? e->cache_us : e->later_us;
 	e->later_us = e->outbox_us < e->later_us ? e->outbox_us : e->later_us;
 	e->later_us = jobs_next_us(e) < e->later_us ? jobs_next_us(e) : e->later_us;
 	names_write(e->names, e->txn);

@@ -7,6 +7,7 @@
 
 #include "lib/base/ids.h"
 #include "lib/store/body.h"
+#include "lib/store/cache.h"
 #include "lib/store/items.h"
 #include "lib/store/jobs.h"
 #include "lib/store/ledger.h"
@@ -63,6 +64,7 @@ struct checking {
 	size_t n_tallies;
 	struct listed *listed;
 	size_t n_listed;
+	int64_t cached_ends;        /* answers to be taken again, less the rows that find their ends */
 	uint64_t waiting, retrying; /* items that should stand in `ready` (not open) and `later` */
 	bool failed;
 };
@@ -557,6 +559,40 @@ static bool on_job(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+/* Each answer has the row that finds its end, and each of those its answer. */
+static bool on_cache(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	enum cache_class class;
+	struct cache_key k;
+	struct cache_row row, twin;
+	struct call_row call;
+
+	if (!cache_decode(key, value, &class, &k, &row)) {
+		tell(c, "an answer to be taken again cannot be read");
+	} else if (class == CACHE_ANSWER) {
+		c->counts.answers++;
+		c->cached_ends++;
+		if (!call_read(c->t, row.call, &call)) {
+			tell(c, "an answer to be taken again is of a call that is not in the ledger");
+		}
+	} else {
+		c->cached_ends--;
+		if (!cache_read(c->t, k, &twin) || twin.expires_us != row.expires_us) {
+			tell(c, "the end of an answer to be taken again is of none that is there");
+		}
+	}
+	return true;
+}
+
+static void check_cache(struct checking *c)
+{
+	txn_walk(c->t, TABLE_ANSWER, key_of(), key_of(), on_cache, c);
+	if (c->cached_ends != 0) {
+		tell(c, "%lld answers to be taken again would never expire", (long long)c->cached_ends);
+	}
+}
+
 static void check_suppressions(struct checking *c)
 {
 	txn_walk(c->t, TABLE_SUPPRESS, key_of(), key_of(), on_suppress, c);
@@ -625,6 +661,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	txn_walk(c.t, TABLE_JOB, key_of(), key_of(), on_job, &c);
 	check_sums(&c);
 	check_suppressions(&c);
+	check_cache(&c);
 	if (txn_count(c.t, TABLE_READY) != c.waiting) {
 		tell(&c, "the queue holds %llu entries, %llu leads wait in it", (unsigned long long)txn_count(c.t, TABLE_READY),
 		    (unsigned long long)c.waiting);

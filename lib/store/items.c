@@ -177,6 +177,11 @@ void fact_add(struct txn *t, struct item *i, const struct fact *f)
 		pack_bytes(b, f->fields[n].value.text, f->fields[n].value.len);
 	}
 	pack_var(b, f->prompt);
+	pack_var(b, (uint64_t)f->saved_micro);
+	pack_u8(b, f->joined);
+	if (f->kind == FACT_CACHED) {
+		pack_u64(b, f->asked);
+	}
 	txn_put(t, TABLE_FACT, fact_key(i->run, i->number, i->facts), b->data, b->len);
 	i->facts++;
 }
@@ -210,6 +215,9 @@ bool fact_decode(struct slice value, struct fact *ret)
 		    .value = {.kind = kind, .len = (uint32_t)text.len, .text = (const char *)text.data}};
 	}
 	ret->prompt = u.at < u.end ? (uint16_t)unpack_var(&u) : 0;
+	ret->saved_micro = u.at < u.end ? (int64_t)unpack_var(&u) : 0;
+	ret->joined = u.at < u.end && unpack_u8(&u) != 0;
+	ret->asked = ret->kind == FACT_CACHED ? unpack_u64(&u) : 0;
 	return !u.bad;
 }
 

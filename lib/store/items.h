@@ -111,6 +111,7 @@ enum fact_kind {
 	FACT_UNCHANGED, /* the stage brought nothing, and the lead went on as it was */
 	FACT_WARNING,   /* it went on without the stage: its service was out of reach */
 	FACT_ASK,       /* of a source: what is asked next, or its end */
+	FACT_CACHED,    /* as FACT_CALL, but the answer is that of an earlier call, perhaps of another lead */
 };
 
 struct fact_field {
@@ -134,6 +135,9 @@ struct fact {
 	char reason[ITEM_REASON];
 	struct fact_field fields[FACT_FIELDS];
 	size_t n_fields;
+	int64_t saved_micro; /* what its own call would have cost besides: taken from the cache, or shared */
+	bool joined;         /* it had no call of its own: it joined another lead's */
+	uint64_t asked;      /* CACHED: hash of what it would have asked */
 	uint16_t prompt;    /* names.h: version of the prompt that wrote the fields; 0: no stage with a prompt file */
 };
 /* Adds the fact as number i->facts and counts it up; the caller writes the item. */

@@ -96,6 +96,22 @@ static void unpack_approval(struct unpack *u, struct run_row *ret)
 	}
 }
 
+static void pack_sharing(struct buf *b, const struct run_row *r)
+{
+	for (size_t i = 0; i < r->n_stages; i++) {
+		pack_var(b, r->stages[i].count.cached);
+		pack_var(b, r->stages[i].count.shared);
+	}
+}
+
+static void unpack_sharing(struct unpack *u, struct run_row *ret)
+{
+	for (size_t i = 0, n = u->at < u->end ? ret->n_stages : 0; i < n; i++) {
+		ret->stages[i].count.cached = unpack_var(u);
+		ret->stages[i].count.shared = unpack_var(u);
+	}
+}
+
 void run_write(struct txn *t, const struct run_row *r)
 {
 	struct buf *b = txn_buf(t);
@@ -152,6 +168,7 @@ void run_write(struct txn *t, const struct run_row *r)
 	pack_var(b, r->source_new);
 	pack_var(b, r->source_idle);
 	pack_i64(b, r->source_cost_micro);
+	pack_sharing(b, r);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
 }
 
@@ -237,6 +254,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 	if (u.at < u.end) {
 		unpack_found(&u, ret, &params, &company_columns);
 	}
+	unpack_sharing(&u, ret);
 	if (u.bad || ret->state >= RUN_STATES || ret->ends_as >= RUN_STATES) {
 		return false;
 	}

@@ -46,6 +46,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_NOTE] = "note",
     [TABLE_VERIFY] = "verify",
     [TABLE_JOB] = "job",
+    [TABLE_ANSWER] = "answer",
 };
 
 #define LAZY_COMMITS 1000

@@ -42,6 +42,7 @@ enum store_table {
 	TABLE_NOTE,     /* run, seq -> what happened to it; keyed hash -> a payment seen (notes.h) */
 	TABLE_VERIFY,   /* run -> its destination read back: state, findings, what should be there (verify.h) */
 	TABLE_JOB,      /* work behind an answer: call id -> its state; token -> call id (jobs.h) */
+	TABLE_ANSWER,   /* service, call, hash -> an answer to be taken again; the order in which they expire (cache.h) */
 	TABLE_N
 };
 

@@ -556,11 +556,11 @@ const char *rig_field(struct rig *r, uint32_t run, uint32_t number, const char *
 
 static bool on_fact(void *arg, const struct fact *f)
 {
-	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask"};
+	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask", "cached"};
 	struct buf *b = arg;
 
 	buf_printf(b, "%s%s", b->len > 0 ? "; " : "", kinds[f->kind]);
-	if (f->kind == FACT_CALL) {
+	if (f->kind == FACT_CALL || f->kind == FACT_CACHED) {
 		buf_printf(b, " %s", outcome_word((enum outcome_class)f->outcome));
 	}
 	if (f->reason[0] != 0) {

@@ -4,6 +4,7 @@
  */
 #include "lib/store/body.h"
 #include "lib/store/jobs.h"
+#include "lib/store/cache.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/pack.h"
@@ -350,7 +351,9 @@ static struct fact a_fact(size_t fields)
 	    .ms = UINT32_MAX,
 	    .reason = "too-short",
 	    .n_fields = fields,
-	    .prompt = UINT16_MAX};
+	    .prompt = UINT16_MAX,
+	    .saved_micro = 5,
+	    .joined = true};
 
 	for (size_t i = 0; i < fields; i++) {
 		f.fields[i] = (struct fact_field){
@@ -382,6 +385,8 @@ static bool on_fact(void *arg, const struct fact *f)
 	SAME(price_micro);
 	SAME(ms);
 	SAME(prompt);
+	SAME(saved_micro);
+	SAME(joined);
 	assert_string_equal(f->reason, want.reason);
 	for (size_t i = 0; i < f->n_fields; i++) {
 		assert_int_equal(f->fields[i].name_len, 5);
@@ -436,7 +441,59 @@ static void test_facts(void **state)
 	}
 	fact_walk(t, 2, 1, on_fact, &(struct facts){0});
 	txn_walk(t, TABLE_FACT, key_of(), key_of(), on_key, &k);
-	refuses_prefixes_but(TABLE_FACT, k, decode_fact, (const size_t[]){3, 0});
+	refuses_prefixes_but(TABLE_FACT, k, decode_fact, (const size_t[]){1, 2, 2 + 3, 0});
+}
+
+static bool decode_cached(struct slice key, struct slice value)
+{
+	enum cache_class class;
+	struct cache_key k;
+	struct cache_row r;
+
+	return cache_decode(key, value, &class, &k, &r);
+}
+
+static bool on_cached(void *arg, struct slice key, struct slice value)
+{
+	struct key *k = arg;
+
+	assert_true(decode_cached(key, value));
+	k->len = key.len;
+	memcpy(k->bytes, key.data, key.len);
+	return false;
+}
+
+/* An answer to be taken again: the newer one counts, and they end in their order. */
+static void test_cached(void **state)
+{
+	struct cache_row want = {.call = 77, .price_micro = 8000, .expires_us = 5000, .outcome = 1, .reason = "nothing", .n_fields = 1}, got;
+	struct cache_key a = {.service = 1, .endpoint = 2, .hash = 3}, b = {.service = 1, .endpoint = 2, .hash = 4};
+	struct key first;
+
+	want.fields[0] = (struct fact_field){.name = "size", .name_len = 4, .value = value_text("7")};
+	assert_false(cache_read(t, a, &got));
+	assert_int_equal(cache_next_us(t), 0);
+	cache_write(t, a, &want);
+	want.expires_us = 9000;
+	cache_write(t, a, &want);
+	want.expires_us = 8000;
+	cache_write(t, b, &want);
+	assert_int_equal(txn_count(t, TABLE_ANSWER), 4);
+	assert_true(cache_read(t, a, &got));
+	assert_int_equal(got.expires_us, 9000);
+	assert_int_equal(got.call, 77);
+	assert_int_equal(got.price_micro, 8000);
+	assert_string_equal(got.reason, "nothing");
+	assert_true(value_equal(&got.fields[0].value, &want.fields[0].value));
+	txn_walk(t, TABLE_ANSWER, key_of(), key_of(), on_cached, &first);
+	refuses_prefixes(TABLE_ANSWER, first, decode_cached);
+	assert_int_equal(cache_next_us(t), 8000);
+	assert_int_equal(cache_expire(t, 8000, 10), 0);
+	assert_int_equal(cache_expire(t, 9001, 1), 1);
+	assert_false(cache_read(t, b, &got));
+	assert_true(cache_read(t, a, &got));
+	assert_int_equal(cache_expire(t, 9001, 10), 1);
+	assert_int_equal(txn_count(t, TABLE_ANSWER), 0);
 }
 
 static void test_identity(void **state)
@@ -956,7 +1013,7 @@ static void test_run(void **state)
 				  .sampled = 19,
 				  .sample_last = 21},
 			      got;
-	enum { APPROVAL = 4 + 1 + 3 * 4 + RUN_STAGES };
+	enum { SHARING = 2 * RUN_STAGES, APPROVAL = 4 + 1 + 3 * 4 + RUN_STAGES };
 
 
 	buf_add(&want.columns, "\1\2\0\3", 4);
@@ -976,7 +1033,7 @@ static void test_run(void **state)
 	for (int i = 0; i < RUN_STAGES; i++) {
 		(void)snprintf(want.stages[i].name, sizeof(want.stages[i].name), "stage-%d", i);
 		want.stages[i].count =
-		    (struct stage_count){1, 2, 3, 4, 5, 6, 7, UINT64_MAX, INT64_MAX, 8};
+		    (struct stage_count){1, 2, 3, 4, 5, 6, 7, UINT64_MAX, INT64_MAX, 8, 9, 10};
 	}
 	assert_int_equal(run_last_id(t), 0);
 	assert_false(run_read(t, 12, &got));
@@ -988,9 +1045,9 @@ static void test_run(void **state)
 	run_row_fini(&got);
 	got.columns = want.columns;
 	assert_memory_equal(&got, &want, sizeof(got));
-	enum { FOUND = 1 + ITEM_OUTCOMES + 16 };
+	enum { FOUND = 1 + ITEM_OUTCOMES + 16 + SHARING };
 
-	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){FOUND, FOUND + APPROVAL, FOUND + APPROVAL + 5, FOUND + APPROVAL + 5 + 6, FOUND + APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
+	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){SHARING, FOUND, FOUND + APPROVAL, FOUND + APPROVAL + 5, FOUND + APPROVAL + 5 + 6, FOUND + APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
 	buf_free(&want.columns);
 }
 
@@ -1132,7 +1189,7 @@ int main(void)
 	    TEST(test_row),
 	    TEST(test_facts),
 	    TEST(test_identity),
-	    TEST(test_parts), TEST(test_call), TEST(test_job),
+	    TEST(test_parts), TEST(test_cached), TEST(test_call), TEST(test_job),
 	    TEST(test_body),
 	    TEST(test_body_headers),
 	    TEST(test_body_expire),
