@@ -194,7 +194,7 @@ const char *show_value(struct ctl *c, struct json_object *value);
 
 /* --- writing (leadctl_print.c); foreign text is made harmless to a terminal --- */
 enum color { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
-#define TABLE_COLUMNS 12
+#define TABLE_COLUMNS 16
 
 struct table {
 	struct {

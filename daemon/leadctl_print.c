@@ -7,6 +7,7 @@
 
 #include "lib/base/text.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,7 @@ void table_init(struct table *t, const char *columns)
 		t->n_columns++;
 		columns += len + strspn(columns + len, " ");
 	}
+	assert(*columns == '\0'); /* else the cells of a row would move into the next one */
 }
 
 void table_cell(struct ctl *c, struct table *t, const char *format, ...)

@@ -106,7 +106,7 @@ static void write_contact(struct ask *q, const char *tail, unsigned i)
 	struct person person;
 	char domain[40];
 
-	(void)snprintf(domain, sizeof(domain), "lead%08x.example", (unsigned)lead);
+	(void)snprintf(domain, sizeof(domain), "lead%08x.com", (unsigned)lead);
 	person_at(q->s->seed, domain, i, &person);
 	buf_add_text(q->body, "{\"id\":");
 	json_add(q->body, arena_printf(q->a, "cont_%02x%s", i, tail));
@@ -141,7 +141,7 @@ static void answer_lead(struct ask *q, const char *tail)
 	buf_add_text(q->body, ",\"name\":");
 	json_add(q->body, firm.name);
 	buf_printf(q->body,
-	    ",\"url\":\"https://lead%08x.example\",\"status_id\":\"stat_1\",\"status_label\":"
+	    ",\"url\":\"https://lead%08x.com\",\"status_id\":\"stat_1\",\"status_label\":"
 	    "\"Potential\",\"tasks\":[],\"contacts\":[",
 	    (unsigned)lead);
 	for (unsigned i = 0; i < (lead >> 40) % PEOPLE_MAX + 1; i++) {

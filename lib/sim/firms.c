@@ -100,7 +100,7 @@ bool firm_at(
 	    ret->city, sizeof(ret->city), "%s", r->city != NULL ? r->city : cities[slot]);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s%s %s", heads[draw % COUNT(heads)],
 	    middles[draw / 16 % COUNT(middles)], kinds[draw / 128 % COUNT(kinds)]);
-	(void)snprintf(ret->domain, sizeof(ret->domain), "%s%s%u-%.8s-%.12s.example",
+	(void)snprintf(ret->domain, sizeof(ret->domain), "%s%s%u-%.8s-%.12s.com",
 	    heads[draw % COUNT(heads)], middles[draw / 16 % COUNT(middles)], index, state, pms);
 	for (char *p = ret->domain; *p != '\0'; p++) {
 		*p = (char)tolower((unsigned char)*p);

@@ -49,7 +49,8 @@ static void rounds_bring_companies(void **state)
 
 			(void)snprintf(path, sizeof(path), "companies.%u.domain", i);
 			domain = plan_at(&p, path);
-			portals += strstr(domain, ".com") != NULL;
+			portals += strchr(domain, '.') != NULL && strstr(domain, "-ca-") == NULL &&
+				   domain[0] != '1';
 			invalid += strchr(domain, '.') == NULL || domain[0] == '1';
 			(void)snprintf(quoted, sizeof(quoted), ",\"%.99s\"", domain);
 			if (strstr(exclude, quoted) == NULL) {
