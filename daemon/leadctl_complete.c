@@ -84,7 +84,7 @@ static void put_command(const struct command *cmd)
 	for (const struct option *o = cmd->options; o != NULL && o->name != NULL; o++) {
 		printf("--%s ", o->name);
 	}
-	puts(strcmp(cmd->args, "FILE") == 0 ? "' files=1 ;;" : "' ;;");
+	puts(strstr(cmd->args, "FILE") != NULL ? "' files=1 ;;" : "' ;;");
 }
 
 int cmd_completion(struct ctl *c, const struct args *a)

@@ -264,7 +264,7 @@ def test_run_show(fake):
                   "6.40 USD settled, 0.064 USD reserved, 0.008 USD in doubt", "50.00 USD",
                   "verify: zerobounce window 60/3s"):
         assert piece in text or piece.replace("0.064", "0.0640").replace("0.008", "0.0080") in text
-    assert re.search(r"verify\s+call\s+12\s+8\s+1\s+0\s+480\s+0\s+12\s+0\s+500\s+4\.00 USD", text)
+    assert re.search(r"verify\s+call\s+12\s+8\s+1\s+0\s+480\s+0\s+12\s+0\s+0\s+500\s+4\.00 USD", text)
 
 
 def test_run_changes(fake):
@@ -507,7 +507,7 @@ def test_completion_script(tmp_path):
         assert r.stderr == b""
         return r.stdout.decode().split()
 
-    assert complete("r") == ["run", "receipt", "replay", "reload"]
+    assert complete("r") == ["run", "receipt", "replay", "recall", "reload"]
     assert complete("run", "re") == ["resume", "retry", "rejects"]
     assert complete("run", "export", "17", "--fo") == ["--format"]
     assert complete("run", "export", "17", "--format", "") == ["csv", "jsonl", "xlsx"]
