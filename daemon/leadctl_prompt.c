@@ -99,6 +99,9 @@ static void print_lacks(struct ctl *c, struct json_object *preview)
 	if (refused != NULL) {
 		print_field(c, "not asked", "%s: the free check `%s` refuses the row", get_text(refused, "reason"), get_text(refused, "gate"));
 	}
+	if (get_bool(preview, "passed_by")) {
+		print_field(c, "passed by", "the stage's `when` is not true for it");
+	}
 	for (size_t i = 0; i < list_length(missing); i++) {
 		print_field(c, "missing", "%s: without it the lead goes no further", show_value(c, list_at(missing, i)));
 	}

@@ -5,6 +5,7 @@
 #include "lib/base/text.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
+#include "lib/service/batch.h"
 
 #define READ_BYTES (256 * 1024)
 #define PARAMS_MOST 64
@@ -139,14 +140,12 @@ static int open_lead(struct preview *p)
 	if (!run_read(p->txn, p->q->run, &row)) {
 		return lead_fail(p->err, LEAD_EINPUT, "there is no run %u", p->q->run);
 	}
-	p->run.id = p->q->run;
-	p->run.has_columns[LEVEL_LEAD] = columns_read(row.columns.data, row.columns.len, &p->run.columns[LEVEL_LEAD]) == 0;
+	run_open_row(&p->run, &row);
 	if (strcmp(row.campaign, p->q->campaign) != 0) {
 		rc = lead_fail(p->err, LEAD_EINPUT, "run %u is of campaign %s", p->q->run, row.campaign);
 	} else if (!item_read(p->txn, p->q->run, number, &p->item)) {
 		rc = lead_fail(p->err, LEAD_EINPUT, "run %u has no lead %u", p->q->run, number);
 	}
-	run_row_fini(&row);
 	return rc;
 }
 
@@ -162,18 +161,28 @@ static bool takes_prompt(const struct stage *st)
 	return false;
 }
 
-static const struct stage *usual_stage(const struct pipeline *pl)
+/* Does it ask anybody about what is looked at? */
+static bool asks(const struct preview *p, const struct stage *st)
 {
+	return st->n_steps > 0 && st->of == (p->item.run != 0 ? p->item.level : LEVEL_LEAD);
+}
+
+static const struct stage *usual_stage(const struct preview *p)
+{
+	const struct pipeline *pl = p->run.pipeline;
 	const struct stage *first = NULL, *prompt = NULL;
 
 	for (size_t i = 0; i < pl->n_stages; i++) {
 		const struct stage *st = &pl->stages[i];
 
+		if (!asks(p, st)) {
+			continue;
+		}
 		if (st->prompt_field != NULL) {
 			return st;
 		}
 		prompt = prompt == NULL && takes_prompt(st) ? st : prompt;
-		first = first == NULL && st->n_steps > 0 ? st : first;
+		first = first == NULL ? st : first;
 	}
 	return prompt != NULL ? prompt : first;
 }
@@ -185,12 +194,12 @@ static int choose_stage(struct preview *p)
 	size_t n = 0;
 
 	if (p->q->stage == NULL) {
-		p->stage = usual_stage(pl);
+		p->stage = usual_stage(p);
 	}
 	for (size_t i = 0; i < pl->n_stages && p->q->stage != NULL; i++) {
 		names[n] = pl->stages[i].name;
-		n += pl->stages[i].n_steps > 0;
-		p->stage = pl->stages[i].n_steps > 0 && strcmp(pl->stages[i].name, p->q->stage) == 0 ? &pl->stages[i] : p->stage;
+		n += asks(p, &pl->stages[i]);
+		p->stage = asks(p, &pl->stages[i]) && strcmp(pl->stages[i].name, p->q->stage) == 0 ? &pl->stages[i] : p->stage;
 	}
 	names[n] = NULL;
 	if (p->stage == NULL) {
@@ -252,6 +261,46 @@ static int put_params(struct preview *p)
 	return rc;
 }
 
+static void add_param(struct preview *p, const char *name, const char *json)
+{
+	struct fact_field *f = &p->params[p->n_params];
+
+	if (json != NULL && p->n_params < PARAMS_MOST) {
+		*f = (struct fact_field){.name = name, .name_len = (uint32_t)strlen(name), .value = value_text(json)};
+		f->value.kind = VALUE_JSON;
+		p->n_params++;
+	}
+}
+
+/* What a grant adds by itself: the first page, and of a batch the list, here of one. */
+static int add_own(struct preview *p)
+{
+	const struct service_call *call = p->step->call;
+	struct expr_source source = {.field = params_field, .write = params_write, .ctx = p};
+	struct batch_key key;
+	struct buf item = {0};
+	int rc = 0;
+
+	if (call != NULL && call->paging != NULL) {
+		add_param(p, "page", arena_printf(&p->arena, "{\"number\":1,\"offset\":0,\"size\":%u}", call->paging->size));
+	}
+	if (call != NULL && call->batch != NULL) {
+		rc = batch_item(p->step->service, call, &source, &p->arena, &item, &key, p->err);
+		add_param(p, "items", rc == 0 && item.data != NULL ? arena_printf(&p->arena, "[%s]", item.data) : NULL);
+	}
+	buf_free(&item);
+	return rc;
+}
+
+/* `when` of the stage is not true: the lead goes past it. */
+static bool passes_by(struct preview *p)
+{
+	struct lead_error err;
+	struct value v;
+
+	return p->stage->when != NULL && (expr_eval(p->stage->when, &p->view.source, &p->arena, &v, &err) != 0 || !value_is_true(&v));
+}
+
 static bool is_optional(const struct service_call *call, const char *param)
 {
 	for (size_t i = 0; call->optional != NULL && call->optional[i] != NULL; i++) {
@@ -295,7 +344,7 @@ static void on_reads(void *arg, const char *name, size_t len)
 {
 	struct unknown_arg *a = arg;
 	struct value v = a->p->view.source.field(a->p->view.source.ctx, name, len);
-	int by = pipeline_given_by(a->p->run.pipeline, LEVEL_LEAD, name, len);
+	int by = pipeline_given_by(a->p->run.pipeline, a->p->stage->of, name, len);
 	struct json_object *o;
 
 	if (!value_is_blank(&v) || by < 0 || &a->p->run.pipeline->stages[by] >= a->p->stage) {
@@ -433,7 +482,9 @@ static int put_all(struct preview *p)
 	}
 	p->out = json_object_new_object();
 	put_head(p);
+	put_bool(p->out, "passed_by", passes_by(p));
 	rc = put_params(p);
+	rc = rc == 0 ? add_own(p) : rc;
 	if (rc == 0) {
 		put_missing(p);
 		put_unknown(p);
@@ -459,8 +510,8 @@ int preview_make(const struct preview_request *q, struct json_object **ret, stru
 	if (campaign == NULL) {
 		rc = lead_fail(err, LEAD_EINPUT, "there is no campaign '%.80s'", q->campaign);
 	}
-	rc = rc == 0 ? choose_stage(p) : rc;
 	rc = rc == 0 ? (q->run != 0 ? open_lead(p) : open_row(p)) : rc;
+	rc = rc == 0 ? choose_stage(p) : rc;
 	rc = rc == 0 ? put_all(p) : rc;
 	if (rc == 0) {
 		*ret = p->out;
@@ -468,7 +519,7 @@ int preview_make(const struct preview_request *q, struct json_object **ret, stru
 	}
 	json_object_put(p->out);
 	txn_abort(p->txn);
-	columns_fini(&p->run.columns[LEVEL_LEAD]);
+	run_close_row(&p->run);
 	buf_free(&p->row);
 	arena_free(&p->arena);
 	free(p);

@@ -322,6 +322,27 @@ static void read_params(struct run *r)
 	}
 }
 
+void run_open_row(struct run *r, const struct run_row *row)
+{
+	r->row = *row;
+	r->id = row->id;
+	r->has_columns[LEVEL_LEAD] = read_columns(&row->columns, &r->columns[LEVEL_LEAD]);
+	r->has_columns[LEVEL_COMPANY] = read_columns(&row->company_columns, &r->columns[LEVEL_COMPANY]);
+	read_params(r);
+}
+
+void run_close_row(struct run *r)
+{
+	for (enum item_level l = LEVEL_LEAD; l < LEVEL_RUN; l++) {
+		if (r->has_columns[l]) {
+			columns_fini(&r->columns[l]);
+		}
+	}
+	arena_free(&r->arena);
+	free(r->json);
+	run_row_fini(&r->row);
+}
+
 struct run *run_add(struct engine *e, struct run_row *row)
 {
 	struct run *r = calloc(1, sizeof(*r));
@@ -329,12 +350,8 @@ struct run *run_add(struct engine *e, struct run_row *row)
 	if (r == NULL) {
 		return NULL;
 	}
-	r->row = *row;
-	r->id = row->id;
-	r->has_columns[LEVEL_LEAD] = read_columns(&row->columns, &r->columns[LEVEL_LEAD]);
-	r->has_columns[LEVEL_COMPANY] = read_columns(&row->company_columns, &r->columns[LEVEL_COMPANY]);
+	run_open_row(r, row);
 	r->root_ready = true;
-	read_params(r);
 	HASH_ADD(hh, e->runs, id, sizeof(r->id), r);
 	run_bind(e, r);
 	return r;
@@ -347,15 +364,8 @@ void run_free(struct engine *e, struct run *r)
 	}
 	HASH_DEL(e->runs, r);
 	import_free(r->import);
-	for (enum item_level l = LEVEL_LEAD; l < LEVEL_RUN; l++) {
-		if (r->has_columns[l]) {
-			columns_fini(&r->columns[l]);
-		}
-	}
-	arena_free(&r->arena);
 	busy_free(r);
-	free(r->json);
-	run_row_fini(&r->row);
+	run_close_row(r);
 	free(r);
 }
 

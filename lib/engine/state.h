@@ -388,6 +388,9 @@ size_t lane_limits(struct lane *l, size_t group, size_t call, struct limit *ret[
 /* run.c */
 struct run *run_get(struct engine *e, uint32_t id);
 struct run *run_add(struct engine *e, struct run_row *row);
+/* The part of it that needs no engine: what its row says (taken), its columns and params; and their end. */
+void run_open_row(struct run *r, const struct run_row *row);
+void run_close_row(struct run *r);
 void run_bind(struct engine *e, struct run *r);
 /* Has every item looked at, in slices: see run_requeue. */
 void run_move(struct engine *e, struct run *r);
