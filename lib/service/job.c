@@ -28,21 +28,40 @@ static void late_read(struct reading *r, const struct yaml_node *node, struct se
 	j->late = classes[word];
 }
 
-/* A reader of the callback's own: the rules that the call has from its service stand behind its own here too. */
-static struct reader *called_read(
-    struct reading *r, const struct yaml_node *node, const struct service_call *c)
+#define READING 5
+static const char *const reading_keys[READING] = {"answer", "map", "outcomes", "hints", "price"};
+
+/* A reader of the callback's own: what its map says nothing of is read as in the call's answer. */
+static struct reader *called_read(struct reading *r, const struct yaml_node *node,
+    const struct yaml_node *call, const struct service_call *c)
 {
 	struct service_call scratch = {.name = c->name, .index = c->index};
+	struct yaml_node both = *node, *children = reading_alloc(r, READING, sizeof *children);
 
-	reader_read(r, node, NULL, &scratch);
+	both.n = 0;
+	both.first = NULL;
+	for (size_t i = 0; children != NULL && i < READING; i++) {
+		const struct yaml_node *child = yaml_get(node, reading_keys[i]);
+
+		child = child != NULL ? child : yaml_get(call, reading_keys[i]);
+		if (child != NULL) {
+			children[i] = *child;
+			children[i].next = both.first;
+			both.first = &children[i];
+			both.n++;
+		}
+	}
+	if (children != NULL) {
+		reader_read(r, &both, NULL, &scratch);
+	}
 	return scratch.answer;
 }
 
-static void callback_read(struct reading *r, const struct yaml_node *node, struct service_call *c)
+static void callback_read(struct reading *r, const struct yaml_node *node,
+    const struct yaml_node *call, struct service_call *c)
 {
 	static const char *const keys[] = {
 	    "wait", "answer", "map", "outcomes", "hints", "price", NULL};
-	static const char *const reading[] = {"answer", "map", "outcomes", "hints", "price", NULL};
 	struct service_job *j = c->job;
 
 	j->called = c->answer;
@@ -57,9 +76,9 @@ static void callback_read(struct reading *r, const struct yaml_node *node, struc
 		return;
 	}
 	yaml_read_duration(r->y, node, "wait", US_PER_S, JOB_LONGEST_US, &j->wait_us, r->p);
-	for (size_t i = 0; reading[i] != NULL; i++) {
-		if (yaml_get(node, reading[i]) != NULL) {
-			j->called = called_read(r, node, c);
+	for (size_t i = 0; i < READING; i++) {
+		if (yaml_get(node, reading_keys[i]) != NULL) {
+			j->called = called_read(r, node, call, c);
 			return;
 		}
 	}
@@ -89,7 +108,7 @@ void job_spec_read(struct reading *r, const struct yaml_node *call, struct servi
 	j->wait_us = j->wait_us < j->within_us ? j->wait_us : j->within_us;
 	late_read(r, node, j);
 	j->has_id = yaml_get(node, "id") != NULL;
-	callback_read(r, yaml_get(node, "callback"), c);
+	callback_read(r, yaml_get(node, "callback"), call, c);
 	if (c->batch != NULL) {
 		problems_add(r->p, r->y, node, "a call with a batch cannot have a job");
 	}
