@@ -324,9 +324,9 @@ static void a_run_of_a_scraper(void **state)
 	assert_int_equal(a.outcome, OUTCOME_OK);
 	run = given(&a, "run_id");
 	dataset = given(&a, "dataset_id");
-	h = send("run", arena_printf(&arena, "{\"run_id\":\"%s\"}", run), 10 * US_PER_S);
+	h = send("run", arena_printf(&arena, "{\"job\":\"%s\"}", run), 10 * US_PER_S);
 	assert_int_equal(read_whole("run", &h).outcome, OUTCOME_PENDING);
-	h = send("run", arena_printf(&arena, "{\"run_id\":\"%s\"}", run), 35 * US_PER_S);
+	h = send("run", arena_printf(&arena, "{\"job\":\"%s\"}", run), 35 * US_PER_S);
 	a = read_whole("run", &h); /* held back until it was over */
 	assert_int_equal(a.outcome, OUTCOME_OK);
 	assert_string_equal(given(&a, "run_usd"), "0.024000");
