@@ -306,6 +306,11 @@ static void describe_gates(const struct pipeline *p, int after, struct buf *out)
 	}
 }
 
+static void describe_prompt(const struct step *s, struct buf *out)
+{
+	buf_printf(out, "%s%s\n", s->prompt != NULL ? ", prompt " : "", s->prompt != NULL ? s->prompt : "");
+}
+
 static void describe_stage(const struct pipeline *p, size_t s, struct buf *out)
 {
 	const struct stage *st = &p->stages[s];
@@ -314,12 +319,14 @@ static void describe_stage(const struct pipeline *p, size_t s, struct buf *out)
 		char price[32];
 
 		if (st->steps[i].call == NULL) {
-			buf_printf(out, "  %-10s %s fallback text\n", i == 0 ? st->name : "", i == 0 ? "" : "then");
+			buf_printf(out, "  %-10s %s fallback text", i == 0 ? st->name : "", i == 0 ? "" : "then");
+			describe_prompt(&st->steps[i], out);
 			continue;
 		}
 		money_write(st->steps[i].call->price_micro, price);
-		buf_printf(out, "  %-10s %s%s.%s, at most %s\n", i == 0 ? st->name : "", i == 0 ? "" : "then ", st->steps[i].service->name,
+		buf_printf(out, "  %-10s %s%s.%s, at most %s", i == 0 ? st->name : "", i == 0 ? "" : "then ", st->steps[i].service->name,
 		    st->steps[i].call->name, price);
+		describe_prompt(&st->steps[i], out);
 	}
 	describe_gates(p, (int)s, out);
 }
