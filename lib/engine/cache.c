@@ -45,15 +45,16 @@ bool cache_take(struct engine *e, struct run *r, struct slot *s, struct item *i,
 	struct cache_row row;
 	struct answer a = {.readable = true};
 	struct call c = {.lane = s->lane, .def = s->lane->def, .call = s->call, .cached = true};
+	uint16_t prompt = 0; /* what asks here, word for word what asked then */
 
 	if (!cache_may(e, st, s, i) || st->cache_us == 0 || hash == 0 || !cache_read(e->txn, key, &row) || row.expires_us <= e->now.wall_us ||
-	    !copy_fields(e, &row, &a)) {
+	    !copy_fields(e, &row, &a) || (i->step < st->n_steps && credit_number(e, &st->steps[i->step], &prompt) != 0)) {
 		return false;
 	}
 	a.outcome = (enum outcome_class)row.outcome;
 	a.reason = row.reason;
 	c.id = row.call;
-	c.row = (struct call_row){.id = row.call, .state = CALL_REFUNDED, .hash = hash, .n_parts = 1};
+	c.row = (struct call_row){.id = row.call, .state = CALL_REFUNDED, .hash = hash, .n_parts = 1, .prompt = prompt};
 	c.saved_micro = row.price_micro;
 	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;

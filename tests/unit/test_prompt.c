@@ -280,6 +280,28 @@ static void test_file_gone(void **state)
 	end();
 }
 
+/* One answer for several leads, under way together or kept: each says who wrote it. */
+static void test_shared_answers(void **state)
+{
+	begin("email,first name\nann@x.example,Ann\n");
+	rig_write(&rig, "pipelines/p.yaml",
+	    "pipeline: p\nstages:\n  - {stage: mail, call: one.write, with: {prompt: {file: first.md}}, cache: 1h, give: {copy: '${.text}'}}\n");
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	rig_answer(&rig, 0, 200, GOOD);
+	assert_int_equal(rig_run(&rig, "c", "email,first name\nbob@x.example,Bob\nbob@y.example,Bob\n"), 2);
+	for (size_t i = 1; i < rig.n_calls; i++) {
+		rig_answer(&rig, i, 200, GOOD);
+	}
+	assert_int_equal(rig_run(&rig, "c", "email,first name\nbob@z.example,Bob\n"), 3);
+	assert_int_equal(rig.n_calls, 2);
+	assert_string_equal(rig_field(&rig, 2, 1, "mail_prompt"), version_now());
+	assert_string_equal(rig_field(&rig, 2, 2, "mail_prompt"), version_now());
+	assert_string_equal(rig_field(&rig, 3, 1, "mail_prompt"), version_now());
+	assert_int_equal(rig_run_row(&rig, 2)->prompts[0].passed, 2);
+	assert_int_equal(rig_run_row(&rig, 3)->prompts[0].passed, 1);
+	end();
+}
+
 /* More versions than a run has room for. */
 static void test_many(void **state)
 {
@@ -315,7 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_file), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_place_of_a_mistake),
 	    cmocka_unit_test(test_kept_with_the_copy), cmocka_unit_test(test_chain), cmocka_unit_test(test_reload_in_flight),
 	    cmocka_unit_test(test_same_key), cmocka_unit_test(test_found_again), cmocka_unit_test(test_made_again), cmocka_unit_test(test_file_gone),
-	    cmocka_unit_test(test_many)};
+	    cmocka_unit_test(test_shared_answers), cmocka_unit_test(test_many)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
