@@ -20,3 +20,4 @@ size_t books_find(const struct books *b, uint64_t call);
 void check_waits(struct books *b);
 void check_left_alone(struct books *b);
 void check_approvals(struct books *b);
+void check_together(struct books *b); /* check_together.c */

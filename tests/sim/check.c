@@ -137,13 +137,14 @@ static void see_call(struct history *h, const struct fact *f)
 	struct call_row row;
 	size_t i = 0;
 
-	if (!call_read(h->t, f->call, &row) || row.parts[0].number != h->number ||
-	    row.parts[0].run != h->run->id) {
+	if (!call_read(h->t, f->call, &row) || !call_has(&row, h->run->id, h->number, NULL)) {
 		violate(h->r, "lead %u/%u: a fact names a call that is not its own", h->run->id,
 		    h->number);
 		return;
 	}
-	if (row.outcome != f->outcome) {
+	h->r->batched += row.kind == CALL_BATCH;
+	h->r->joined += f->joined;
+	if (row.outcome != f->outcome && (row.kind == CALL_SINGLE || row.outcome != OUTCOME_OK)) {
 		violate(h->r, "lead %u/%u: the ledger and the facts disagree about an outcome",
 		    h->run->id, h->number);
 	}
@@ -181,6 +182,8 @@ static bool on_fact(void *arg, const struct fact *f)
 	h->n++;
 	if (f->kind == FACT_CALL) {
 		see_call(h, f);
+	} else if (f->kind == FACT_CACHED) {
+		h->r->cached++;
 	} else if (f->kind != FACT_TEMPLATE) {
 		reopen(h, f);
 	}
@@ -230,7 +233,7 @@ static void check_there(const struct items_arg *a, const struct item *i, const s
 	if (i->outcome == ITEM_CONFIRMED && !there && strncmp(i->reason, "recall", 6) != 0) {
 		violate(a->r, "lead %u/%u is confirmed, and not there", i->run, i->number);
 	}
-	if (i->outcome == ITEM_CONFIRMED && !i->ours) {
+	if (i->outcome == ITEM_CONFIRMED && !i->ours && !plan_groups(a->in->plan)) { /* there nothing can be recalled */
 		violate(a->r, "lead %u/%u is there because of its run, which does not know", i->run,
 		    i->number);
 	}

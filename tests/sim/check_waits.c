@@ -54,6 +54,9 @@ void check_waits(struct books *b)
 		const struct call_part *p = &list[k]->parts[0], *q = &list[k + 1]->parts[0];
 		int64_t wait_us;
 
+		if (list[k]->n_parts > 1 || list[k + 1]->n_parts > 1) {
+			continue; /* who waits may join a call that was made meanwhile */
+		}
 		if (w == NULL || next == NULL || w->retry_after_us == 0 ||
 		    list[k]->outcome != OUTCOME_THROTTLE || p->run != q->run ||
 		    p->number != q->number || p->stage != q->stage || p->step != q->step) {

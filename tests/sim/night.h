@@ -73,6 +73,7 @@ struct fault {
 
 struct run_plan {
 	unsigned campaign; /* 0 or 1 */
+	uint32_t companies; /* that the rows are of; 0: each of its own */
 	uint32_t rows;     /* of distinct people */
 	uint8_t priority;
 	uint32_t share;
@@ -131,6 +132,8 @@ void plan_make(const struct plan_options *o, struct plan *ret);
 void plan_fini(struct plan *p);
 /* Does its pipeline have a stage that a person must release? */
 bool plan_approves(const struct plan *p);
+/* Leads of that night are pushed in batches, and share what is asked of a company. */
+bool plan_groups(const struct plan *p);
 /* What a fault is, for people. */
 void plan_write_fault(const struct fault *f, struct buf *out);
 
@@ -153,6 +156,7 @@ struct result {
 	uint64_t steps, faults, violations, hash;
 	uint64_t hits[KIND_N];
 	uint64_t calls, turns, recalled;
+	uint64_t batched, joined, cached; /* parts of batches; leads that joined a call, or took a kept answer */
 	int64_t span_us;
 	struct buf text; /* violations, one a line */
 };

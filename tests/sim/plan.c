@@ -63,9 +63,13 @@ const struct shape shapes[] = {
     {"short", {{MS(200, 1000)}, {MS(50, 1000)}, {MS(300, 1000)}, {MS(600, 1000)}}, 60000},
     {"short", {{MS(500, 3000)}, {MS(50, 1000)}, {MS(400, 1500), MS(3000, 12000)}, {MS(800, 1500)}},
 	90000},
+    /* leads that go together */
+    {"group", {{MS(60, 1000)}, {MS(40, 1000)}, {MS(60, 1000)}, {MS(60, 1000)}}, 60000},
 };
 const unsigned n_shapes = sizeof(shapes) / sizeof(shapes[0]);
 #define SMALL_SHAPES 4
+#define GROUP_SHAPE 6
+#define COMPANIES 60 /* of all runs of such a night */
 
 const char *kind_word(unsigned kind)
 {
@@ -93,13 +97,15 @@ static void add_row(
 			   : dice_below(d, 50) == 0 ? "no reply"
 						    : NULL;
 
-	(void)r;
-	if (flaw != NULL) {
-		buf_printf(out, "%s,%s,%s %s,Acme %u-%u,%s@c%u-%u.example.com\n", first, last,
-		    first, last, run, i, flaw, run, i);
+	if (r->companies > 0) {
+		buf_printf(out, "%s,%s,%s %s,Acme %u,", first, last, first, last, i % r->companies);
 	} else {
-		buf_printf(out, "%s,%s,%s %s,Acme %u-%u,%c%s.%u.%u@c%u.example.com\n", first, last,
-		    first, last, run, i, first[0] + 32, last, run, i, i % 389);
+		buf_printf(out, "%s,%s,%s %s,Acme %u-%u,", first, last, first, last, run, i);
+	}
+	if (flaw != NULL) {
+		buf_printf(out, "%s@c%u-%u.example.com\n", flaw, run, i);
+	} else {
+		buf_printf(out, "%c%s.%u.%u@c%u.example.com\n", first[0] + 32, last, run, i, i % 389);
 	}
 }
 
@@ -143,6 +149,11 @@ static void draw_approval(struct run_plan *r, uint64_t dice)
 	r->approve_us = r->approve_us < 0 ? -r->approve_us : r->approve_us;
 }
 
+bool plan_groups(const struct plan *p)
+{
+	return shapes[p->shape].pipeline[0] == 'g';
+}
+
 bool plan_approves(const struct plan *p)
 {
 	return shapes[p->shape].pipeline[0] == 'l';
@@ -158,6 +169,7 @@ static void plan_runs(struct plan *p, struct dice *d)
 		struct run_plan *r = &p->runs[i];
 		uint32_t even = left / (uint32_t)(p->n_runs - i);
 
+		r->companies = plan_groups(p) ? COMPANIES : 0;
 		r->rows = i + 1 == p->n_runs ? left : even / 2 + (uint32_t)dice_below(d, even + 1);
 		left -= r->rows;
 		r->campaign = (unsigned)(i == 0 ? 0 : i == 1 ? 1 : dice_below(d, 2));
@@ -234,8 +246,9 @@ void plan_size(const struct plan_options *o, struct plan *ret)
 	*ret = (struct plan){.seed = o->seed, .calm = o->calm, .calm_us = o->calm_us};
 	dice_seed(&d, o->seed);
 	big = o->seed % 10 == 9;
-	ret->shape = (unsigned)(big ? SMALL_SHAPES + dice_below(&d, n_shapes - SMALL_SHAPES)
+	ret->shape = (unsigned)(big ? SMALL_SHAPES + dice_below(&d, GROUP_SHAPE - SMALL_SHAPES)
 				    : dice_below(&d, SMALL_SHAPES));
+	ret->shape = o->seed % 7 == 2 && !big ? GROUP_SHAPE : ret->shape;
 	ret->shape = o->shape >= 0 ? (unsigned)o->shape : ret->shape;
 	ret->rows = o->rows != 0 ? o->rows : big ? BIG_ROWS : SMALL_ROWS;
 }
@@ -255,7 +268,7 @@ void plan_make(const struct plan_options *o, struct plan *ret)
 			    o->calm_us / 4 + (int64_t)dice_below(&d, (uint64_t)o->calm_us / 2 + 1);
 		}
 	}
-	if (o->seed % 4 == 2 && !o->calm) {
+	if (o->seed % 4 == 2 && !o->calm && !plan_groups(ret)) {
 		struct run_plan *r = &ret->runs[o->seed / 4 % ret->n_runs];
 
 		r->recall = o->seed / 16 % 3 == 0 ? RECALL_UNSENT : RECALL;

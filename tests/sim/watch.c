@@ -260,6 +260,8 @@ static uint32_t waiting(struct night *n, struct txn *t, unsigned s)
 			    (n->plan->runs[r].budget_micro >= 0 || n->plan->runs[r].by_us != 0 ||
 				n->plan->runs[r].sample != 0 || n->plan->runs[r].preview);
 
+		/* batches wait to be full; who joins a call takes no turn of its own */
+		kept = kept || (plan_groups(n->plan) && (s == WORLD_INSTANTLY || s == WORLD_PERPLEXITY));
 		kept = kept || (s == WORLD_OPENAI && plan_approves(n->plan));
 
 		mask |= n->run_ids[r] != 0 && !kept && txn_first(t, TABLE_READY, k, k, &key, &value)
