@@ -104,7 +104,7 @@ static void print_timeline(struct ctl *c, struct json_object *timeline, const ch
 		    get_has(fact, "state") ? get_text(fact, "state")
 					   : show_text(c, fact, "outcome"),
 		    strcmp(get_text(fact, "kind"), "cached") == 0 ? " (cached)"
-		    : get_bool(fact, "shared")			    ? " (shared)"
+		    : get_bool(fact, "joined")			    ? " (joined)"
 								    : "");
 		table_color(&t, color_of_state(get_has(fact, "state") ? get_text(fact, "state")
 								      : get_text(fact, "outcome")));

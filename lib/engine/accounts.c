@@ -251,17 +251,15 @@ void accounts_reserve_part(struct engine *e, const struct call *c, const struct 
 
 	for (size_t i = 0; i < n; i++) {
 		list[i]->bal.reserved_micro += times * p->reserved_micro;
-		list[i]->bal.calls[CALL_RESERVED] += (uint64_t)(int64_t)times;
+		list[i]->bal.calls[CALL_RESERVED] += p == &c->row.parts[0] ? (uint64_t)(int64_t)times : 0; /* counted where its first part is */
 		list[i]->dirty = true;
 	}
 }
 
 void accounts_reserve(struct engine *e, const struct call *c, int times)
 {
-	struct call_part p;
-
-	for (struct part_walk w = call_parts(&c->row); part_next(&w, &p);) {
-		accounts_reserve_part(e, c, &p, times);
+	for (size_t i = 0; i < c->row.n_parts; i++) {
+		accounts_reserve_part(e, c, i == 0 ? &c->row.parts[0] : &c->row.more[i - 1], times);
 	}
 }
 

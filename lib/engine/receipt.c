@@ -65,12 +65,15 @@ static void see_lookup(struct receipt_arg *a, const struct fact *f)
 /* It needed no call of its own, or not all of one. */
 static void see_sharing(struct receipt_arg *a, const struct fact *f)
 {
+	const struct stage *st = run_stage(a->run, f->stage);
+	const struct service_call *call = st != NULL && f->step < st->n_steps ? st->steps[f->step].call : NULL;
+	bool batch = call != NULL && call->batch != NULL;
 	struct sum *s;
 
 	if (f->kind != FACT_CACHED && !f->joined && f->saved_micro == 0) {
 		return;
 	}
-	s = sum_of(a->x, &a->x->sums[SUM_SAVED], f->kind == FACT_CACHED ? "answers kept" : "calls shared", names_text(a->x->e->names, NAME_SERVICE, f->service));
+	s = sum_of(a->x, &a->x->sums[SUM_SAVED], f->kind == FACT_CACHED ? "answers kept" : batch ? "asked in batches" : "calls shared", names_text(a->x->e->names, NAME_SERVICE, f->service));
 	s->leads++;
 	s->calls += f->kind == FACT_CACHED || f->joined;
 	s->micro += f->saved_micro;
@@ -89,8 +92,8 @@ static bool on_fact(void *arg, const struct fact *f)
 		return true;
 	}
 	s = spent_on(a->x, f->service);
-	s->calls++;
-	s->doubts += f->outcome == OUTCOME_IN_DOUBT;
+	s->calls += !f->joined;
+	s->doubts += f->outcome == OUTCOME_IN_DOUBT && !f->joined;
 	*(f->outcome == OUTCOME_IN_DOUBT ? &s->doubt_micro : &s->settled_micro) += f->price_micro;
 	s->bought_micro += came_through(a->outcome) ? f->price_micro : 0;
 	s->wasted_micro += a->outcome != ITEM_OPEN && !came_through(a->outcome) ? f->price_micro : 0;

@@ -314,8 +314,8 @@ static void move_balances(struct engine *e, struct call *c)
 			b->settled_micro += c->row.state == CALL_SETTLED ? p.settled_micro : 0;
 			b->in_doubt_micro += c->row.state == CALL_IN_DOUBT ? p.settled_micro : 0;
 			b->refunded_micro += c->row.state == CALL_REFUNDED ? p.reserved_micro : 0;
-			b->calls[CALL_RESERVED]--;
-			b->calls[c->row.state]++;
+			b->calls[CALL_RESERVED] -= w.i == 1; /* the first: it is counted once */
+			b->calls[c->row.state] += w.i == 1;
 			list[i]->dirty = true;
 		}
 	}

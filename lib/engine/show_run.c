@@ -463,7 +463,7 @@ static bool on_fact(void *arg, const struct fact *f)
 	put_call_id(o, "call", f->call);
 	put_int(o, "price_micro", f->price_micro);
 	put_int(o, "saved_micro", f->saved_micro);
-	put_bool(o, "shared", f->joined || (f->kind == FACT_CALL && f->saved_micro > 0));
+	put_bool(o, "joined", f->joined);
 	put_int(o, "ms", f->ms);
 	put_text(o, "prompt", f->prompt != 0 ? names_text(a->e->names, NAME_PROMPT, f->prompt) : NULL);
 	for (size_t i = 0; i < f->n_fields; i++) {

@@ -196,7 +196,7 @@ struct fact call_fact(struct engine *e, const struct item *i, const struct call 
 	} else if (c->row.kind == CALL_SINGLE && c->row.n_parts > 1 && c->row.state == CALL_SETTLED) {
 		f.saved_micro = call_settled(&c->row) - f.price_micro; /* alone it would have cost as much as all of them */
 	}
-	f.joined = c->row.kind == CALL_SINGLE && c->at > 0;
+	f.joined = c->at > 0;
 	return f;
 }
 

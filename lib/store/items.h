@@ -136,7 +136,7 @@ struct fact {
 	struct fact_field fields[FACT_FIELDS];
 	size_t n_fields;
 	int64_t saved_micro; /* what its own call would have cost besides: taken from the cache, or shared */
-	bool joined;         /* it had no call of its own: it joined another lead's */
+	bool joined;         /* it had no call of its own: it went with another lead's, in a batch or because it asked the same */
 	uint64_t asked;      /* CACHED: hash of what it would have asked */
 	uint16_t prompt;    /* names.h: version of the prompt that wrote the fields; 0: no stage with a prompt file */
 };
