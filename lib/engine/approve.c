@@ -4,15 +4,34 @@
 #include "lib/base/money.h"
 #include "lib/engine/show_put.h"
 
-/* The first stage that calls anybody: there the leads beyond a sample wait. */
+#include <limits.h>
+
+/* What a sample counts: companies where the pipeline has stages for them, else leads. */
+static enum item_level sampled_level(const struct pipeline *p)
+{
+	return pipeline_has(p, LEVEL_COMPANY) ? LEVEL_COMPANY : LEVEL_LEAD;
+}
+
+/* The first stage that calls anybody for them: there those beyond the sample wait. */
 static int first_call(const struct pipeline *p)
 {
 	for (size_t s = 0; p != NULL && s < p->n_stages; s++) {
-		if (p->stages[s].n_steps > 0) {
+		if (p->stages[s].n_steps > 0 && p->stages[s].of == sampled_level(p)) {
 			return (int)s;
 		}
 	}
 	return -1;
+}
+
+/* The first stage that costs money for what the run has found. */
+static int first_paid(const struct pipeline *p)
+{
+	for (size_t s = 0; s < p->n_stages; s++) {
+		if (p->stages[s].of != LEVEL_RUN && finish_most(&p->stages[s]) > 0) {
+			return (int)s;
+		}
+	}
+	return INT_MAX;
 }
 
 uint8_t approve_rest_stage(const struct run *r)
@@ -32,12 +51,12 @@ uint32_t approve_needs(const struct run *r, uint8_t stage, bool rest)
 			bits |= 1u << r->run_stage_of[q];
 		}
 	}
-	return bits | (r->row.preview && p >= r->entry ? APPROVE_PREVIEW : 0);
+	return bits | (r->row.preview && p >= first_paid(r->pipeline) ? APPROVE_PREVIEW : 0);
 }
 
-void approve_take(struct run *r, uint32_t number)
+void approve_take(struct run *r, enum item_level level, uint32_t number)
 {
-	if (r->row.sampled < r->row.sample) {
+	if (r->row.sampled < r->row.sample && level == sampled_level(r->pipeline)) {
 		r->row.sampled++;
 		r->row.sample_last = number;
 		run_touch(r);
@@ -56,8 +75,10 @@ static int64_t most_from(const struct run *r, size_t from)
 {
 	int64_t sum = 0;
 
-	for (size_t p = from; p < r->pipeline->n_stages; p++) {
-		sum += finish_most(&r->pipeline->stages[p]);
+	for (size_t p = from; p < r->pipeline->n_stages; p++) { /* the run's own item ends with its own stages */
+		bool on = r->pipeline->stages[from].of != LEVEL_RUN || r->pipeline->stages[p].of == LEVEL_RUN;
+
+		sum += on ? finish_most(&r->pipeline->stages[p]) : 0;
 	}
 	return sum;
 }
@@ -80,7 +101,7 @@ static int64_t worst_of(struct engine *e, struct run *r)
 			sum += all;
 		}
 		if (c != NULL && r->in_flight[s] > 0) {
-			sum += most_from(r, p + 1) * (int64_t)r->in_flight[s];
+			sum += (most_from(r, p) - finish_most(&r->pipeline->stages[p])) * (int64_t)r->in_flight[s];
 		}
 	}
 	return sum;
@@ -89,13 +110,14 @@ static int64_t worst_of(struct engine *e, struct run *r)
 static bool costs_too_much(struct engine *e, struct run *r, const struct slot *s)
 {
 	int64_t above = r->campaign != NULL ? r->campaign->approve_above_micro : -1;
+	const struct stage *st = run_stage(r, s->stage);
 	struct balance b;
 	size_t items;
 
 	if (above < 0 || s->call->price_micro == 0 || (r->row.approved & APPROVE_COST) != 0) {
 		return false;
 	}
-	if (s->starts) {
+	if (s->starts || (st != NULL && st->of == LEVEL_COMPANY)) {
 		return r->row.importing || worst_of(e, r) > above; /* before all rows are there nobody knows */
 	}
 	b = accounts_run(e, r);

@@ -30,8 +30,8 @@ const char *approve_name(const struct run *r, uint32_t bit);
 
 /* The run's stage at whose first step the leads beyond its sample wait; RUN_STAGES: none. */
 uint8_t approve_rest_stage(const struct run *r);
-/* A lead comes in: it belongs to the sample while that is not full. */
-void approve_take(struct run *r, uint32_t number);
+/* An item comes in: it belongs to the sample while that is not full. Of companies where the pipeline has stages for them, else of leads. */
+void approve_take(struct run *r, enum item_level level, uint32_t number);
 /* It has to wait for the sample, in a place of its own. */
 bool approve_is_rest(const struct run *r, uint32_t number);
 

@@ -98,9 +98,7 @@ enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, 
 		return refuse(e, r, &i, ITEM_DUPLICATE, text, of);
 	}
 	if (r->pipeline != NULL) {
-		if (level == LEVEL_LEAD) {
-			approve_take(r, number);
-		}
+		approve_take(r, level, number);
 		stage_enter(e, r, &i, 0);
 	} else {
 		item_hold(e, r, &i, STAGE_GONE);

@@ -315,6 +315,9 @@ static void describe_stage(const struct pipeline *p, size_t s, struct buf *out)
 {
 	const struct stage *st = &p->stages[s];
 
+	if (st->kind == STAGE_APPROVAL) {
+		buf_printf(out, "  %-10s waits for approval%s%s\n", st->name, st->text != NULL ? ": " : "", st->text != NULL ? st->text : "");
+	}
 	for (size_t i = 0; i < st->n_steps; i++) {
 		char price[32];
 

@@ -244,6 +244,16 @@ static const char *suppressed(struct engine *e, const struct run *r, const struc
 	return reason;
 }
 
+static bool is_needed(const struct stage *st, const char *name)
+{
+	for (size_t i = 0; i < st->n_needs; i++) {
+		if (strcmp(st->needs[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *i, struct params *ret, struct refusal *why)
 {
 	const struct stage *st = run_stage(r, s->stage);
@@ -253,7 +263,7 @@ bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *
 	struct view view;
 	const char *missing, *listed;
 
-	why->listed = false;
+	why->listed = why->passes = false;
 	ret->n = 0;
 	view_open(e, e->txn, r, i->number, &view);
 	if (e->blind) {
@@ -274,6 +284,7 @@ bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *
 	missing = missing_input(st, s->call, s->phase, &view, ret);
 	if (missing != NULL) {
 		(void)snprintf(why->reason, sizeof(why->reason), "missing-%.30s", missing);
+		why->passes = i->phase == PHASE_CALL && st->n_steps > 1 && !is_needed(st, missing);
 	}
 	return missing == NULL;
 }
@@ -294,6 +305,12 @@ void grant_refuse(struct engine *e, struct run *r, struct item *i, const struct 
 	}
 	if (phase_recalls(i->phase)) {
 		recall_give_up(e, r, i, why->reason);
+		run_check_end(e, r);
+		return;
+	}
+	if (why->passes) {
+		stage_lacks(e, r, i, why->reason);
+		e->more = true; /* it may wait elsewhere now */
 		run_check_end(e, r);
 		return;
 	}

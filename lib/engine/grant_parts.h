@@ -17,6 +17,7 @@ struct expr_source params_source(const struct params *p);
 struct refusal {
 	char reason[ITEM_REASON];
 	bool listed; /* it is on the suppression list */
+	bool passes; /* only this step of a chain lacks something: the next one may not */
 };
 
 /* Is everything there for the item's call? False: why not. Nothing is written; what params hold lives as long as the turn. A blind engine gives none. */

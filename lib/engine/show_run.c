@@ -611,6 +611,16 @@ static size_t given_names(const struct run *r, enum item_level level, const char
 	return n;
 }
 
+static bool is_column(const struct columns *c, const char *name)
+{
+	for (size_t i = 0; c != NULL && i < c->n; i++) {
+		if (strcmp(c->list[i].header, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static struct value given_value(const struct view *view, const char *name)
 {
 	for (size_t k = 0; k < view->n; k++) {
@@ -642,9 +652,10 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, enum item_level
 		view.has_row = c != NULL && item_row(t, run, number, &row) && record_open(&view.row, c, row.data, row.len);
 		fact_walk(t, run, number, on_column_fact, &a);
 	}
-	for (size_t i = 0; c != NULL && i < c->n; i++) {
-		struct value v = number == 0 ? value_text(c->list[i].header) : view.has_row ? record_cell(&view.row, i) : (struct value){0};
+	for (size_t i = 0; c != NULL && i < c->n; i++) { /* a column that a stage gives too is one column: the later value counts */
+		struct value v = number == 0 ? value_text(c->list[i].header) : given_value(&view, c->list[i].header);
 
+		v = v.kind == VALUE_NONE && view.has_row ? record_cell(&view.row, i) : v;
 		if (mask) {
 			int field = c->list[i].field;
 			const char *name = field >= 0 ? lead_field_names[field] : c->list[i].header;
@@ -657,6 +668,9 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, enum item_level
 	for (size_t i = 0; i < n; i++) {
 		struct value v = number == 0 ? value_text(names[i]) : given_value(&view, names[i]);
 
+		if (is_column(c, names[i])) {
+			continue;
+		}
 		v = mask ? masked_value(names[i], strlen(names[i]), &v, &hidden) : v;
 		f(arg, names[i], &v);
 	}

@@ -778,6 +778,19 @@ static void by_class(struct engine *e, struct run *r, struct item *i, const stru
 	}
 }
 
+/* In a chain what a provider found beside what was wanted is there for the next one. */
+static void keep_of_empty(struct engine *e, struct run *r, const struct item *i, const struct stage *st, const struct answer *a, struct fact *f)
+{
+	struct kept kept = {.answer = a};
+	struct view view;
+
+	if (a->outcome == OUTCOME_EMPTY && st->n_steps > 1 && i->phase == PHASE_CALL && a->n_fields > 0 && !e->blind) {
+		view_open(e, e->txn, r, i->number, &view);
+		kept.view = &view;
+		keep_fields(e, st, &kept, f);
+	}
+}
+
 void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a)
 {
 	const struct stage *st = run_stage(r, i->stage);
@@ -809,6 +822,7 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 		return;
 	}
 	f = call_fact(e, i, c, a);
+	keep_of_empty(e, r, i, st, a, &f);
 	fact_add(e->txn, i, &f);
 	if (run_is_over(r)) { /* nothing of the run is granted any more, a look-up neither */
 		item_cancel(e, r, i, a->outcome == OUTCOME_IN_DOUBT ? "in-doubt" : "cancelled");
@@ -832,6 +846,14 @@ void stage_unanswered(struct engine *e, struct run *r, struct item *i, const str
 	}
 	i->phase = PHASE_CALL;
 	item_hold(e, r, i, NO_ANSWER);
+}
+
+void stage_lacks(struct engine *e, struct run *r, struct item *i, const char *reason)
+{
+	plain_fact(e, i, FACT_GATE, reason);
+	if (!next_step(e, r, i)) {
+		stage_failed(e, r, i, run_stage(r, i->stage)->on_empty, ITEM_REJECTED, reason);
+	}
 }
 
 void stage_too_dear(struct engine *e, struct run *r, struct item *i)

@@ -684,6 +684,8 @@ void answers_expire(struct engine *e);
 bool stage_affords(const struct stage *st, size_t step, int64_t spent_micro);
 /* It may take the step it stands at. */
 bool stage_fits(struct engine *e, const struct stage *st, const struct item *i);
+/* Something is missing that this step of its chain needs: to the next step, or the end of the chain, as if nothing had been found. */
+void stage_lacks(struct engine *e, struct run *r, struct item *i, const char *reason);
 /* It may not: to the next step, or the end of the chain. */
 void stage_too_dear(struct engine *e, struct run *r, struct item *i);
 /* Its service has been out of reach for as long as the stage waits: the next step, else what `on_down` says. */

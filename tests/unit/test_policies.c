@@ -13,7 +13,7 @@
 	"base: https://" name ".example\n"                                                         \
 	"breaker: {failures: 2, open: 60s}\n"                                                      \
 	"concurrency: 50\n"                                                                        \
-	"outcomes: [{status: 404, is: empty, reason: nobody}]\n"                              \
+	"outcomes: [{status: [404, 203], is: empty, reason: nobody}]\n"                              \
 	"calls:\n"                                                                                 \
 	"  find:\n"                                                                                \
 	"    get: /find\n"                                                                         \
@@ -71,8 +71,8 @@ static void serve(struct rig *r, struct seen *c)
 
 	(void)r;
 	c->due_us = c->start_us + 100 * US_PER_MS;
-	c->status = said == NULL ? 503 : said[0] == '!' ? 402 : said[0] == 0 ? 404 : 200;
-	(void)snprintf(c->answer, sizeof(c->answer), "%s", said != NULL ? said : "");
+	c->status = said == NULL ? 503 : said[0] == '!' ? 402 : said[0] == '?' ? 203 : said[0] == 0 ? 404 : 200;
+	(void)snprintf(c->answer, sizeof(c->answer), "%s", said == NULL ? "" : said[0] == '?' ? "{\"verdict\":\"hint\"}" : said);
 }
 
 static uint32_t play(unsigned leads, int64_t s)
@@ -126,6 +126,34 @@ static void test_waterfall(void **state)
 	assert_string_equal(rig_state(&rig, id, 1), "delivered");
 	assert_string_equal(rig_field(&rig, id, 1, "found"), "good");
 	assert_int_equal(rig_item(&rig, id, 1).spent_micro, 350000);
+	end();
+}
+
+/* A step that lacks an input is passed over; what an empty answer told beside is there for the next step. */
+static void test_lacks(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	begin("  - stage: find\n    chain: [{call: a.find, with: {email: '${.linkedin}'}}, {call: b.find, with: {email: '${.email}'}},\n"
+	      "      {call: c.find, with: {email: '${.found}'}}]\n" PUSH);
+	say("{}", "", "{\"found\":\"c\"}", "{}");
+	id = play(1, 60);
+	assert_string_equal(rig_state(&rig, id, 1), "rejected missing-email");
+	assert_string_equal(rig_facts(&rig, id, 1), "gate missing-email; call empty nobody; gate missing-email");
+	assert_int_equal(calls("//a.") + calls("//c."), 0);
+	end();
+	begin("  - stage: find\n    chain: [{call: a.find, with: {email: '${.linkedin}'}}, {call: b.check, with: {email: '${.email}'}},\n"
+	      "      {call: c.find, with: {email: '${.verdict}'}}]\n" PUSH);
+	say("{}", "?", "{\"found\":\"c\"}", "{}");
+	id = play(1, 60);
+	assert_string_equal(rig_state(&rig, id, 1), "delivered");
+	assert_string_equal(rig_field(&rig, id, 1, "found"), "c");
+	assert_non_null(strstr(rig.calls[1].url, "//c.example/find?email=hint"));
+	end();
+	begin("  - stage: find\n    needs: [linkedin]\n    on_empty: pass\n    chain: [{call: a.find, with: {email: '${.linkedin}'}}, {call: b.find, with: {email: '${.email}'}}]\n" PUSH);
+	id = play(1, 60);
+	assert_string_equal(rig_state(&rig, id, 1), "rejected missing-linkedin");
 	end();
 }
 
@@ -362,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_waterfall),
+	    cmocka_unit_test(test_lacks),
 	    cmocka_unit_test(test_ceiling),
 	    cmocka_unit_test(test_ceiling_end),
 	    cmocka_unit_test(test_ceiling_start),
