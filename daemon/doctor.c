@@ -102,6 +102,9 @@ static void check_credentials(struct config *c, struct json_object *items)
 	for (size_t i = 0; i < c->n_tokens; i++) {
 		check_credential(c, c->tokens[i].secret, items);
 	}
+	for (size_t i = 0; i < c->n_intakes; i++) {
+		check_credential(c, c->intakes[i].verify.secret, items);
+	}
 }
 
 static void check_disk(struct config *c, struct json_object *items)

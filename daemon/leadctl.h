@@ -273,6 +273,9 @@ int cmd_suppress_import(struct ctl *c, const struct args *a);
 int cmd_suppress_remove(struct ctl *c, const struct args *a);
 int cmd_suppress_check(struct ctl *c, const struct args *a);
 int cmd_suppress_list(struct ctl *c, const struct args *a);
+int cmd_intake_list(struct ctl *c, const struct args *a);
+int cmd_intake_show(struct ctl *c, const struct args *a);
+int cmd_task_show(struct ctl *c, const struct args *a);
 
 /* Shared between groups. */
 typedef void (*row_fn)(struct ctl *c, struct table *t, struct json_object *item);

@@ -199,6 +199,17 @@ static const struct option help_options[] = {
     {NULL},
 };
 
+static const struct option intake_options[] = {
+    {"state", OPTION_CHOICE, "pending|running|success|failure", "only events in this state"},
+    LIMIT_OPTION,
+    {NULL},
+};
+
+static const struct option task_options[] = {
+    {"plain", OPTION_FLAG, NULL, "with what is personal; else it is masked"},
+    {NULL},
+};
+
 const struct command commands[] = {
     {"status", "", NULL, cmd_status, "the daemon, its runs and services at a glance", NULL},
     {"metrics", "", NULL, cmd_metrics, "what a monitoring system reads, in the Prometheus text format",
@@ -323,6 +334,12 @@ const struct command commands[] = {
 	"is somebody on the list, by address or domain, and since when", NULL},
     {"suppress list", "ORG", NULL, cmd_suppress_list,
 	"how many entries the list has, by where they come from", NULL},
+    {"intake list", "", NULL, cmd_intake_list, "where webhooks come in, and how many did", NULL},
+    {"intake show", "INTAKE", intake_options, cmd_intake_show, "one of them, and its events, newest first",
+	"An event that made no lead says why: those that failed are listed with --state failure until they are "
+	"forgotten (inbox: keep in leadd.yaml)."},
+    {"task show", "TASK", task_options, cmd_task_show, "what became of a webhook: its lead, and how far its run is",
+	"TASK is what the sender was answered with."},
     {"doctor", "", NULL, cmd_doctor, "check services, keys, store and clock",
 	"Exits with 7 when a check fails."},
     {"notify test", "", NULL, cmd_notify_test, "send a test message over mail and webhook",

@@ -42,7 +42,8 @@ struct leadd {
 
 	/* loop.c */
 	struct event *turn;          /* the next turn */
-	bool turn_soon, turn_now;    /* how `turn` is armed */
+	bool turn_soon, turn_events, turn_now; /* how `turn` is armed */
+	int64_t commit_us;           /* the last one */
 	struct event **wake;         /* per lane */
 	int64_t *wake_us;
 	size_t n_wake;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define FULL_WAIT_US US_PER_S
+#define EVENT_WAIT_MOST_US (2 * US_PER_MS)
 
 void times_add(struct times *t, int64_t us)
 {
@@ -68,10 +69,22 @@ static void turn_at_once(struct leadd *l)
 	}
 }
 
+/*
+ * Webhooks come in bursts, and each sender that has its answer may send the next at once. A little patience lets them share a
+ * commit, instead of half of them always waiting for the other half's: a quarter of what the last commit took.
+ */
+static int64_t event_wait_us(const struct leadd *l)
+{
+	return l->commit_us / 4 < EVENT_WAIT_MOST_US ? l->commit_us / 4 : EVENT_WAIT_MOST_US;
+}
+
 void loop_poke(struct leadd *l)
 {
 	if (engine_urgent(l->engine) || l->gathered >= engine_in_flight(l->engine) || l->gathered >= 256) {
 		turn_at_once(l);
+	} else if (engine_events(l->engine) > 0 && !l->turn_events && !l->turn_now) {
+		l->turn_events = l->turn_soon = true;
+		arm(l->turn, event_wait_us(l));
 	} else if (!l->turn_soon && !l->turn_now) {
 		l->turn_soon = true;
 		arm(l->turn, engine_config(l->engine)->turn_wait_us);
@@ -193,11 +206,12 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	l->turn_soon = l->turn_now = false;
+	l->turn_soon = l->turn_now = l->turn_events = false;
 	l->gathered = 0;
 	rc = engine_turn(l->engine, clock_now(), &err);
 	store_room(l->store, &room);
 	times_add(&l->commit_times, room.commit_us);
+	l->commit_us = room.commit_us;
 	times_add(&l->turn_times, clock_boot_us() - began_us - room.commit_us);
 	if (rc == TURN_MORE) {
 		turn_at_once(l);

@@ -1,6 +1,6 @@
 /*
  * The API: one table at the end, and behind each line a short handler. Runs and leads are in routes_run.c, what
- * administers the daemon in routes_admin.c, suppression lists in routes_suppress.c; here are status, ledger, services and why.
+ * administers the daemon in routes_admin.c, suppression lists in routes_suppress.c, webhooks in in routes_intake.c; here are status, ledger, services and why.
  */
 #include "daemon/routes.h"
 #include "lib/base/ids.h"
@@ -341,6 +341,7 @@ static void get_openapi(void *app, struct http_request *r)
 
 #define PART_BYTES ((1 << 20) + 4096)
 #define CALLBACK_BYTES (1 << 20)
+#define EVENT_BYTES (256 << 10) /* a webhook */
 #define LIST_BYTES (512 << 10) /* a thousand addresses */
 
 const struct route routes[] = {
@@ -395,6 +396,12 @@ const struct route routes[] = {
 	"upload source reason"},
     {"POST", "/v1/callbacks/{token}", HTTP_PUBLIC, post_callback, "the result of a job, from the service that did it", CALLBACK_BYTES, "", NULL},
     {"GET", "/v1/limits/audit", HTTP_READ, audit_open, "the largest count in each window, from the ledger", 0, "since_ms", NULL},
+    {"POST", "/v1/intake/{intake}", HTTP_PUBLIC, post_intake, "a webhook in; its signature is its proof", EVENT_BYTES, NULL, NULL},
+    {"GET", "/v1/tasks/{task}", HTTP_INTAKE, get_task, "what became of a webhook", 0, "plain", NULL},
+    {"GET", "/v1/intakes", HTTP_READ, get_intakes, "where webhooks come in, and how many did", 0, "limit cursor", NULL},
+    {"GET", "/v1/intakes/{intake}", HTTP_READ, get_intake, "one of them", 0, "", NULL},
+    {"GET", "/v1/intakes/{intake}/tasks", HTTP_READ, get_tasks, "its webhooks, newest first", 0, "state cursor limit", NULL},
+    {"GET", "/v1/health", HTTP_INTAKE, get_health, "is it well", 0, "", NULL},
     {"POST", "/v1/notify/test", HTTP_OPERATE, post_notify_test, "a test message over every way of notify", 0, "", ""},
     {"POST", "/v1/doctor", HTTP_OPERATE, doctor_open, "pre-flight check", 0, "", ""},
     {"POST", "/v1/reload", HTTP_ADMIN, post_reload, "check and apply the configuration", 0, "check", ""},

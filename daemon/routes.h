@@ -68,6 +68,14 @@ void post_preview(void *app, struct http_request *r);
 /* routes_callback.c */
 void post_callback(void *app, struct http_request *r);
 
+/* routes_intake.c */
+void post_intake(void *app, struct http_request *r);
+void get_task(void *app, struct http_request *r);
+void get_tasks(void *app, struct http_request *r);
+void get_intakes(void *app, struct http_request *r);
+void get_intake(void *app, struct http_request *r);
+void get_health(void *app, struct http_request *r);
+
 /* plans.c */
 void post_plan(void *app, struct http_request *r);
 

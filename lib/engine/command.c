@@ -257,6 +257,7 @@ static void reload(struct engine *e, struct command *c)
 	}
 	overrides_drop(e);
 	e->answers_us = e->outbox_us = 0;
+	inbox_reload(e);
 	HASH_ITER(hh, e->runs, r, next) {
 		run_bind(e, r);
 		run_touch(r);
@@ -294,6 +295,9 @@ void command_apply(struct engine *e, struct command *c)
 		break;
 	case COMMAND_CALLBACK:
 		job_callback(e, c);
+		break;
+	case COMMAND_INTAKE:
+		inbox_take(e, c);
 		break;
 	case COMMAND_SUPPRESS:
 		command_suppress(e, c);
@@ -358,9 +362,13 @@ void item_reopen(struct engine *e, struct run *r, struct item *i)
 		run_reopen(e, r);
 	}
 	r->row.ends_as = RUN_RUNNING;
-	stage_uncount(run_count(r, i->stage), i->outcome);
-	r->row.outcomes[i->outcome]--;
-	r->row.outcomes[ITEM_OPEN]++;
+	if (i->status == ITEM_HELD) {
+		run_count(r, i->stage)->held--; /* it was open all the time */
+	} else {
+		stage_uncount(run_count(r, i->stage), i->outcome);
+		run_outcomes(r, i->level)[i->outcome]--;
+		run_outcomes(r, i->level)[ITEM_OPEN]++;
+	}
 	i->outcome = ITEM_OPEN;
 	i->reason[0] = 0;
 	i->failures = i->doubts = i->gate_tries = i->repairs = 0;
@@ -371,6 +379,9 @@ void item_reopen(struct engine *e, struct run *r, struct item *i)
 		stage_enter(e, r, i, r->stage_of[i->stage]); /* nothing to queue for: gates that a person overruled, a fixed text */
 	} else {
 		run_queue(e, r, i);
+	}
+	if (i->level == LEVEL_RUN) {
+		root_moved(e, r, i);
 	}
 }
 
@@ -387,7 +398,11 @@ static bool task_slice(struct engine *e, struct sweep_task *t, struct slice_arg 
 		struct item *i = &a->list[k];
 		bool wanted = c->kind == COMMAND_RETRY && (c->outcomes >> i->outcome & 1) != 0 && (c->lead == 0 || c->lead == i->number);
 
-		if (i->status == ITEM_DONE && wanted && i->stage < r->row.n_stages) {
+		/* what sets a run up is held while the run goes on: it need not end first */
+		bool set_up = c->kind == COMMAND_RETRY && c->lead == 0 && (c->outcomes >> ITEM_PARKED & 1) != 0 && i->level == LEVEL_RUN &&
+			      i->status == ITEM_HELD;
+
+		if (((i->status == ITEM_DONE && wanted) || set_up) && i->stage < r->row.n_stages) {
 			item_reopen(e, r, i);
 			c->count++;
 		}

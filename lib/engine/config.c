@@ -3,6 +3,7 @@
  * pipelines (they name services and prompts), organisations, campaigns (they name pipelines), credentials.
  */
 #include "lib/engine/config_access.h"
+#include "lib/engine/config_intake.h"
 #include "lib/engine/config_notify.h"
 #include "lib/engine/config_payment.h"
 
@@ -532,7 +533,7 @@ static void read_secrets(struct reading *r)
 {
 	struct config *c = r->c;
 	const char *notify[] = {c->notify.mail.secret, c->notify.webhook.secret};
-	size_t n = c->n_tokens + c->n_payments;
+	size_t n = c->n_tokens + c->n_payments + c->n_intakes;
 
 	for (size_t i = 0; i < c->n_services; i++) {
 		n += c->services[i]->n_keys;
@@ -550,6 +551,11 @@ static void read_secrets(struct reading *r)
 	}
 	for (size_t i = 0; c->secrets != NULL && i < c->n_tokens; i++) {
 		(r->o.no_secrets ? pretend_secret : read_secret)(r, c->tokens[i].secret);
+	}
+	for (size_t i = 0; c->secrets != NULL && i < c->n_intakes; i++) {
+		if (c->intakes[i].verify.secret != NULL) {
+			(r->o.no_secrets ? pretend_secret : read_secret)(r, c->intakes[i].verify.secret);
+		}
 	}
 	for (size_t i = 0; c->secrets != NULL && i < sizeof(notify) / sizeof(notify[0]); i++) {
 		if (notify[i] != NULL) {
@@ -569,7 +575,8 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 {
 	static const char *const keys[] = {"prompts_dir", "state_dir", "socket", "currency", "zone", "limit_factor", "allow_private", "ca_file", "secrets_dir", "callback_url",
 	    "turn_wait", "drain", "answers", "results", "store", "max_in_flight", "services_dir", "pipelines_dir", "lists_dir", "services",
-	    "organisations", "campaigns", "notify", "listen", "listen_anywhere", "tokens", "payments", NULL};
+	    "organisations", "campaigns", "notify", "listen", "listen_anywhere", "tokens", "payments",
+	    "intakes", "inbox", NULL};
 	struct reading r = {.p = p, .o = *o};
 	const char *lists = "lists";
 	struct lead_error err;
@@ -612,6 +619,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 		notify_read(r.c, root, p);
 		access_read(r.c, root, p);
 		payments_read(r.c, root, p);
+		intakes_read(r.c, root, p);
 		read_secrets(&r);
 	}
 	if (p->count > before) {
@@ -641,6 +649,7 @@ void config_unref(struct config *c)
 	if (c == NULL || --c->refs > 0) {
 		return;
 	}
+	intakes_free(c);
 	for (size_t i = 0; i < c->n_pipelines; i++) {
 		pipeline_unref(c->pipelines[i]);
 	}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lib/base/endpoint.h"
+#include "lib/engine/config_verify.h"
 #include "lib/engine/pipeline.h"
 
 struct payment;
@@ -68,11 +69,11 @@ struct notify {
 
 /* What a bearer token may do at a TCP address, bit per right; in the order of their words. */
 enum token_right {
-	TOKEN_READ,
-	TOKEN_OPERATE,  /* includes reading and intake */
+	TOKEN_READ,     /* includes intake */
+	TOKEN_OPERATE,  /* includes reading */
 	TOKEN_ADMIN,    /* includes operating */
 	TOKEN_APPROVE,  /* release what waits for approval: never included */
-	TOKEN_INTAKE,   /* events in, and what became of them */
+	TOKEN_INTAKE,   /* what became of an event */
 	TOKEN_RIGHTS
 };
 const char *token_right_word(enum token_right right);
@@ -80,6 +81,22 @@ const char *token_right_word(enum token_right right);
 struct token {
 	const char *name, *secret; /* secret: name of the credential */
 	uint32_t rights;
+};
+
+/* Webhooks that come in under a name, and the leads they make. */
+#define INTAKE_FIELDS 32
+struct intake {
+	const char *name;
+	struct verify verify;
+	struct expr *id;            /* of the event: equal ones have one effect */
+	struct expr *when;          /* which events count; NULL: all */
+	struct expr *from;          /* the text that names the outside campaign; NULL: one run for all */
+	const char *after;          /* behind these words of it, to the end of the line; NULL: all of it */
+	const char *param;          /* what the run's parameter with the name is called */
+	const struct campaign *campaign;
+	struct param *fields;       /* of the lead, over the event */
+	size_t n_fields;
+	int64_t idle_us;            /* a run without a new lead for so long is closed */
 };
 
 struct config {
@@ -122,6 +139,9 @@ struct config {
 	size_t n_payments;
 	struct token *tokens;
 	size_t n_tokens;
+	struct intake *intakes;
+	size_t n_intakes;
+	int64_t inbox_keep_us;      /* events, and what became of them, are kept so long */
 	struct gate_lists lists;
 	struct secret *secrets;
 	size_t n_secrets;
@@ -147,6 +167,7 @@ void config_unref(struct config *c);
 struct service *config_service(const struct config *c, const char *name);
 const struct campaign *config_campaign(const struct config *c, const char *name);
 const struct pipeline *config_pipeline(const struct config *c, const char *name);
+const struct intake *config_intake(const struct config *c, const char *name);
 const struct secret *config_secret(const struct config *c, const char *name); /* NULL when its file is missing */
 /* A new generation of a process at work: what only a start can change stays as it is in `old`. */
 void config_keep(struct config *c, const struct config *old);

@@ -66,7 +66,8 @@ static uint32_t read_rights(struct config *c, const struct yaml_node *token, str
 static uint32_t implied(uint32_t rights)
 {
 	rights |= (rights & 1u << TOKEN_ADMIN) != 0 ? 1u << TOKEN_OPERATE : 0;
-	rights |= (rights & 1u << TOKEN_OPERATE) != 0 ? 1u << TOKEN_READ | 1u << TOKEN_INTAKE : 0;
+	rights |= (rights & 1u << TOKEN_OPERATE) != 0 ? 1u << TOKEN_READ : 0;
+	rights |= (rights & 1u << TOKEN_READ) != 0 ? 1u << TOKEN_INTAKE : 0;
 	return rights;
 }
 

@@ -1,5 +1,6 @@
 /* Configuration in words: what a reload changes, and the order in which a pipeline does things. */
 #include "lib/engine/config_access.h"
+#include "lib/engine/config_intake.h"
 #include "lib/engine/config_notify.h"
 #include "lib/engine/config_payment.h"
 
@@ -280,6 +281,7 @@ void config_diff(const struct config *from, const struct config *to, struct buf 
 	diff_answers(from, to, out);
 	diff_results(from, to, out);
 	access_diff(from, to, out);
+	intakes_diff(from, to, out);
 	diff_secrets(from, to, out);
 	diff_services(from, to, out);
 	diff_prompts(from, to, out);

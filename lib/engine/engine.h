@@ -93,6 +93,7 @@ enum command_kind {
 	COMMAND_RELOAD,      /* config */
 	COMMAND_SUPPRESS,    /* batch */
 	COMMAND_CALLBACK,    /* token, body */
+	COMMAND_INTAKE,      /* service: the intake; body: a webhook whose signature is right. message: its id */
 };
 
 /* Entries to put on an organisation's suppression list, or to take off it. */
@@ -136,12 +137,12 @@ struct command {
 	struct window_spec window;
 	struct config *config;      /* RELOAD: counted, taken */
 	char *summary;              /* WRITTEN: text for people, malloc'ed, taken; NULL: none */
-	uint64_t message;           /* SENT */
+	uint64_t message;           /* SENT; INTAKE: result */
 	enum sent sent;
 	char said[200];             /* SENT: the receiver's word, or what went wrong */
 	struct suppress_batch *batch; /* SUPPRESS: the caller's, until `done` */
 	char token[40];             /* CALLBACK: as it stands in the path */
-	char *body;                 /* CALLBACK: malloc'ed, taken */
+	char *body;                 /* CALLBACK, INTAKE: malloc'ed, taken */
 	size_t body_len;
 	/* results */
 	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
@@ -165,6 +166,7 @@ enum turn_result { TURN_IDLE = 0, TURN_MORE = 1 };
 int engine_turn(struct engine *e, struct now now, struct lead_error *err) MUST_CHECK;
 bool engine_pending(const struct engine *e); /* something was gathered */
 bool engine_urgent(const struct engine *e);  /* a client waits */
+size_t engine_events(const struct engine *e); /* webhooks gathered: their senders wait too, but more of them may come at once */
 
 /* Stop: no more grants; calls go on to be settled. */
 void engine_drain(struct engine *e);

@@ -506,6 +506,7 @@ int engine_load(struct engine *e, bool restarted, struct lead_error *err)
 	rc = rc == 0 ? load_rows(e, err) : rc;
 	if (rc == 0) {
 		notify_load(e);
+		inbox_load(e);
 		resume_sweeps(e);
 	}
 	if (rc != 0 || !restarted) {

@@ -454,6 +454,29 @@ static void put_stages(struct engine *e, bool calls, const char *name, struct bu
 	}
 }
 
+/* Webhooks in: how many came, and what they became. */
+static void put_intakes(struct engine *e, struct txn *t, struct buf *out)
+{
+	static const char *const words[INBOX_STATES] = {[INBOX_MADE] = "made", [INBOX_DUPLICATE] = "duplicate", [INBOX_IGNORED] = "ignored",
+	    [INBOX_FAILED] = "failed"};
+	struct inbox_counts n;
+
+	prometheus_family(out, "leadd_events_waiting", PROMETHEUS_GAUGE, "Webhooks taken in and not yet looked at.");
+	prometheus_sample(out, "leadd_events_waiting", NULL, (double)e->inbox.waiting);
+	prometheus_family(out, "leadd_events_received_total", PROMETHEUS_COUNTER, "Webhooks taken in.");
+	for (size_t i = 0; i < e->config->n_intakes; i++) {
+		(void)inbox_counts_read(t, e->config->intakes[i].name, &n);
+		prometheus_sample(out, "leadd_events_received_total", LABELS("intake", n.intake), (double)n.received);
+	}
+	prometheus_family(out, "leadd_events_total", PROMETHEUS_COUNTER, "Webhooks looked at, by what they became.");
+	for (size_t i = 0; i < e->config->n_intakes; i++) {
+		(void)inbox_counts_read(t, e->config->intakes[i].name, &n);
+		for (int s = 0; s < INBOX_STATES; s++) {
+			prometheus_sample(out, "leadd_events_total", LABELS("intake", n.intake, "became", words[s]), (double)n.states[s]);
+		}
+	}
+}
+
 void show_metrics(struct engine *e, struct txn *t, struct now now, struct buf *out)
 {
 	prometheus_family(out, "leadd_turns_total", PROMETHEUS_COUNTER, "Turns since the store began.");
@@ -468,6 +491,7 @@ void show_metrics(struct engine *e, struct txn *t, struct now now, struct buf *o
 	put_budgets(e, t, now, out);
 	put_runs(e, out);
 	put_lists(e, t, out);
+	put_intakes(e, t, out);
 	prometheus_family(out, "leadd_stage_leads", PROMETHEUS_GAUGE, "Leads of all runs at a stage, and what the stage made of those it had.");
 	put_stages(e, false, "leadd_stage_leads", out);
 	prometheus_family(out, "leadd_stage_calls_total", PROMETHEUS_COUNTER, "Calls that a stage was granted, over all runs kept.");

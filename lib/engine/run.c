@@ -442,7 +442,7 @@ void run_check_end(struct engine *e, struct run *r)
 {
 	uint64_t moving = 0, held = 0;
 
-	if (r->row.state != RUN_RUNNING || r->row.importing || r->sweeping || r->moving) {
+	if (r->row.state != RUN_RUNNING || r->row.importing || r->row.open || r->sweeping || r->moving) {
 		return;
 	}
 	for (size_t s = 0; s < r->row.n_stages; s++) {

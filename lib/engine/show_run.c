@@ -233,6 +233,9 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_wall(o, "created", row->created_us);
 	put_wall(o, "started", row->started_us);
 	put_wall(o, "ended", row->ended_us);
+	put_text(o, "intake", row->intake);
+	put_text(o, "outside", row->outside);
+	put_bool(o, "open_for_more", row->open);
 	put_int(o, "priority", row->priority);
 	put_int(o, "share", row->share);
 	json_object_object_add(o, "budget_micro", row->budget_micro < 0 ? NULL : json_object_new_int64(row->budget_micro));

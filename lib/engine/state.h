@@ -14,6 +14,7 @@
 #include "lib/lead/identity.h"
 #include "lib/service/batch.h"
 #include "lib/store/jobs.h"
+#include "lib/store/inbox.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 #include "lib/store/notes.h"
@@ -279,6 +280,17 @@ struct told_mark {
 	UT_hash_handle hh;
 };
 
+/* Webhooks that came in: inbox.c. */
+struct inbox {
+	uint64_t last, routed;               /* ids: the newest, and how far they were looked at */
+	uint64_t waiting;                    /* behind `routed` */
+	int64_t first_us, arrived_us;        /* boot clock: when the oldest of those came, and the newest */
+	int64_t due_us, idle_us, expire_us;  /* boot clock: next look at all of it; at runs without new leads; at old events */
+	struct inbox_counts *counts;         /* of the intakes met since the start */
+	size_t n_counts;
+	bool counted;                        /* not yet written */
+};
+
 struct engine {
 	struct store *store;
 	struct config *config;
@@ -306,6 +318,8 @@ struct engine {
 
 	struct outcome *outcomes, **outcomes_end;
 	struct command *commands, **commands_end;
+	size_t n_events;                     /* INTAKE among them */
+	bool urgent;                         /* others among them */
 	struct import_part *parts, **parts_end;
 	struct sweep_task *tasks;
 	struct command *answered;            /* to be told after the commit */
@@ -327,6 +341,7 @@ struct engine {
 	size_t n_jobs;                       /* calls that only wait for their job */
 	struct call *over;                   /* whose jobs ended in this turn */
 	int64_t jobs_us;                     /* boot clock: the next look at the oldest jobs */
+	struct inbox inbox;
 };
 
 /* The part whose item settle.c is at; of a call with one part that. */
@@ -758,6 +773,19 @@ void notify_approved(struct engine *e, struct run *r, uint32_t bits);
 void notify_run(struct engine *e, const struct run *r, const char *summary);
 void notify_load(struct engine *e);
 void notify_drop(struct engine *e);
+
+/* inbox.c */
+void inbox_take(struct engine *e, struct command *c);
+void inbox_step(struct engine *e);
+void inbox_load(struct engine *e);
+void inbox_reload(struct engine *e);         /* another configuration: other times */
+void inbox_free(struct engine *e);
+
+/* route.c */
+/* What becomes of the event: a lead in an open run, or why not. The caller writes the row. */
+void route_event(struct engine *e, const struct inbox_event *ev, struct inbox_row *ret);
+/* Events still go into that run. */
+bool intake_run_takes(const struct run *r);
 
 /* outbox.c */
 struct notice_text {

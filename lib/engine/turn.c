@@ -41,6 +41,8 @@ int engine_new(const struct engine_options *o, struct engine **ret, struct lead_
 void engine_command(struct engine *e, struct command *c)
 {
 	c->next = NULL;
+	e->n_events += c->kind == COMMAND_INTAKE;
+	e->urgent = e->urgent || c->kind != COMMAND_INTAKE;
 	*e->commands_end = c;
 	e->commands_end = &c->next;
 }
@@ -69,7 +71,12 @@ bool engine_pending(const struct engine *e)
 
 bool engine_urgent(const struct engine *e)
 {
-	return e->commands != NULL;
+	return e->urgent;
+}
+
+size_t engine_events(const struct engine *e)
+{
+	return e->n_events;
 }
 
 /* --- decide --- */
@@ -115,6 +122,8 @@ static void each_command(struct engine *e, void (*f)(struct engine *e, struct co
 
 	e->commands = NULL;
 	e->commands_end = &e->commands;
+	e->n_events = 0;
+	e->urgent = false;
 	while (list != NULL) {
 		struct command *c = list;
 
@@ -132,7 +141,7 @@ static void refuse_command(struct engine *e, struct command *c)
 static void apply_when_full(struct engine *e, struct command *c)
 {
 	bool work = c->kind == COMMAND_START || c->kind == COMMAND_UPLOAD || c->kind == COMMAND_RETRY || c->kind == COMMAND_RECALL || c->kind == COMMAND_VERIFY ||
-		    c->kind == COMMAND_SUPPRESS;
+		    c->kind == COMMAND_SUPPRESS || c->kind == COMMAND_INTAKE;
 
 	(work ? refuse_command : command_apply)(e, c);
 }
@@ -297,6 +306,7 @@ static struct outcome *decide(struct engine *e)
 		apply_due(e);
 		each_command(e, command_apply);
 		apply_parts(e);
+		inbox_step(e);
 		tasks_step(e);
 		verifies_step(e);
 		runs_sweep(e);
@@ -318,6 +328,7 @@ static struct outcome *decide(struct engine *e)
 	e->later_us = e->cache_us < e->later_us ? e->cache_us : e->later_us;
 	e->later_us = e->outbox_us < e->later_us ? e->outbox_us : e->later_us;
 	e->later_us = jobs_next_us(e) < e->later_us ? jobs_next_us(e) : e->later_us;
+	e->later_us = e->inbox.due_us < e->later_us ? e->inbox.due_us : e->later_us;
 	names_write(e->names, e->txn);
 	runs_write(e);
 	accounts_write(e);
@@ -514,6 +525,7 @@ void engine_free(struct engine *e)
 	jobs_free(e);
 	tallies_free(e);
 	notify_drop(e);
+	inbox_free(e);
 	names_free(e->names);
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		lane_free(e->lanes[i]);

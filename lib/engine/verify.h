@@ -11,7 +11,7 @@
 #include "lib/engine/state.h"
 #include "lib/store/verify.h"
 
-#define ITEM_VERIFY (UINT32_MAX - 1)
+#define ITEM_VERIFY (ITEM_ROOT - 1)
 
 /* The stage whose destination can be read back; NULL: none. */
 const struct stage *verify_stage(const struct run *r, uint8_t *ret_stage);

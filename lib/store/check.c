@@ -1,13 +1,15 @@
 /*
  * See check.h. Five passes in one transaction: the ledger (sums per account and per item, open calls, kept answers), the items (states,
  * queue, facts, money), the queue tables (does every entry have its item), the runs (counters, balances), the
- * messages (can they be read, is their run there).
+ * messages (can they be read, is their run there), the webhooks that came in (is every one up to the cursor routed, does every lead of
+ * theirs exist, and every mark have its event).
  */
 #include "lib/store/check.h"
 
 #include "lib/base/ids.h"
 #include "lib/store/body.h"
 #include "lib/store/cache.h"
+#include "lib/store/inbox.h"
 #include "lib/store/items.h"
 #include "lib/store/jobs.h"
 #include "lib/store/ledger.h"
@@ -486,6 +488,56 @@ static bool on_note(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+static void check_made(struct checking *c, const struct inbox_row *r)
+{
+	struct item i;
+	char id[17];
+
+	ids_write(r->id, id);
+	if (!item_read(c->t, r->run, r->number, &i)) {
+		tell(c, "event %s made lead %u/%u, which is not there", id, r->run, r->number);
+	}
+	if (inbox_marked(c->t, &r->mark) != r->id) {
+		tell(c, "event %s made lead %u/%u but has left no mark", id, r->run, r->number);
+	}
+}
+
+static void check_event(struct checking *c, uint64_t id, uint64_t cursor)
+{
+	struct inbox_row row;
+	char text[17];
+
+	c->counts.events++;
+	if (inbox_row_read(c->t, id, &row) != (id <= cursor)) {
+		ids_write(id, text);
+		tell(c, "event %s %s", text, id <= cursor ? "was passed over" : "is routed before its turn");
+	}
+}
+
+static bool on_inbox(void *arg, struct slice key, struct slice value)
+{
+	struct checking *c = arg;
+	struct inbox_event event;
+	struct inbox_any any;
+	struct inbox_row row;
+
+	if (!inbox_decode(key, value, &any)) {
+		tell(c, "a row of the inbox cannot be read");
+	} else if (any.kind == INBOX_EVENT) {
+		check_event(c, any.event.id, inbox_cursor(c->t));
+	} else if (any.kind == INBOX_ROW) {
+		if (!inbox_event_read(c->t, any.row.id, &event)) {
+			tell(c, "what became of an event is there without the event");
+		}
+		if (any.row.state == INBOX_MADE) {
+			check_made(c, &any.row);
+		}
+	} else if (any.kind == INBOX_MARK && (!inbox_row_read(c->t, any.id, &row) || row.state != INBOX_MADE)) {
+		tell(c, "there is a mark of an event that made no lead");
+	}
+	return true;
+}
+
 /* Of each organisation the sources come first. */
 static bool on_suppress(void *arg, struct slice key, struct slice value)
 {
@@ -659,6 +711,7 @@ int store_check(struct store *s, check_fn f, void *arg, struct check_counts *ret
 	txn_walk(c.t, TABLE_NOTE, key_of(), key_of(), on_note, &c);
 	txn_walk(c.t, TABLE_VERIFY, key_of(), key_of(), on_verify, &c);
 	txn_walk(c.t, TABLE_JOB, key_of(), key_of(), on_job, &c);
+	txn_walk(c.t, TABLE_INBOX, key_of(), key_of(), on_inbox, &c);
 	check_sums(&c);
 	check_suppressions(&c);
 	check_cache(&c);

@@ -3,7 +3,7 @@
  *
  * Every table is walked in one read transaction (one moment, also of a store at work) and everything that stands twice is
  * compared: queue and states, open calls and the ledger, balances and the ledger, counters and items, money and facts, kept answers and their calls,
- * suppression lists and their counts, jobs and their calls, answers to be taken again and their ends.
+ * suppression lists and their counts, jobs and their calls, answers to be taken again and their ends, webhooks in and what became of them.
  * Shares no code with the engine that writes it, beyond the rows themselves.
  */
 #pragma once
@@ -11,7 +11,7 @@
 #include "lib/store/store.h"
 
 struct check_counts {
-	uint64_t runs, items, facts, calls, open_calls, accounts, identities, bodies, suppressions, jobs, answers;
+	uint64_t runs, items, facts, calls, open_calls, accounts, identities, bodies, suppressions, jobs, answers, events;
 	uint64_t problems;
 };
 

@@ -112,6 +112,28 @@ static void unpack_sharing(struct unpack *u, struct run_row *ret)
 	}
 }
 
+/* Most runs are of a file: one byte. */
+static void pack_intake(struct buf *b, const struct run_row *r)
+{
+	pack_u8(b, r->intake[0] != 0);
+	if (r->intake[0] != 0) {
+		pack_text(b, r->intake);
+		pack_text(b, r->outside);
+		pack_u8(b, r->open);
+		pack_i64(b, r->open_us);
+	}
+}
+
+static void unpack_intake(struct unpack *u, struct run_row *ret)
+{
+	if (u->at < u->end && unpack_u8(u) != 0) {
+		unpack_text(u, ret->intake, sizeof(ret->intake));
+		unpack_text(u, ret->outside, sizeof(ret->outside));
+		ret->open = unpack_u8(u) != 0;
+		ret->open_us = unpack_i64(u);
+	}
+}
+
 void run_write(struct txn *t, const struct run_row *r)
 {
 	struct buf *b = txn_buf(t);
@@ -169,6 +191,7 @@ void run_write(struct txn *t, const struct run_row *r)
 	pack_var(b, r->source_idle);
 	pack_i64(b, r->source_cost_micro);
 	pack_sharing(b, r);
+	pack_intake(b, r);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
 }
 
@@ -255,6 +278,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 		unpack_found(&u, ret, &params, &company_columns);
 	}
 	unpack_sharing(&u, ret);
+	unpack_intake(&u, ret);
 	if (u.bad || ret->state >= RUN_STATES || ret->ends_as >= RUN_STATES) {
 		return false;
 	}

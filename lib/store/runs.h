@@ -13,6 +13,7 @@ const char *run_state_word(enum run_state s);
 #define RUN_STAGES 24
 #define RUN_PROMPTS 64
 #define RUN_TEXT 96
+#define RUN_OUTSIDE 192
 
 /* Counters of one stage; items leave `waiting`, `retrying` and `held` again, the others only grow. */
 struct stage_count {
@@ -84,6 +85,11 @@ struct run_row {
 	uint32_t source_idle;      /* rounds in a row that brought none */
 	int64_t source_cost_micro; /* what the run's own stage had cost when the present round began */
 	uint64_t companies[ITEM_OUTCOMES]; /* as outcomes */
+	/* of webhooks that came in: engine/inbox.c */
+	char intake[64];           /* who opened it; empty: nobody */
+	char outside[RUN_OUTSIDE]; /* what its leads' campaign is called at the tool */
+	bool open;                 /* more may come: it has no end yet */
+	int64_t open_us;           /* wall: when the last one came */
 };
 
 bool run_read(struct txn *t, uint32_t id, struct run_row *ret); /* fini ret when true */

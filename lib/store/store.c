@@ -47,6 +47,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_VERIFY] = "verify",
     [TABLE_JOB] = "job",
     [TABLE_ANSWER] = "answer",
+    [TABLE_INBOX] = "inbox",
 };
 
 #define LAZY_COMMITS 1000

@@ -43,6 +43,7 @@ enum store_table {
 	TABLE_VERIFY,   /* run -> its destination read back: state, findings, what should be there (verify.h) */
 	TABLE_JOB,      /* work behind an answer: call id -> its state; token -> call id (jobs.h) */
 	TABLE_ANSWER,   /* service, call, hash -> an answer to be taken again; the order in which they expire (cache.h) */
+	TABLE_INBOX,    /* webhooks in, and what became of them (inbox.h) */
 	TABLE_N
 };
 

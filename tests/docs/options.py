@@ -117,6 +117,14 @@ payments, _ = keys_of_code('lib/engine/config_payment.c')
 same('payments of leadd.yaml', ('payments_read()', payments.pop('payments_read', set())), ('section PAYMENTS of the page', page.get('PAYMENTS', set())),
      ('the sample', at('payments', '*')))
 check('no other maps are read in config_payment.c', [f'{function}() reads keys that this test does not know' for function in sorted(payments)])
+intake, _ = keys_of_code('lib/engine/config_intake.c')
+verify, _ = keys_of_code('lib/engine/config_verify.c')
+for keys, function, section, place in [(intake, 'read_intake', 'INTAKES', ('intakes', '*')), (intake, 'read_rule', 'Campaign rule', ('intakes', '*', 'campaign')),
+                                       (intake, 'read_inbox', 'INBOX', ('inbox',)), (verify, 'verify_read', 'Verify', ('intakes', '*', 'verify'))]:
+    same(f'{section.lower()} of leadd.yaml', (f'{function}()', keys.pop(function, set())), (f'section {section} of the page', page.get(section, set())),
+         ('the sample', at(*place) - ({'close_lead'} if section == 'INTAKES' else set())))
+check('no other maps are read in config_intake.c', [f'{function}() reads keys that this test does not know' for function in sorted(intake)])
+check('no other maps are read in config_verify.c', [f'{function}() reads keys that this test does not know' for function in sorted(verify)])
 
 code, words = keys_of_code('lib/engine/pipeline.c')
 code.update(keys_of_code('lib/engine/pipeline_deliver.c')[0])

@@ -1011,9 +1011,13 @@ static void test_run(void **state)
 				  .preview = true,
 				  .sample = 20,
 				  .sampled = 19,
-				  .sample_last = 21},
+				  .sample_last = 21,
+				  .intake = "close",
+				  .outside = "Spring",
+				  .open = true,
+				  .open_us = INT64_MAX},
 			      got;
-	enum { SHARING = 2 * RUN_STAGES, APPROVAL = 4 + 1 + 3 * 4 + RUN_STAGES };
+	enum { INTAKE = 1 + 6 + 7 + 1 + 8, SHARING = INTAKE + 2 * RUN_STAGES, APPROVAL = 4 + 1 + 3 * 4 + RUN_STAGES };
 
 
 	buf_add(&want.columns, "\1\2\0\3", 4);
@@ -1047,7 +1051,7 @@ static void test_run(void **state)
 	assert_memory_equal(&got, &want, sizeof(got));
 	enum { FOUND = 1 + ITEM_OUTCOMES + 16 + SHARING };
 
-	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){SHARING, FOUND, FOUND + APPROVAL, FOUND + APPROVAL + 5, FOUND + APPROVAL + 5 + 6, FOUND + APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
+	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){INTAKE, SHARING, FOUND, FOUND + APPROVAL, FOUND + APPROVAL + 5, FOUND + APPROVAL + 5 + 6, FOUND + APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
 	buf_free(&want.columns);
 }
 

@@ -1,0 +1,219 @@
+"""System E whole: events of a CRM into campaigns of the campaign tool, through what is shipped: the services close and instantly
+and the pipeline crm-events. Repeats, forgeries, an unknown campaign and a kill -9 in the middle; each event has one effect."""
+
+import http.client
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import hooks  # noqa: E402
+import proof  # noqa: E402
+from flow_kit import FlowNight  # noqa: E402
+from night import QUICK  # noqa: E402
+
+SPRING, SUMMER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+LATENCY = {"min": "5ms", "median": "10ms", "p95": "20ms"}
+SCENARIO = {"services": {
+    "close": {"latency": LATENCY},
+    "instantly": {"latency": LATENCY, "limits": ["600/60s", "10/1s"], "campaigns": {"Spring": SPRING, "Spring sale": "33333333-3333-4333-8333-333333333333", "Summer": SUMMER}}}}
+N = 60
+
+
+def intake(**more):
+    return {"verify": {"scheme": "close", "secret": "close-webhook"}, "id": ".event.id",
+            "when": '.event.object_type == "task.lead" and .event.action == "created" and (.event.data.text | startswith("Instantly: "))',
+            "campaign": {"from": ".event.data.text", "after": "Instantly: "}, "run": "instantly",
+            "fields": {"crm_lead": "${.event.lead_id}", "company": "${.event.data.lead_name}"}, **more}
+
+
+class Crm(FlowNight):
+    def __init__(self, settings=None, **more):
+        super().__init__(
+            scenario=more.pop("scenario", SCENARIO), factor=more.pop("factor", 10),
+            edit={"instantly": QUICK["instantly"] + [("limits: [{limit: 100/60s, per: service}]", "limits: []")]},
+            campaigns={"instantly": {"pipeline": "crm-events", "vars": {"create_campaigns": False}},
+                       "creating": {"pipeline": "crm-events", "vars": {"create_campaigns": True}}},
+            settings={"listen": "127.0.0.1:0", "tokens": {"crm": {"secret": "crm-token", "rights": ["intake"]}},
+                      "intakes": {"close": intake(), "making": intake(run="creating")}, **(settings or {})}, **more)
+        self.port = 0
+
+    def write_settings(self):
+        super().write_settings()
+        file = self.folder / "leadd.yaml"
+        settings = json.loads(file.read_text())
+        settings["services"] = {"close": {"base": f"http://127.0.0.1:{self.sim_port}/close/api/v1"},
+                                "instantly": {"base": f"http://127.0.0.1:{self.sim_port}/instantly/api/v2",
+                                              "limits": [{"limit": ["600/60s", "10/1s"], "per": "service", "reserve": "20%"}]}}
+        file.write_text(json.dumps(settings, indent=1))
+        for name, text in {"close": "key-of-close", "close-webhook": hooks.KEY, "crm-token": "token of the crm"}.items():
+            (self.folder / "secrets" / name).write_text(text + "\n")
+
+    def wait_ready(self):
+        status = super().wait_ready()
+        self.port = int(status["listen"][0].rsplit(":", 1)[1])
+        return status
+
+    def instantly(self, method, path, body=None):
+        """As somebody at Instantly's own pages."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=10)
+        try:
+            connection.request(method, "/instantly/api/v2" + path, json.dumps(body),
+                               {"Authorization": "Bearer by-hand", "Content-Type": "application/json"})
+            answer = connection.getresponse()
+            data = answer.read()
+            assert answer.status == 200, data
+            return json.loads(data)
+        finally:
+            connection.close()
+
+    def task(self, task, plain=False):
+        return self.get(f"/v1/tasks/{task}{'?plain=1' if plain else ''}")
+
+    def wait_tasks(self, tasks, check, seconds=60):
+        """Until check(task object) holds for all of them."""
+        end, left = time.monotonic() + seconds, set(tasks)
+        while left:
+            shown = [self.task(task) for task in left]
+            left = {task["task"] for task in shown if not check(task)}
+            bad = [task for task in shown if task["task"] in left and task["state"] == "failure" and task["detail"] != "rejected"]
+            assert not bad and (time.monotonic() < end or not left), (bad or shown)[0]
+            time.sleep(0.1 if left else 0)
+
+
+def ended(task):
+    """It is there, or its lead has no address in the CRM, or one that nobody reads."""
+    return task["state"] == "success" or (task["state"] == "failure" and task["detail"] == "rejected")
+
+
+def pushed(report):
+    """{(address, campaign): how often it is there}"""
+    found = {}
+    for lead in report["pushed"]["leads"]:
+        key = lead["email"], lead["campaign"]
+        found[key] = found.get(key, 0) + 1
+    return found
+
+
+def test_crm():
+    with Crm() as it:
+        names = ["Spring", "Summer"]
+        messages = [hooks.event(i, f"Instantly: {names[i % 2]}") for i in range(N)]
+        taken = hooks.send_all(lambda: it.port, messages[:N // 2])
+        # forged, stale, of another shape: refused, or taken and of no effect
+        body = hooks.bytes_of(hooks.event("forged", "Instantly: Spring"))
+        assert hooks.post(it.port, body, {})[0] == 401
+        assert hooks.post(it.port, body, hooks.signed(body, key="00" * 32))[1]["code"] == "bad-signature"
+        assert hooks.post(it.port, body + b" ", hooks.signed(body))[1]["code"] == "bad-signature"
+        assert hooks.post(it.port, body, hooks.signed(body, at=time.time() - 301))[1]["code"] == "old-signature"
+        assert hooks.post(it.port, body, intake="clos")[0] == 404
+        strange = hooks.send_all(it.port, [b"not JSON", hooks.event("other", "call them back"), hooks.event("other", "Instantly: Spring", action="deleted")])
+        # killed in the middle, while the second half comes in, each event twice
+        with hooks.concurrent.futures.ThreadPoolExecutor(1) as pool:
+            rest = pool.submit(hooks.send_all, lambda: it.port, [m for m in messages[N // 2:] for _ in (1, 2)])
+            time.sleep(0.03)
+            it.kill()
+            time.sleep(0.2)
+            it.start()
+            rest = rest.result()
+        taken += rest
+        replays = hooks.send_all(it.port, messages[:10])
+        tasks = [task for task, _ in taken + replays]
+        it.wait_tasks(tasks, ended)
+        report = it.report()
+        there = pushed(report)
+        assert set(there.values()) == {1}, there
+        # each lead that has an address in the CRM stands in its campaign, once; the others say why
+        expected, bare = set(), set()
+        for i, task in enumerate([task for task, _ in taken[:N // 2]] + [task for task, _ in rest[::2]]):
+            shown = it.task(task, plain=True)
+            assert shown["run"]["outside"] == names[i % 2] and shown["lead"]["fields"]["crm_lead"] == f"lead_{i}"
+            if shown["state"] == "success":
+                assert shown["detail"] == "confirmed"
+                expected.add((shown["lead"]["fields"]["email"].lower(), [SPRING, SUMMER][i % 2]))
+                reachable = f"lead_{i}"
+            else:
+                bare.add(shown["lead_id"])
+        assert {(a.lower(), c) for a, c in there} == expected and len(expected) + len(bare) == N and len(bare) < N / 3, (expected, bare)
+        assert sum(it.task(task)["duplicate_of"] is not None for task in tasks) >= len(rest) // 2 + 10
+        # totals of the runs; one look-up of the name for each; nothing was made there
+        nowhere, _ = hooks.send(it.port, hooks.event("nowhere", "Instantly: Nowhere", lead=reachable))
+        it.wait_tasks([nowhere], lambda t: t["lead"] is not None and t["lead"]["stage"] == "push")
+        runs = {run["outside"]: run for run in it.items("/v1/runs?")}
+        assert set(runs) == {"Spring", "Summer", "Nowhere"}
+        totals = it.task(tasks[0])["run"]
+        assert totals["total"] == totals["processed"] == totals["ok"] + totals["errors"] == N // 2 and totals["open"]
+        assert totals["errors"] == sum(lead.startswith(f"{totals['run']}/") for lead in bare)
+        ledger = it.items("/v1/ledger?")
+        calls = [call["endpoint"] for call in ledger if call["service"] == "instantly"]
+        assert calls.count("find_campaign") == 3 and "create_campaign" not in calls, calls
+        assert calls.count("push") == len(expected), calls.count("push")
+        # the unknown name holds its lead, and says why
+        shown = it.task(nowhere)
+        assert shown["state"] == "running", shown
+        assert "set-up" in it.get(f"/v1/runs/{runs['Nowhere']['run']}")["waiting_for"]
+        assert "could not be set up" in it.leadctl("why", "lead", shown["lead_id"])[0]
+        assert it.task(strange[0][0])["reason"] == "no-json" and it.task(strange[0][0])["state"] == "failure"
+        assert all(it.task(task)["detail"] == "ignored" for task, _ in strange[1:3])
+        # what a sender may see
+        masked = it.task(tasks[0])["lead"]
+        assert masked["fields"]["company"].endswith("***") and it.task(tasks[0], plain=True)["lead"]["fields"]["company"] not in str(masked)
+        assert may(it, "token of the crm", f"/v1/tasks/{tasks[0]}") == 200 and may(it, "token of the crm", f"/v1/tasks/{tasks[0]}?plain=1") == 403
+        assert may(it, "token of the crm", "/v1/runs") == 403 and may(it, "token of the crm!", f"/v1/tasks/{tasks[0]}") == 401
+        # once it is there, the run goes on
+        made = it.instantly("POST", "/campaigns", {"name": "Nowhere", "campaign_schedule": {"schedules": [{
+            "name": "x", "timing": {"from": "09:00", "to": "17:00"}, "days": {"1": True}, "timezone": "America/Chicago"}]}})["id"]
+        assert it.leadctl("run", "retry", str(runs["Nowhere"]["run"]))[1] == 0
+        it.wait_tasks([nowhere], ended)
+        report = it.report()
+        assert [lead["campaign"] for lead in report["pushed"]["leads"]].count(made) == 1
+        # the books: limits, store
+        proof.windows(it, report)
+        worst = {window["window"]: window["max"] for limit in it.get("/v1/services/instantly")["limits"] for window in limit["windows"]}
+        assert worst == {"4800/60s": 4800, "80/1s": 80}, worst
+        assert it.leadctl("store", "check")[1] == 0
+        text, code = it.leadctl("intake", "show", "close", "--state", "failure")
+        assert code == 0 and "no-json" in text and "@" not in text, text
+        assert "key" not in it.log() and hooks.KEY not in it.log()
+
+
+def may(it, token, path):
+    connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_created_where_declared():
+    """The same events under a campaign that may make campaigns: one is made, once, and its leads go there."""
+    with Crm() as it:
+        messages = [hooks.event(i, "Instantly: Autumn") for i in range(6)]
+        tasks = []
+        for message in messages:
+            body = hooks.bytes_of(message)
+            status, answer = hooks.post(it.port, body, hooks.signed(body), intake="making")
+            assert status == 202, answer
+            tasks.append(answer["task"])
+        it.wait_tasks(tasks, ended)
+        calls = [call["endpoint"] for call in it.items("/v1/ledger?") if call["service"] == "instantly"]
+        assert calls.count("create_campaign") == 1 and calls.count("find_campaign") == 1
+        there = pushed(it.report())
+        assert len(there) == sum(it.task(task)["state"] == "success" for task in tasks) > 2 and len({campaign for _, campaign in there}) == 1
+
+
+def test_eight_a_second():
+    """Both windows of the real limit: 480 in 60 s and 8 in one second, in force together."""
+    with Crm(factor=1, scenario={"services": {**SCENARIO["services"]}}) as it:
+        tasks = [task for task, _ in hooks.send_all(it.port, [hooks.event(i, "Instantly: Spring") for i in range(24)])]
+        assert it.task(tasks[-1])["run"] is None or it.task(tasks[-1])["run"]["total"] <= 24
+        it.wait_tasks(tasks, ended)
+        proof.windows(it, it.report())
+        sent = sorted(proof.datetime.fromisoformat(call["sent"].replace("Z", "+00:00")).timestamp() for call in it.items("/v1/ledger?")
+                      if call["service"] == "instantly")
+        assert len(sent) > 30 and max(sum(at <= other < at + 1 for other in sent) for at in sent) <= 8
+        assert sent[-1] - sent[0] > len(sent) / 8 - 2
