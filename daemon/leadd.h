@@ -69,7 +69,7 @@ struct leadd {
 	struct tidy *tidy;
 	bool replaying; /* one at a time */
 	bool planning;               /* plans.c: one at a time */
-	unsigned previews;           /* previews.c */
+	struct looking *previews;    /* previews.c */
 	struct sending *sendings;    /* notify.c */
 	uint64_t last_sending;
 };
@@ -156,6 +156,7 @@ int child_main(int argc, char *argv[]);
 /* replay.c */
 void post_replay(void *app, struct http_request *r);  /* POST /v1/runs/{run}/replay */
 void replay_clear(struct leadd *l); /* what a crash left of one */
+void previews_stop(struct leadd *l); /* previews.c */
 /* previews.c: main of the child that shows what would be asked. */
 int preview_main(const char *config_file, const char *state_dir, const char *request);
 /* plans.c: main of the child that makes a plan. */

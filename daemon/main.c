@@ -150,6 +150,7 @@ static void close_all(struct leadd *l)
 	child_stop(l);
 	workbook_stop(l);
 	workbook_export_stop(l);
+	previews_stop(l);
 	if (l->fetch != NULL) {
 		loop_stop(l);
 	}

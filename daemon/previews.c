@@ -36,17 +36,23 @@ struct looking {
 	struct json_object *body; /* of the request */
 	char upload[40];          /* "": a run's lead */
 	int out;
+	struct looking *next;
 };
 
 static void looking_free(struct looking *p)
 {
+	struct looking **at = &p->l->previews;
+
+	while (*at != p) {
+		at = &(*at)->next;
+	}
+	*at = p->next;
 	if (p->upload[0] != 0) {
 		upload_drop(p->l, p->upload);
 	}
 	if (p->out >= 0) {
 		close(p->out);
 	}
-	p->l->previews--;
 	free(p);
 }
 
@@ -184,9 +190,9 @@ static void start(struct leadd *l, struct http_request *r, struct json_object *b
 	if (p == NULL) {
 		abort();
 	}
-	*p = (struct looking){.l = l, .r = r, .body = body, .out = -1};
+	*p = (struct looking){.l = l, .r = r, .body = body, .out = -1, .next = l->previews};
 	(void)snprintf(p->upload, sizeof(p->upload), "%s", upload != NULL ? upload : "");
-	l->previews++;
+	l->previews = p;
 	state = upload != NULL ? workbook_look(l, upload, sheet, r, on_workbook, p) : UPLOAD_IS_TEXT;
 	if (state == UPLOAD_IS_BOOK) {
 		say_book(body);
@@ -222,6 +228,24 @@ static int read_body(struct json_object *body, struct preview_request *q, const 
 	return 0;
 }
 
+static unsigned count(const struct leadd *l)
+{
+	unsigned n = 0;
+
+	for (const struct looking *p = l->previews; p != NULL; p = p->next) {
+		n++;
+	}
+	return n;
+}
+
+/* After the children. */
+void previews_stop(struct leadd *l)
+{
+	while (l->previews != NULL) {
+		looking_free(l->previews);
+	}
+}
+
 void post_preview(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -236,7 +260,7 @@ void post_preview(void *app, struct http_request *r)
 	}
 	if (read_body(body, &q, &upload, &err) != 0) {
 		http_reply_error(r, &err);
-	} else if (l->previews >= AT_ONCE) {
+	} else if (count(l) >= AT_ONCE) {
 		http_reply_problem(r, 409, "preview-busy", "other previews are being made: try again in a moment");
 	} else if (upload != NULL ? upload_whole(l, upload, r) : (q.run != 0 || find_run(l, r, body, q.campaign)) && !is_masked(l, r, body)) {
 		start(l, r, body, upload, sheet);

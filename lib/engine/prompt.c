@@ -64,7 +64,10 @@ static bool read_head(const char *path, const char *from, const char *to, int64_
 	size_t before = p->count;
 
 	*ret = 0;
-	if (yaml_parse(path, from, (size_t)(to - from), &y, &err) != 0) {
+	if (to == from) {
+		return true;
+	}
+	if (yaml_parse(path, from - 1, (size_t)(to - from) + 1, &y, &err) != 0) { /* with the end of the line before it: lines are counted from there */
 		problems_add(p, NULL, NULL, "%s", err.text);
 		return false;
 	}

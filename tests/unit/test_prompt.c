@@ -127,7 +127,7 @@ static void test_mistakes(void **state)
 		const char *path, *text, *problem;
 	} bad[] = {{"/x/a.md", "", "/x/a.md: an empty prompt"}, {"/x/a.md", "---\nversion: 1\n---\n \n", "/x/a.md: an empty prompt"},
 	    {"/x/a.md", "---\nversion: 1\nHi", "/x/a.md:1: the head that begins with --- has no end"},
-	    {"/x/a.md", "---\nversoin: 1\n---\nHi", "did you mean 'version'?"}, {"/x/a.md", "---\nversion: 0\n---\nHi", "version"},
+	    {"/x/a.md", "---\nversoin: 1\n---\nHi", "did you mean 'version'?"}, {"/x/a.md", "---\nabout: x\nversion: 0\n---\nHi", "/x/a.md:3:10: "},
 	    {"/x/a.md", "\xff", "/x/a.md: not UTF-8 text"}, {"/x/a b.md", "Hi", "letters, digits"}, {"/x/.md", "Hi", "letters, digits"}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
