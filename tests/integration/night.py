@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LEADS = ROOT / "tests" / "data" / "leads"
 CAMPAIGN = "11111111-1111-4111-8111-111111111111"
 BASES = {"zerobounce": "/zerobounce/v2", "perplexity": "/perplexity", "openai": "/openai/v1",
-         "instantly": "/instantly/api/v2", "apollo": "/apollo/api/v1", "apify": "/apify/v2"}
+         "instantly": "/instantly/api/v2"}
+SOURCES = {"apollo": "/apollo/api/v1", "apify": "/apify/v2"}  # not of the shipped pipeline
 PART = 1 << 20
 ENDED = ("done", "cancelled", "failed")
 # What takes minutes in a real night takes seconds here: waits of the shipped services, not their limits or rules.
@@ -137,7 +138,7 @@ class Night:
         services = self.folder / "services"
         secrets.mkdir(exist_ok=True)
         services.mkdir(exist_ok=True)
-        for name in BASES:
+        for name in BASES | SOURCES:
             (secrets / name).write_text(f"key-of-{name}\n")
         for name, changes in self.edit.items():
             text = (ROOT / "etc" / "services" / f"{name}.yaml").read_text()
@@ -151,7 +152,7 @@ class Night:
             "services_dir": ["services", str(ROOT / "etc" / "services")],
             "pipelines_dir": str(ROOT / "etc" / "pipelines"), "lists_dir": str(ROOT / "etc" / "lists"),
             "limit_factor": self.factor, "allow_private": True,
-            "services": {name: {"base": host + path} for name, path in BASES.items()},
+            "services": {name: {"base": host + path} for name, path in (BASES | SOURCES).items()},
             "campaigns": {"demo": {"pipeline": "cold-email", "budget": self.budget,
                                    "vars": {"instantly_campaign": CAMPAIGN, "offer": "We automate small jobs."}}},
         }
