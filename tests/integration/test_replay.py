@@ -71,7 +71,7 @@ def steps(answer, side):
 def bundle(night):
     """The night's own configuration, as leadctl would send it."""
     files = {"leadd.yaml": (night.folder / "leadd.yaml").read_text()}
-    for kind, ending in (("services", "yaml"), ("pipelines", "yaml"), ("lists", "txt")):
+    for kind, ending in (("services", "yaml"), ("pipelines", "yaml"), ("lists", "txt"), ("prompts", "md")):
         for folder in (night.folder / kind, ROOT / "etc" / kind):
             for file in folder.glob(f"*.{ending}"):
                 files.setdefault(f"{kind}/{file.name}", file.read_text())
