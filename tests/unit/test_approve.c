@@ -21,6 +21,12 @@
 	"    json: {email: '${.email}'}\n"                                                         \
 	"    price: {per_call: 0.10}\n"                                                            \
 	"    map: {phone: .phone}\n"                                                               \
+	"  list: {get: /list, map: {list: .list}}\n"                                               \
+	"  people:\n"                                                                              \
+	"    get: /people\n"                                                                       \
+	"    query: {domain: '${.domain}'}\n"                                                      \
+	"    price: {per_call: 0.05}\n"                                                            \
+	"    map: {people: .people}\n"                                                             \
 	"  push:\n"                                                                                \
 	"    post: /push\n"                                                                        \
 	"    json: {email: '${.email}'}\n"
@@ -401,6 +407,89 @@ static void test_mask(void **state)
 	end();
 }
 
+#define FINDS                                                                                      \
+	"  - {stage: search, of: run, call: one.list, makes: {level: company, from: '${.list}', fields: {name: '${.name}', domain: '${.domain}'}}}\n" \
+	"  - {stage: enrich, of: company, call: one.people, with: {domain: '${.domain}'}}\n"           \
+	"  - {stage: staff, of: company, makes: {from: '${.people}', fields: {email: '${.value}'}}}\n"
+
+static void serve_lists(struct rig *r, struct seen *c)
+{
+	serve(r, c);
+	if (strstr(c->url, "/list") != NULL) {
+		(void)snprintf(c->answer, sizeof(c->answer),
+		    "{\"list\":[{\"name\":\"A\",\"domain\":\"a.com\"},{\"name\":\"B\",\"domain\":\"b.com\"},{\"name\":\"C\",\"domain\":\"c.com\"}]}");
+	} else if (strstr(c->url, "/people") != NULL) {
+		const char *domain = strchr(c->url, '=') + 1;
+
+		(void)snprintf(c->answer, sizeof(c->answer), "{\"people\":[\"ann@%.5s\",\"bob@%.5s\"]}", domain, domain);
+	}
+}
+
+static uint32_t find(struct run_row row)
+{
+	struct told t;
+
+	row.budget_micro = -1;
+	row.share = 1;
+	row.finds = true;
+	(void)snprintf(row.campaign, sizeof(row.campaign), "c");
+	t = rig_command(&rig, &(struct command){.kind = COMMAND_START, .start = row});
+	assert_int_equal(t.rc, 0);
+	rig.serve = serve_lists;
+	play();
+	return (uint32_t)t.count;
+}
+
+/* Of companies the sample is one of companies, with all that comes out of them; a preview lets the run search, and buys nothing. */
+static void test_levels(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	begin(FINDS BUY PUSH, PLAIN);
+	id = find((struct run_row){.sample = 2});
+	assert_int_equal(calls("/list"), 1);
+	assert_int_equal(calls("/people"), 2);
+	assert_int_equal(calls("/push"), 4);
+	state_is(id, "waiting-approval");
+	rig_restart(&rig);
+	play();
+	assert_int_equal(calls("/people"), 2);
+	assert_int_equal(approve(id, "").rc, 0);
+	play();
+	assert_int_equal(calls("/push"), 6);
+	assert_int_equal(rig_run_row(&rig, id)->state, RUN_DONE);
+	end();
+	begin(FINDS BUY PUSH, PLAIN);
+	id = find((struct run_row){.preview = true});
+	assert_int_equal(calls("/list"), 1);
+	assert_int_equal(calls("/people"), 0);
+	state_is(id, "waiting-approval");
+	assert_int_equal(approve(id, "").rc, 0);
+	play();
+	assert_int_equal(calls("/buy"), 6);
+	end();
+	/* what comes out of a company nobody knows beforehand: one lead each is reckoned with, and no call goes beyond */
+	begin(FINDS BUY PUSH, "campaigns: {c: {pipeline: p, approve_above: 0.5}}\n");
+	id = find((struct run_row){0});
+	assert_int_equal(calls("/people"), 3);
+	assert_int_equal(calls("/buy"), 0);
+	state_is(id, "waiting-approval");
+	end();
+	begin(FINDS "  - {stage: look, approval: {}}\n" BUY PUSH, "campaigns: {c: {pipeline: p, approve_above: 0.3}}\n");
+	id = find((struct run_row){0});
+	assert_int_equal(calls("/people"), 0);
+	assert_int_equal(approve(id, "cost").rc, 0);
+	play();
+	assert_int_equal(calls("/people"), 3);
+	assert_int_equal(calls("/buy"), 0);
+	state_is(id, "waiting-approval");
+	assert_int_equal(approve(id, "look").rc, 0);
+	play();
+	assert_int_equal(calls("/push"), 6);
+	end();
+}
+
 static void bad(const char *stages, const char *leadd, const char *what)
 {
 	char text[2048], problem[512];
@@ -440,6 +529,7 @@ int main(void)
 	    cmocka_unit_test(test_budget_free),
 	    cmocka_unit_test(test_notice),
 	    cmocka_unit_test(test_mask),
+	    cmocka_unit_test(test_levels),
 	    cmocka_unit_test(test_bad),
 	};
 
