@@ -266,6 +266,8 @@ int cmd_receipt_run(struct ctl *c, const struct args *a);
 int cmd_waste_run(struct ctl *c, const struct args *a);
 int cmd_limits_audit(struct ctl *c, const struct args *a);
 int cmd_replay_run(struct ctl *c, const struct args *a);
+int cmd_campaign_list(struct ctl *c, const struct args *a);
+int cmd_campaign_show(struct ctl *c, const struct args *a);
 int cmd_verify_run(struct ctl *c, const struct args *a);
 int cmd_recall_run(struct ctl *c, const struct args *a);
 int cmd_suppress_add(struct ctl *c, const struct args *a);

@@ -303,6 +303,9 @@ const struct command commands[] = {
 	"has no answer: its lead counts as missing. Limits and waits take no time here, budgets "
 	"begin anew. CONFIG goes to the daemon with the services, pipelines and lists it names, "
 	"without credentials."},
+    {"campaign list", "", NULL, cmd_campaign_list,
+	"what can be started, and what starts by itself and when", NULL},
+    {"campaign show", "CAMPAIGN", NULL, cmd_campaign_show, "one campaign with its schedule", NULL},
     {"verify run", "RUN", verify_options, cmd_verify_run,
 	"read the destination back as a whole and compare it with what the run pushed",
 	"Page by page, under the limits of the service and over restarts; Ctrl-C ends the waiting, not "

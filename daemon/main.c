@@ -88,7 +88,7 @@ static void read_boot_id(char out[64])
 static int open_engine(struct leadd *l, struct config *c, struct lead_error *err)
 {
 	struct store_options so = {.dir = c->state_dir, .map_bytes = c->map_bytes, .clock_us = clock_boot_us};
-	struct engine_options eo = {.config = c, .effects = loop_effects, .now = clock_now()};
+	struct engine_options eo = {.config = c, .effects = loop_effects, .now = clock_now(), .agendas = true};
 	char boot_id[64];
 	int rc;
 

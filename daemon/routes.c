@@ -350,6 +350,8 @@ const struct route routes[] = {
     {"POST", "/v1/uploads", HTTP_OPERATE, upload_open, "begin an upload", 0, "", "name size"},
     {"PUT", "/v1/uploads/{upload}", HTTP_OPERATE, upload_part, "the next part of an upload", PART_BYTES, "offset", NULL},
     {"GET", "/v1/uploads/{upload}", HTTP_READ, upload_show, "how much of an upload is on disk", 0, "", NULL},
+    {"GET", "/v1/campaigns", HTTP_READ, get_campaigns, "what can be started, and what starts by itself", 0, "limit cursor", NULL},
+    {"GET", "/v1/campaigns/{campaign}", HTTP_READ, get_campaign, "one campaign", 0, "", NULL},
     {"GET", "/v1/runs", HTTP_READ, get_runs, "runs, newest first", 0, "limit cursor", NULL},
     {"POST", "/v1/runs", HTTP_OPERATE, post_run, "start a run", 0, "", "campaign upload sheet source map encoding delimiter budget_micro priority share limit sample preview paused by params quantity"},
     {"POST", "/v1/plans", HTTP_OPERATE, post_plan, "what a run over this upload would take, cost and bring", 0, "",

@@ -22,6 +22,10 @@ bool list_limit(struct http_request *r, uint64_t *ret);
 /* {run}/{lead} of the path; false when it was answered already. */
 bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
 
+/* routes_campaign.c */
+void get_campaigns(void *app, struct http_request *r);
+void get_campaign(void *app, struct http_request *r);
+
 /* routes_deliver.c */
 void get_recall(void *app, struct http_request *r);
 void post_recall(void *app, struct http_request *r);

@@ -44,4 +44,9 @@ void zone_free(struct zone *z);
  * leave a hole, whatever the clock does.
  */
 void zone_day(const struct zone *z, int64_t wall_us, int64_t *ret_start_us, int64_t *ret_next_us);
+/*
+ * The first moment of the calendar day of wall_us at which the local clock shows that minute of the day or a later one; the end of the
+ * day when it shows none. Weekday: 0 is Sunday.
+ */
+int64_t zone_at(const struct zone *z, int64_t wall_us, unsigned minute, unsigned *ret_weekday);
 void zone_month(const struct zone *z, int64_t wall_us, int64_t *ret_start_us, int64_t *ret_next_us);

@@ -277,6 +277,28 @@ void zone_day(const struct zone *z, int64_t wall_us, int64_t *ret_start_us, int6
 	*ret_next_us = day_start_s(z, day + 1) * US_PER_S;
 }
 
+int64_t zone_at(const struct zone *z, int64_t wall_us, unsigned minute, unsigned *ret_weekday)
+{
+	int64_t day = day_at(z, clamped_s(wall_us)), from_s = day_start_s(z, day), end_s = day_start_s(z, day + 1), next_s = INT64_MAX;
+	int64_t local_s = day * DAY_S + (int64_t)minute * 60;
+	int32_t offset_s = 0;
+
+	*ret_weekday = (unsigned)(((day + 4) % 7 + 7) % 7); /* 1970 began with a Thursday */
+	for (; from_s < end_s; from_s = next_s) {
+		int64_t t_s;
+
+		if (z != NULL) {
+			offset_at(z, from_s, &offset_s, &next_s);
+		}
+		t_s = local_s - offset_s;
+		t_s = t_s > from_s ? t_s : from_s;
+		if (t_s < next_s && t_s < end_s) {
+			return t_s * US_PER_S;
+		}
+	}
+	return end_s * US_PER_S;
+}
+
 void zone_month(const struct zone *z, int64_t wall_us, int64_t *ret_start_us, int64_t *ret_next_us)
 {
 	struct civil c = civil_from_day(day_at(z, clamped_s(wall_us)));

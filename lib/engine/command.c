@@ -52,11 +52,34 @@ static bool start_is_known(struct engine *e, struct command *c)
 	return false;
 }
 
+int run_begin(struct engine *e, const struct campaign *m, struct run_row *row, uint32_t *ret)
+{
+	struct run *r;
+
+	(void)snprintf(row->pipeline, sizeof(row->pipeline), "%s", m->pipeline->name);
+	row->id = run_last_id(e->txn) + 1;
+	row->created_us = e->now.wall_us;
+	row->started_us = e->now.wall_us;
+	row->importing = !row->finds;
+	if (row->budget_micro < 0) {
+		row->budget_micro = m->run_budget_micro;
+	}
+	r = run_add(e, row);
+	row->columns = row->params = row->company_columns = (struct buf){0};
+	if (r == NULL || root_start(e, r) != 0) {
+		return LEAD_ENOMEM;
+	}
+	run_write(e->txn, &r->row); /* now: the next start in this turn counts from it */
+	run_touch(r);
+	*ret = r->id;
+	return 0;
+}
+
 static void run_start(struct engine *e, struct command *c)
 {
 	const struct campaign *m = config_campaign(e->config, c->start.campaign);
 	struct upload_row upload;
-	struct run *r;
+	uint32_t id;
 
 	if (m == NULL) {
 		command_refuse(e, c, NOT_FOUND, "there is no such campaign");
@@ -69,23 +92,11 @@ static void run_start(struct engine *e, struct command *c)
 	if (start_is_known(e, c)) {
 		return;
 	}
-	(void)snprintf(c->start.pipeline, sizeof(c->start.pipeline), "%s", m->pipeline->name);
-	c->start.id = run_last_id(e->txn) + 1;
-	c->start.created_us = e->now.wall_us;
-	c->start.started_us = e->now.wall_us;
-	c->start.importing = !c->start.finds;
-	if (c->start.budget_micro < 0) {
-		c->start.budget_micro = m->run_budget_micro;
-	}
-	r = run_add(e, &c->start);
-	c->start.columns = c->start.params = c->start.company_columns = (struct buf){0};
-	if (r == NULL || root_start(e, r) != 0) {
+	if (run_begin(e, m, &c->start, &id) != 0) {
 		command_refuse(e, c, LEAD_ENOMEM, "out of memory");
 		return;
 	}
-	run_write(e->txn, &r->row); /* now: the next start in this turn counts from it */
-	run_touch(r);
-	c->count = r->id;
+	c->count = id;
 	command_answer(e, c);
 }
 
@@ -256,7 +267,7 @@ static void reload(struct engine *e, struct command *c)
 		abort();
 	}
 	overrides_drop(e);
-	e->answers_us = e->outbox_us = 0;
+	e->answers_us = e->outbox_us = e->agenda_us = 0;
 	inbox_reload(e);
 	HASH_ITER(hh, e->runs, r, next) {
 		run_bind(e, r);

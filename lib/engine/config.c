@@ -5,6 +5,7 @@
 #include "lib/engine/config_access.h"
 #include "lib/engine/config_intake.h"
 #include "lib/engine/config_notify.h"
+#include "lib/engine/config_agenda.h"
 #include "lib/engine/config_payment.h"
 
 #include "lib/base/json.h"
@@ -191,7 +192,11 @@ static void read_settings(struct reading *r, const struct yaml_node *root)
 	n = 2000;
 	(void)yaml_read_int(y, root, "max_in_flight", 1, 10000, &n, r->p);
 	c->max_in_flight = (uint32_t)n;
-	if (yaml_read_string(y, root, "zone", &zone, r->p) && zone_load(zone, &c->zone, &err) != 0) {
+	c->zone_name = "UTC";
+	if (yaml_read_string(y, root, "zone", &zone, r->p)) {
+		c->zone_name = zone;
+	}
+	if (zone != NULL && zone_load(zone, &c->zone, &err) != 0) {
 		problems_add(r->p, y, yaml_get(root, "zone"), "%s", err.text);
 	}
 	c->state_dir = resolve(r, c->state_dir);
@@ -444,7 +449,7 @@ static const char *vars_json(struct reading *r, const struct yaml_node *vars, co
 
 static void read_campaigns(struct reading *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"formats", "pipeline", "organisation", "budget", "run_budget", "approve_above", "mask", "vars", NULL};
+	static const char *const keys[] = {"formats", "pipeline", "organisation", "budget", "run_budget", "approve_above", "mask", "schedule", "vars", NULL};
 	static const char *const mask_words[] = {"never", "until-approved", NULL};
 	const struct yaml_node *node = yaml_get(root, "campaigns");
 	struct config *c = r->c;
@@ -476,6 +481,7 @@ static void read_campaigns(struct reading *r, const struct yaml_node *root)
 			problems_add(r->p, c->yaml, yaml_get(n, "pipeline"), "there is no pipeline '%s'", pipeline);
 			continue;
 		}
+		m->agenda = agenda_read(c, n, m, r->p);
 		c->n_campaigns++;
 	}
 }

@@ -18,6 +18,8 @@ struct budget {
 /* What the results of a run are written as, beside all else. */
 enum result_format { RESULT_CSV = 1 << 0, RESULT_XLSX = 1 << 1, RESULT_JSONL = 1 << 2 };
 
+struct campaign_agenda;
+
 struct campaign {
 	const char *name;
 	const char *organisation;
@@ -27,6 +29,7 @@ struct campaign {
 	int64_t approve_above_micro; /* a run that may cost more waits to be approved; -1: none does */
 	bool mask;                  /* `until-approved`: who the leads are is told when the run is */
 	uint32_t formats;           /* enum result_format; 0: those of all */
+	const struct campaign_agenda *agenda; /* config_agenda.h; NULL: none */
 	const char *vars_json;      /* object: what `.campaign.x` reads */
 };
 
@@ -105,6 +108,7 @@ struct config {
 	const char *file;
 	const char *state_dir, *socket, *currency, *secrets_dir;
 	struct zone *zone;          /* budget days */
+	const char *zone_name;
 	uint32_t limit_factor;      /* multiplies N of every window; demo and tests */
 	bool allow_private;         /* services on loopback and private networks */
 	const char *ca_file;

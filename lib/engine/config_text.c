@@ -1,4 +1,5 @@
 /* Configuration in words: what a reload changes, and the order in which a pipeline does things. */
+#include "lib/engine/config_agenda.h"
 #include "lib/engine/config_access.h"
 #include "lib/engine/config_intake.h"
 #include "lib/engine/config_notify.h"
@@ -129,6 +130,7 @@ static void diff_campaign(const struct campaign *from, const struct campaign *to
 		buf_printf(out, "campaign %s: vars changed\n", to->name);
 	}
 	diff_budget("campaign", to->name, &from->budget, &to->budget, out);
+	agenda_diff(from, to, out);
 	diff_amount("campaign", to->name, " of new runs", from->run_budget_micro, to->run_budget_micro, out);
 }
 

@@ -55,6 +55,7 @@ struct engine_options {
 	uint64_t seed;
 	struct now now;
 	bool alone;                 /* batches of one, which wait for nobody: replay, where others may come together */
+	bool agendas;               /* campaigns begin runs by themselves */
 	bool blind;                 /* nothing is really called: see foretell.h */
 };
 

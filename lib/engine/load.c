@@ -535,6 +535,6 @@ void engine_unload_rows(struct engine *e)
 		run_free(e, r);
 	}
 	accounts_drop(e);
-	e->answers_us = 0;
+	e->answers_us = e->agenda_us = 0;
 	e->cache_us = 0;
 }

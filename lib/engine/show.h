@@ -61,6 +61,10 @@ struct json_object *show_recall(struct engine *e, struct txn *t, uint32_t run, b
 /* How far the read-back of the run's destination is and what was found, findings from number `at` on. */
 struct json_object *show_verify(struct engine *e, struct txn *t, uint32_t run, uint32_t at, unsigned limit);
 
+/* Campaigns of the present configuration, with their schedules and when they start next. */
+struct json_object *show_campaigns(struct engine *e, struct txn *t, struct now now);
+struct json_object *show_campaign(struct engine *e, struct txn *t, const char *name, struct now now);
+
 /* An organisation's suppression list: how many entries, by where they came from. */
 struct json_object *show_suppressions(struct engine *e, struct txn *t, const char *org);
 /* Is that entry on it (an address: itself or its domain)? NULL with *ret_why when the text is no entry. */

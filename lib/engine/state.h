@@ -336,6 +336,8 @@ struct engine {
 	uint64_t last_message;
 	uint64_t sending[SENDING_MOST];      /* messages on their way; from n_released on: to go after this commit */
 	size_t n_sending, n_released;
+	int64_t agenda_us;                   /* boot clock: the next look at the campaigns' schedules */
+	bool agendas;
 	int64_t outbox_us, tidy_us;          /* boot clock: the next look at the messages, at the marks */
 	struct heap alarms;                  /* of jobs */
 	size_t n_jobs;                       /* calls that only wait for their job */
@@ -742,7 +744,13 @@ void verify_outcome(struct engine *e, struct run *r, struct item *i, const struc
 /* It reads no further; no counter holds it any more. */
 void verify_stop(struct engine *e, struct run *r, struct item *i, const char *reason);
 
+/* agenda.c */
+/* Runs whose time has come. */
+void agendas_step(struct engine *e);
+
 /* command.c */
+/* A run of the campaign begins; takes what row owns. 0 or LEAD_ENOMEM. */
+int run_begin(struct engine *e, const struct campaign *m, struct run_row *row, uint32_t *ret);
 /* A DONE item is open again, at its stage. */
 void item_reopen(struct engine *e, struct run *r, struct item *i);
 /* A task over the run's items that c describes; answered when it is through. */

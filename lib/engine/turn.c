@@ -24,6 +24,7 @@ int engine_new(const struct engine_options *o, struct engine **ret, struct lead_
 	e->later_us = TIME_NEVER;
 	jobs_unload(e);
 	e->blind = o->blind;
+	e->agendas = o->agendas;
 	e->alone = o->alone;
 	(void)snprintf(e->boot_id, sizeof(e->boot_id), "%s", o->boot_id);
 	dice_seed(&e->dice, o->seed);
@@ -309,6 +310,7 @@ static struct outcome *decide(struct engine *e)
 		inbox_step(e);
 		tasks_step(e);
 		verifies_step(e);
+		agendas_step(e);
 		runs_sweep(e);
 		sources_step(e);
 		jobs_step(e);
@@ -324,6 +326,7 @@ static struct outcome *decide(struct engine *e)
 	if (!later_head(e->txn, &e->later_us, &run, &number)) {
 		e->later_us = TIME_NEVER;
 	}
+	e->later_us = e->agenda_us < e->later_us && e->agendas && !e->draining ? e->agenda_us : e->later_us;
 	e->later_us = e->answers_us < e->later_us ? e->answers_us : e->later_us;
 	e->later_us = e->cache_us < e->later_us ? e->cache_us : e->later_us;
 	e->later_us = e->outbox_us < e->later_us ? e->outbox_us : e->later_us;

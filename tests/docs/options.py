@@ -108,6 +108,11 @@ for function, section, place in [('notify_read', 'NOTIFY', ('notify',)), ('read_
          (f'{function}()', notify.pop(function, set())), (f'section {section} of the page', page.get(section, set())), ('the sample', at(*place)))
 check('no other maps are read in config_notify.c', [f'{function}() reads keys that this test does not know' for function in sorted(notify)])
 
+agenda, _ = keys_of_code('lib/engine/config_agenda.c')
+same('schedules of campaigns', ('agenda_read()', agenda.pop('agenda_read', set())), ('section SCHEDULE of the page', page.get('SCHEDULE', set())),
+     ('the sample', at('campaigns', '*', 'schedule')))
+check('no other maps are read in config_agenda.c', [f'{function}() reads keys that this test does not know' for function in sorted(agenda)])
+
 access, _ = keys_of_code('lib/engine/config_access.c')
 same('tokens of leadd.yaml', ('read_tokens()', access.pop('read_tokens', set())), ('section TOKENS of the page', page.get('TOKENS', set())),
      ('the sample', at('tokens', '*')))

@@ -202,7 +202,7 @@ void rig_open(struct rig *r)
 {
 	char dir[80];
 	struct store_options so = {.dir = dir, .map_bytes = r->map_bytes, .no_sync = true};
-	struct engine_options eo = {.boot_id = r->boot_id, .seed = r->seed, .now = r->now};
+	struct engine_options eo = {.boot_id = r->boot_id, .seed = r->seed, .now = r->now, .agendas = true};
 	struct lead_error err = {.text = ""};
 
 	(void)snprintf(dir, sizeof(dir), "%s/state", r->dir);
