@@ -527,6 +527,43 @@ def test_man_page_lists_every_command(tmp_path):
     assert ctl(None, "help", "--scdoc", str(tmp_path / "none")).returncode == 2
 
 
+# --- campaigns, deliveries ---
+
+def test_campaigns(fake):
+    schedule = {"at": "22:00 mon tue", "zone": "Europe/Berlin", "missed": "run-late", "within_s": 10800, "by": "07:00", "quantity": 50,
+                "params": {"state": "CA"}, "next": "2026-11-30T21:00:00.000Z",
+                "last": {"moment": "2026-11-24T21:00:00.000Z", "what": "started-late", "run": 17}}
+    one = {"campaign": "pm", "pipeline": "property", "organisation": "north", "finds": True, "runs": 3, "at_work": 1, "schedule": schedule}
+    fake.routes["GET", "/v1/campaigns"] = {"items": [one, {**one, "campaign": "demo", "schedule": None}], "next": None}
+    fake.routes["GET", "/v1/campaigns/pm"] = one
+    r = ctl(fake, "campaign", "list")
+    assert re.search(r"^pm +property +north +3 +1 +22:00 mon tue +2026-11-30 22:00:00 \+0100 +started-late", r.stdout.decode(), re.M), r.stdout
+    assert re.search(r"^demo +property +north +3 +1 +- +- +-$", r.stdout.decode(), re.M), r.stdout
+    text = ctl(fake, "campaign", "show", "pm").stdout.decode()
+    for part in ("22:00 mon tue (Europe/Berlin)", "finds its leads", "run-late, within 180 min", "run 17", '{"state":"CA"}'):
+        assert part in text.replace('": "', '":"'), (part, text)
+
+
+def test_verify(fake, tmp_path):
+    found = [{"kind": "missing", "lead": 12, "who": None, "field": None, "id": None},
+             {"kind": "foreign", "lead": None, "who": "s***@e***.com", "field": None, "id": "=1+1"},
+             {"kind": "missing", "lead": 3, "who": None, "field": None, "id": None}]
+    states = iter(["reading", "reading"])
+
+    def verified(h):
+        state = next(states, "done")
+        h.answer(200, {"run": 17, "state": state, "why": None, "pushed": 500, "pages": 5, "seen": 499, "others": 2, "missing": 2, "doubled": 0,
+                      "changed": 0, "foreign": 1, "repair": False, "repaired": 0, "clean": False, "items": found, "next": None})
+
+    fake.routes["POST", "/v1/runs/17/verify"] = {"run": 17, "state": "clearing"}
+    fake.routes["GET", "/v1/runs/17/verify"] = verified
+    file = tmp_path / "found.csv"
+    r = ctl(fake, "verify", "run", "17", "--csv", str(file))
+    assert r.returncode == 7 and "2 missing, 0 doubled, 0 changed, 1 foreign" in r.stdout.decode(), r
+    assert file.read_bytes() == (b"kind,lead,who,field,id\r\nforeign,,s***@e***.com,,\"'=1+1\"\r\nmissing,3,,,\r\nmissing,12,,,\r\n")
+    assert ctl(fake, "verify", "run", "17", "--csv", str(tmp_path / "no" / "folder.csv")).returncode == 2
+
+
 # --- uploads ---
 
 class Uploads:
