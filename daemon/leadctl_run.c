@@ -341,6 +341,9 @@ void run_print(struct ctl *c, struct json_object *run)
 	print_field(c, "campaign", "%s (pipeline %s)", get_text(run, "campaign"),
 	    show_text(c, run, "pipeline"));
 	print_field(c, "source", "%s", show_text(c, run, "source"));
+	if (get_has(run, "outside")) {
+		print_field(c, "there", "%s%s", get_text(run, "outside"), get_bool(run, "open_for_more") ? ", open for more" : "");
+	}
 	print_field(c, "started", "%s", show_time(c, run, "started"));
 	if (get_has(run, "by")) {
 		print_field(c, "by", "%s", show_time(c, run, "by"));

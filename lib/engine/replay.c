@@ -144,6 +144,7 @@ static int write_run(struct replay *x, struct run_row *row, struct slice hash_ke
 	row->importing = true;
 	row->approved = UINT32_MAX; /* nothing is bought */
 	row->sample = row->sampled = 0;
+	row->open = false;
 	row->encoding = ENCODING_ROWS;
 	row->delimiter = ',';
 	row->bytes_total = 1;

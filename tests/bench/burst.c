@@ -4,7 +4,7 @@
  *   burst --port N --intake NAME --secret TEXT [--count 2000] [--clients 50] [--prefix TEXT] [--campaign NAME] [--bare DIR] [--told FILE]
  *
  * `clients` workers connect, send one signed webhook, read the answer to its end and begin again until `count` were sent. With
- * --bare, first of all and on the same disk: how long the store takes to commit 50 such rows appended, and nothing else. With
+ * --bare, before and after that and on the same disk: how long the store takes to commit 50 such rows appended, and nothing else. With
  * --told, each event that was answered with 202 is noted there before the next is sent: its id and its task. A line of JSON
  * at the end. Exit 0: each was answered with 202; 3: some were not.
  */
@@ -29,7 +29,7 @@
 #include <event2/event.h>
 
 #define BARE_ROWS 50
-#define BARE_COMMITS 200
+#define BARE_COMMITS 100 /* before, and as many after */
 
 struct burst {
 	struct event_base *base;
@@ -214,10 +214,10 @@ static double quantile_ms(int64_t *list, unsigned n, double q)
 	return n == 0 ? 0 : (double)list[(unsigned)((double)(n - 1) * q)] / 1000;
 }
 
-static void bare(const struct burst *b, const char *dir, struct buf *out)
+/* BARE_COMMITS of them, into a store of its own. */
+static void bare(const struct burst *b, const char *dir, int64_t took_us[BARE_COMMITS])
 {
 	struct store_options o = {.dir = dir, .map_bytes = (size_t)1 << 30};
-	int64_t took_us[BARE_COMMITS];
 	struct lead_error err = {0};
 	struct store *s = NULL;
 	struct buf body = {0};
@@ -249,8 +249,6 @@ static void bare(const struct burst *b, const char *dir, struct buf *out)
 	}
 	store_close(s);
 	buf_free(&body);
-	buf_printf(out, ",\"bare_p50_ms\":%.3f,\"bare_p99_ms\":%.3f,\"bare_max_ms\":%.3f", quantile_ms(took_us, BARE_COMMITS, 0.5),
-	    quantile_ms(took_us, BARE_COMMITS, 0.99), quantile_ms(took_us, BARE_COMMITS, 1));
 }
 
 int main(int argc, char *argv[])
@@ -262,8 +260,8 @@ int main(int argc, char *argv[])
 	struct burst b = {.count = 2000, .clients = 50, .prefix = "a", .campaign = "Spring", .intake = "close", .secret = "",
 	    .to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
 	const char *dir = NULL;
+	int64_t wall_us, bare_us[2 * BARE_COMMITS];
 	struct buf out = {0};
-	int64_t wall_us;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -308,9 +306,14 @@ int main(int argc, char *argv[])
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (dir != NULL) {
-		bare(&b, dir, &out);
+		bare(&b, dir, bare_us);
 	}
 	wall_us = run(&b);
+	if (dir != NULL) {
+		bare(&b, dir, bare_us + BARE_COMMITS);
+		buf_printf(&out, ",\"bare_p50_ms\":%.3f,\"bare_p99_ms\":%.3f,\"bare_max_ms\":%.3f", quantile_ms(bare_us, 2 * BARE_COMMITS, 0.5),
+		    quantile_ms(bare_us, 2 * BARE_COMMITS, 0.99), quantile_ms(bare_us, 2 * BARE_COMMITS, 1));
+	}
 	(void)printf("{\"count\":%u,\"clients\":%u,\"accepted\":%u,\"refused\":%u,\"broken\":%u,\"wall_ms\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
 		     "\"max_ms\":%.3f%s}\n",
 	    b.count, b.clients, b.accepted, b.refused, b.broken, (double)wall_us / 1000, quantile_ms(b.took_us, b.ended, 0.5),
