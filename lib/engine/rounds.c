@@ -30,7 +30,7 @@ static struct rounds_next next_round(const struct rounds_spec *s, const struct r
 	double ask = ceil(lacks / (share > 0.02 ? share : 0.02));
 
 	if (seen->rounds >= s->most) {
-		return seen->open > 0 ? (struct rounds_next){.what = ROUNDS_WAIT} : stop(s->most == 1 ? "all-there-is" : "rounds");
+		return stop(s->most == 1 ? "all-there-is" : "rounds");
 	}
 	if (seen->rounds > 0 && s->worth_micro > 0 && (double)seen->last_cost_micro > (double)seen->last_new * share * (double)s->worth_micro) {
 		return stop("too-dear");

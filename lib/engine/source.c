@@ -8,6 +8,8 @@
 
 #include "lib/base/json_list.h"
 
+#define KNOWN_MOST 1000 /* domains that a source is told */
+
 /* --- at the start --- */
 
 static int source_columns(struct run *r)
@@ -136,12 +138,44 @@ static struct rounds_seen what_is_seen(struct run *r, const struct item *i, cons
 	return seen;
 }
 
+/* The domains of companies that are there already, for sources that can leave them out. */
+static void known_domains(struct engine *e, struct run *r, struct buf *out)
+{
+	unsigned n = 0;
+
+	buf_add_char(out, '[');
+	for (uint32_t number = 1; r->has_columns[LEVEL_COMPANY] && number <= r->row.rows && n < KNOWN_MOST; number++) {
+		struct slice row;
+		struct record record;
+		struct value domain;
+		struct item i;
+
+		if (!item_row(e->txn, r->id, number, &row) || !item_read(e->txn, r->id, number, &i) || i.level != LEVEL_COMPANY ||
+		    !record_open(&record, &r->columns[LEVEL_COMPANY], row.data, row.len)) {
+			continue;
+		}
+		domain = record_get(&record, "domain", 6);
+		if (!value_is_blank(&domain)) {
+			buf_add_text(out, n++ > 0 ? "," : "");
+			value_write_json(out, &domain);
+		}
+	}
+	buf_add_char(out, ']');
+}
+
 /* What the next request is for: `.ask` of its record. */
-static void keep_ask(struct engine *e, struct item *i, const struct rounds_next *n)
+static void keep_ask(struct engine *e, struct run *r, struct item *i, const struct makes *m, const struct rounds_next *n)
 {
 	struct fact f = {.kind = FACT_ASK, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
-	const char *text = arena_printf(&e->arena, "{\"round\":%u,\"count\":%llu,\"widened\":%u}", i->round, (unsigned long long)n->count, i->widened);
+	struct buf known = {0};
+	const char *text;
 
+	if (m->level == LEVEL_COMPANY && i->page == 0) {
+		known_domains(e, r, &known);
+	}
+	text = arena_printf(&e->arena, "{\"round\":%u,\"count\":%llu,\"widened\":%u,\"known\":%s}", i->round, (unsigned long long)n->count, i->widened,
+	    known.len > 0 ? known.data : "[]");
+	buf_free(&known);
 	if (text == NULL) {
 		abort();
 	}
@@ -198,7 +232,7 @@ bool source_step(struct engine *e, struct run *r, struct item *i, const struct s
 		break;
 	}
 	i->failures = i->doubts = i->gate_tries = 0;
-	keep_ask(e, i, &n);
+	keep_ask(e, r, i, st->makes, &n);
 	run_queue(e, r, i);
 	return true;
 }

@@ -69,7 +69,7 @@ void company_nth(const struct scenario *s, size_t i, struct company *ret)
 	}
 	(void)snprintf(
 	    ret->name, sizeof(ret->name), "%s %s%s%s", place, trade, turn > 0 ? " " : "", number);
-	(void)snprintf(ret->domain, sizeof(ret->domain), "%s%s%s.example", place, trade, number);
+	(void)snprintf(ret->domain, sizeof(ret->domain), "%s%s%s" COMPANY_TAIL, place, trade, number);
 	text_lower(ret->domain, strlen(ret->domain));
 	furnish(s, ret);
 }
@@ -91,14 +91,14 @@ static void domain_of_name(struct company *c)
 {
 	size_t n = 0;
 
-	for (const char *p = c->name; *p != '\0' && n < sizeof(c->domain) - 9; p++) {
+	for (const char *p = c->name; *p != '\0' && n < sizeof(c->domain) - sizeof(COMPANY_TAIL); p++) {
 		char ch = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
 
 		if ((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')) {
 			c->domain[n++] = ch;
 		}
 	}
-	memcpy(c->domain + n, ".example", 9);
+	memcpy(c->domain + n, COMPANY_TAIL, sizeof(COMPANY_TAIL));
 }
 
 /* The text behind a word in any case; NULL when it begins otherwise. */
@@ -124,7 +124,7 @@ static bool number_of(const struct scenario *s, const char *domain, size_t *ret)
 		for (size_t i = turn * NAMES; i < (turn + 1) * NAMES && i < company_count(s); i++) {
 			if ((i * 387 + s->seed % NAMES) % NAMES == at) {
 				*ret = i;
-				return strcasecmp(end, ".example") == 0;
+				return strcasecmp(end, COMPANY_TAIL) == 0;
 			}
 		}
 	}

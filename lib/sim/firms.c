@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "lib/base/ids.h"
+#include "lib/sim/model.h"
 
 #define COUNT(pool) (sizeof(pool) / sizeof((pool)[0]))
 #define CITIES 8

@@ -87,6 +87,9 @@ enum refusal {
 	REFUSAL_200, /* status 200, failure inside */
 };
 
+/* Behind the names of companies that are made up: a domain that nobody can have, under a top level that exists. */
+#define COMPANY_TAIL ".example.com"
+
 struct model {
 	const char *host; /* end of the host name it answers to; with no other field set, every
 			     call is a 501 */

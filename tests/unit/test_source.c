@@ -268,6 +268,31 @@ static void test_a_source_that_is_down_is_passed(void **state)
 	rig_end(&rig);
 }
 
+static void test_a_source_in_doubt_is_held_then_parked(void **state)
+{
+	struct command retry = {.kind = COMMAND_RETRY, .run = 1, .outcomes = 1u << ITEM_PARKED};
+
+	(void)state;
+	open_with(PM);
+	assert_int_equal(rig_find(&rig, "c", "{\"state\":\"CA\"}", 4), 1);
+	answer(0, "{\"companies\":[{\"name\":\"A\",\"domain\":\"a.example\"}]}");
+	for (size_t i = 1; i < 3; i++) {
+		if (asked(i, "round")) {
+			rig_broken(&rig, i);
+		} else {
+			answer(i, "{\"people\":[{\"email\":\"a@a.org\"}]}");
+		}
+	}
+	good(3, 3);
+	assert_string_equal(rig_state(&rig, 1, ITEM_ROOT), "parked in-doubt");
+	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
+	assert_int_equal(rig_count(&rig, 1, ITEM_READY), 1);
+	assert_int_equal(rig_command(&rig, &retry).count, 1);
+	assert_int_equal(rig.n_calls, 5); /* the same round again */
+	rig_check(&rig);
+	rig_end(&rig);
+}
+
 static void test_it_waits_for_what_it_brought_across_a_restart(void **state)
 {
 	(void)state;
@@ -341,6 +366,7 @@ int main(void)
 	    cmocka_unit_test(test_one_of_a_parent_at_once),
 	    cmocka_unit_test(test_a_round_without_anything_gives_a_param_up),
 	    cmocka_unit_test(test_a_source_that_is_down_is_passed),
+	    cmocka_unit_test(test_a_source_in_doubt_is_held_then_parked),
 	    cmocka_unit_test(test_it_waits_for_what_it_brought_across_a_restart),
 	    cmocka_unit_test(test_cancelled_in_the_middle),
 	    cmocka_unit_test(test_mistakes_are_named),
