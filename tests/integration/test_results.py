@@ -46,6 +46,30 @@ def test_reload_tells():
         assert any(c.startswith("results: keep ") for c in changes) and any(c.startswith("results: log 64 -> 2") for c in changes), changes
 
 
+def test_formats():
+    """As the settings say, or the campaign; a run that ends again after a change has no file that is not wanted any more."""
+    campaigns = {"demo": {"pipeline": "ask"}, "other": {"pipeline": "ask", "formats": ["jsonl", "xlsx"]}}
+    files = {"services": {"stub": service("stub", stub := Stub())}, "settings": {"results": {"formats": ["csv", "jsonl"]}}}
+    with stub, FlowNight(**files, **demo(campaigns=campaigns)) as night:
+        def contacts(run):
+            night.wait_end(run, 30)
+            return sorted(f.name for f in (night.folder / "state" / "runs" / str(run)).iterdir() if f.name.startswith("contacts"))
+
+        assert contacts(night.start_run(people(3))) == ["contacts.csv", "contacts.jsonl"]
+        stub.answer = lambda asked: (404, {}, {})
+        other = night.start_run(people(3), campaign="other")
+        assert contacts(other) == ["contacts.jsonl", "contacts.xlsx"]
+        night.change("leadd.yaml", '"xlsx"', '"xslx"')
+        out, rc = night.leadctl("reload")
+        assert rc != 0 and "'xslx' is none of csv, xlsx, jsonl, did you mean 'xlsx'?" in out, out
+        night.change("leadd.yaml", '"xslx"', '"csv"')
+        night.reload()
+        stub.answer = lambda asked: (200, {}, {"text": "good"})
+        assert night.post(f"/v1/runs/{other}/retry", {"outcome": ["failed", "rejected"]})["retried"] == 3
+        night.wait_for(other, lambda r: r["outcomes"]["ready"] == 3, 30)
+        assert contacts(other) == ["contacts.csv", "contacts.jsonl"]
+
+
 def test_log_rotates():
     """40,000 refused rows are more than 2 MiB of run.log: its end is kept, with one older piece, each within the limit."""
     n = 40000
