@@ -149,6 +149,7 @@ static void job_result(struct engine *e, struct call *c, struct outcome *o)
 {
 	struct job *j = c->job;
 
+	share_close(e, c);
 	if (j->open) {
 		e->n_jobs--;
 	}
@@ -297,17 +298,20 @@ bool job_take(struct engine *e, struct outcome *o)
 	return true;
 }
 
-void job_close(struct engine *e, uint64_t call)
+void job_close(struct engine *e, struct call *c)
 {
 	struct job_row r;
 
-	if (job_read(e->txn, call, &r) && r.state != JOB_ENDED) {
+	if (job_read(e->txn, c->id, &r) && r.state != JOB_ENDED) {
 		r.state = JOB_ENDED;
 		r.due_us = 0;
 		if (r.called) {
-			job_body_delete(e->txn, call);
+			job_body_delete(e->txn, c->id);
 		}
 		job_write(e->txn, &r);
+		if (c->job != NULL) {
+			c->job->row = r; /* a callback may come in the same turn */
+		}
 	}
 }
 

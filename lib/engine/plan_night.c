@@ -110,8 +110,8 @@ static void on_start(void *ctx, uint64_t id, const struct request *q)
 	}
 	odds_draw(n->odds, place, &e.said, &took_us);
 	e.said.price_micro = price_of(n, c, e.said.price_micro);
-	if (took_us > c->call->total_us) {
-		took_us = c->call->total_us;
+	if (took_us > service_longest_us(c->call)) {
+		took_us = service_longest_us(c->call);
 	}
 	e.head = (struct heap_head){.at_us = n->now.boot_us + took_us, .seq = n->seq++};
 	if (e.said.outcome != OUTCOME_UNSENT) {

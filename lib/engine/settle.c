@@ -190,7 +190,8 @@ static void gather(struct engine *e, struct outcome *o, const struct http_answer
 		end_in_windows(c, h, now);
 	}
 	if (job_begins(c, &o->answer)) {
-		job_place(c); /* it goes on */
+		job_place(c); /* it goes on, and may still be joined */
+		share_reopen(e, c);
 	} else {
 		settle_place(c);
 	}
@@ -461,7 +462,7 @@ void settle(struct engine *e, struct outcome *o)
 		job_polled(e, o);
 	} else if (c->job == NULL || !job_take(e, o)) {
 		if (c->job != NULL || c->restarted) {
-			job_close(e, c->id);
+			job_close(e, c);
 		}
 		settle_call(e, o);
 	}

@@ -32,6 +32,17 @@ void share_close(struct engine *e, struct call *c)
 	}
 }
 
+void share_reopen(struct engine *e, struct call *c)
+{
+	struct call *other = NULL;
+
+	HASH_FIND(hh_shared, e->shared, &c->shared_as, sizeof(c->shared_as), other);
+	if (c->shared_as.hash != 0 && !c->shareable && other == NULL) {
+		c->shareable = true;
+		HASH_ADD(hh_shared, e->shared, shared_as, sizeof(c->shared_as), c);
+	}
+}
+
 static bool same_day(const struct engine *e, int64_t a_us, int64_t b_us)
 {
 	int64_t a, b, next;

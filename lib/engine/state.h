@@ -619,6 +619,8 @@ void cache_sweep(struct engine *e);
 /* Others may join the call from now on, if its stage says so. */
 void share_offer(struct engine *e, struct slot *s, const struct item *i, struct call *c);
 void share_close(struct engine *e, struct call *c);
+/* Its answer was only the beginning: it can be joined again until its job has ended. */
+void share_reopen(struct engine *e, struct call *c);
 /* It joined a call under way. */
 bool share_join(struct engine *e, struct run *r, struct slot *s, struct item *i, uint64_t hash);
 
@@ -663,7 +665,7 @@ void job_place(struct call *c);
 /* The same in the turn: true, and the call stays open or has ended with its job already. */
 bool job_take(struct engine *e, struct outcome *o);
 /* Its call is settled without one. */
-void job_close(struct engine *e, uint64_t call);
+void job_close(struct engine *e, struct call *c);
 /* An answer that replay brings may be a job's result. */
 int job_answer_read(struct outcome *o, const struct http_answer *h, struct now now);
 void job_polled(struct engine *e, struct outcome *o);

@@ -56,6 +56,8 @@ class JobNight(FlowNight):
         assert self.get("/v1/status")["in_flight"] == 0
         lines = self.post("/v1/store/check")
         assert lines["problems"] == 0, lines
+        text, rc = self.leadctl("--json", "replay", "run", str(run))  # the results are kept with how they came
+        assert rc == 0 and json.loads(text)["same"] == n, text
         report = self.report()
         assert report["repeats_p3"] == 0, json.dumps(report, indent=1)
         return report

@@ -345,6 +345,66 @@ static void test_two_hours(void **state)
 	end();
 }
 
+/* --- one answer that takes two hours, without a job --- */
+
+#define WAITED(doubt)                                                                              \
+	"  ask:\n    post: /ask\n    json: {email: '${.email}'}\n    price: {per_call: 0.10}\n"      \
+	"    map: {text: .text}\n    timeout: {total: 4h}\n    in_doubt: " doubt "\n"               \
+	"  look:\n    get: /look\n    query: {email: '${.email}'}\n    in_doubt: free\n    map: {text: .text}\n"
+
+static void test_long_answer(void **state)
+{
+	begin_with("service: slow\nbase: https://slow.example\nbreaker: off\nconcurrency: 1\ncalls:\n", WAITED("hold"));
+	assert_int_equal(rig_run(&rig, "c", "email\na@x.example\nb@x.example\n"), 1);
+	for (int minute = 1; minute < 120; minute++) {
+		rig_pass(&rig, MIN);
+		assert_int_equal(rig.n_calls, 1);
+		assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).reserved_micro, 100000);
+	}
+	rig_check(&rig);
+	rig_pass(&rig, MIN);
+	rig_answer(&rig, 0, 200, "{\"text\": \"at last\"}");
+	assert_string_equal(rig_state(&rig, 1, 1), "ready");
+	assert_string_equal(rig_field(&rig, 1, 1, "text"), "at last");
+	assert_int_equal(rig.n_calls, 2);
+	end();
+}
+
+/* Killed, or stopped, in the middle of it. */
+static void test_long_doubt(void **state)
+{
+	static const struct {
+		const char *calls, *item;
+		size_t n;
+	} cases[] = {{WAITED("hold"), "parked in-doubt", 1}, {WAITED("{repeat: 1}"), "waiting", 2}, {WAITED("{lookup: look}"), "waiting", 2}};
+
+	for (size_t i = 0; i < 6; i++) {
+		begin(cases[i % 3].calls);
+		run_one();
+		rig_pass(&rig, HOUR);
+		if (i < 3) {
+			rig_restart(&rig);
+		} else {
+			struct http_answer h = {.transport = TRANSPORT_CANCELLED, .why = "stopping"};
+
+			engine_drain(rig.engine);
+			rig_answer_with(&rig, 0, &h);
+			assert_int_equal(rig.n_calls, 1); /* nothing new while it stops */
+			rig_restart(&rig);
+		}
+		rig_check(&rig);
+		assert_int_equal(rig.n_calls, cases[i % 3].n);
+		assert_string_equal(rig_state(&rig, 1, 1), cases[i % 3].item);
+		assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).in_doubt_micro, 100000);
+		if (i % 3 == 2) {
+			assert_string_equal(rig.calls[1].url, "https://slow.example/look?email=a%40x.example");
+			rig_answer(&rig, 1, 200, "{\"text\": \"found\"}");
+			assert_string_equal(rig_field(&rig, 1, 1, "text"), "found");
+		}
+		end();
+	}
+}
+
 /* --- callbacks --- */
 
 static void test_called(void **state)
@@ -447,6 +507,35 @@ static void test_both(void **state)
 	rig_answer(&rig, 1, 200, "{\"text\": \"by poll\"}"); /* too late */
 	check_done("by callback", 100000);
 	assert_int_equal(rig_row(&rig, 1).state, CALL_SETTLED);
+	end();
+}
+
+/* Who asks the same while it is at work waits for the same result, and pays half. */
+static void test_joined(void **state)
+{
+	begin(BOTH STATUS);
+	rig_write(&rig, "pipelines/p.yaml",
+	    "pipeline: p\nstages: [{stage: ask, call: slow.ask, with: {email: '${.email}'}, cache: 1h}]\n");
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	run_one();
+	rig_answer(&rig, 0, 202, "{\"job_id\": \"j\"}");
+	check_open(0, 100000);
+	assert_int_equal(rig_run(&rig, "c", "email\na@x.example\n"), 2);
+	rig_check(&rig);
+	assert_int_equal(rig.n_calls, 1);
+	rig_pass(&rig, 10 * SEC);
+	assert_int_equal(rig.n_calls, 2);
+	rig_restart(&rig);
+	rig_check(&rig);
+	called(token(0), "{\"text\": \"for both\"}", true);
+	for (uint32_t run = 1; run <= 2; run++) {
+		assert_string_equal(rig_state(&rig, run, 1), "ready");
+		assert_string_equal(rig_field(&rig, run, 1, "text"), "for both");
+		assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, run).settled_micro, 50000);
+	}
+	assert_int_equal(rig_run(&rig, "c", "email\na@x.example\n"), 3); /* and later from what was kept */
+	assert_string_equal(rig_field(&rig, 3, 1, "text"), "for both");
+	assert_int_equal(rig.n_calls, 2);
 	end();
 }
 
@@ -724,10 +813,13 @@ int main(void)
 	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_throttled),
 	    cmocka_unit_test(test_two_hours),
+	    cmocka_unit_test(test_long_answer),
+	    cmocka_unit_test(test_long_doubt),
 	    cmocka_unit_test(test_called),
 	    cmocka_unit_test(test_early),
 	    cmocka_unit_test(test_own_map),
 	    cmocka_unit_test(test_both),
+	    cmocka_unit_test(test_joined),
 	    cmocka_unit_test(test_restart),
 	    cmocka_unit_test(test_doubt),
 	    cmocka_unit_test(test_reload),
