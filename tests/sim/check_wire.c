@@ -160,7 +160,7 @@ static void scan_windows(struct books *b)
 			size_t n = 0;
 
 			for (size_t i = 0; i < b->in->n_log; i++) {
-				if (b->in->log[i].service == s && b->in->log[i].key == key) {
+				if (b->in->log[i].service == s && b->in->log[i].key == key && !b->in->log[i].poll) {
 					list[n++] = &b->in->log[i];
 				}
 			}

@@ -117,7 +117,8 @@ static void write_folder(unsigned shape, unsigned variant, const char *dir)
 {
 	static const char *const files[] = {"leadd.yaml", "services/verify.yaml",
 	    "services/research.yaml", "services/copy.yaml", "services/mail.yaml",
-	    "pipelines/short.yaml", "pipelines/long.yaml", "pipelines/group.yaml"};
+	    "pipelines/short.yaml", "pipelines/long.yaml", "pipelines/group.yaml",
+	    "pipelines/later.yaml"};
 	static const char *const secrets[] = {"verify-1", "verify-2", "research", "copy", "mail"};
 	struct word words[16];
 	size_t n = words_of(shape, variant, words);

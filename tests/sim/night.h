@@ -142,6 +142,7 @@ struct wire {
 	uint64_t call;
 	uint8_t service, key, fault, end;
 	bool find;      /* mail: a read, not a push */
+	bool poll;      /* research: for a job of the desk */
 	bool delivered; /* its whole answer is in the store */
 	int status;
 	bool failed;           /* no readable answer, or the service's own failure */
@@ -157,6 +158,7 @@ struct result {
 	uint64_t hits[KIND_N];
 	uint64_t calls, turns, recalled;
 	uint64_t batched, joined, cached; /* parts of batches; leads that joined a call, or took a kept answer */
+	uint64_t jobs, polls;
 	int64_t span_us;
 	struct buf text; /* violations, one a line */
 };

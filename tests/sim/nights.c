@@ -38,7 +38,7 @@ struct options {
 };
 
 struct totals {
-	uint64_t nights, steps, faults, violations, calls, turns, recalled, batched, joined, cached;
+	uint64_t nights, steps, faults, violations, calls, turns, recalled, batched, joined, cached, jobs, polls;
 	uint64_t hits[KIND_N];
 	uint64_t lively, long_enough,
 	    big; /* nights with at least 30 faults, 2,000 steps, 20,000 steps */
@@ -242,6 +242,8 @@ static void add(struct totals *t, const struct result *r)
 	t->batched += r->batched;
 	t->joined += r->joined;
 	t->cached += r->cached;
+	t->jobs += r->jobs;
+	t->polls += r->polls;
 	t->lively += r->faults >= 30;
 	t->long_enough += r->steps >= 2000;
 	t->big += r->steps >= 20000;
@@ -308,13 +310,13 @@ static int sum_up(const struct totals *t, double began)
 	printf("%" PRIu64 " requests, %" PRIu64 " turns, %" PRIu64
 	       " leads recalled; %.1f nights and %.0f item steps a second and core\n",
 	    t->calls, t->turns, t->recalled, (double)t->nights / s, (double)t->steps / s);
-	printf("%" PRIu64 " leads in batches, %" PRIu64 " joined a call, %" PRIu64 " took a kept answer\n", t->batched,
-	    t->joined, t->cached);
+	printf("%" PRIu64 " leads in batches, %" PRIu64 " joined a call, %" PRIu64 " took a kept answer; %" PRIu64 " jobs, %" PRIu64 " polls\n",
+	    t->batched, t->joined, t->cached, t->jobs, t->polls);
 	printf("nights %" PRIu64 " steps %" PRIu64 " faults %" PRIu64
 	       " kinds %u violations %" PRIu64 "\n",
 	    t->nights, t->steps, t->faults, kinds, t->violations);
-	if (t->nights >= 200 && (t->batched == 0 || t->joined == 0 || t->cached == 0)) {
-		printf("no leads went together\n");
+	if (t->nights >= 200 && (t->batched == 0 || t->joined == 0 || t->cached == 0 || t->jobs == 0)) {
+		printf("no leads went together, or nothing was done by job\n");
 		return 1;
 	}
 	return t->violations > 0;

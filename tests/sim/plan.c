@@ -65,10 +65,13 @@ const struct shape shapes[] = {
 	90000},
     /* leads that go together */
     {"group", {{MS(60, 1000)}, {MS(40, 1000)}, {MS(60, 1000)}, {MS(60, 1000)}}, 60000},
+    /* research by jobs */
+    {"later", {{MS(60, 3000)}, {MS(100, 2000)}, {MS(60, 1500)}, {MS(200, 2000)}}, 120000},
 };
 const unsigned n_shapes = sizeof(shapes) / sizeof(shapes[0]);
 #define SMALL_SHAPES 4
 #define GROUP_SHAPE 6
+#define JOB_SHAPE 7
 #define COMPANIES 60 /* of all runs of such a night */
 
 const char *kind_word(unsigned kind)
@@ -249,6 +252,7 @@ void plan_size(const struct plan_options *o, struct plan *ret)
 	ret->shape = (unsigned)(big ? SMALL_SHAPES + dice_below(&d, GROUP_SHAPE - SMALL_SHAPES)
 				    : dice_below(&d, SMALL_SHAPES));
 	ret->shape = o->seed % 7 == 2 && !big ? GROUP_SHAPE : ret->shape;
+	ret->shape = o->seed % 7 == 3 && !big ? JOB_SHAPE : ret->shape;
 	ret->shape = o->shape >= 0 ? (unsigned)o->shape : ret->shape;
 	ret->rows = o->rows != 0 ? o->rows : big ? BIG_ROWS : SMALL_ROWS;
 }

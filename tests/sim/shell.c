@@ -44,7 +44,7 @@ static void tell_settled(struct night *n)
 	struct call_row row;
 	size_t kept = 0;
 
-	if (n->n_gathered == 0 || txn_begin(n->store, false, &t, NULL) != 0) {
+	if ((n->n_gathered == 0 && n->desk_told == n->n_desk) || txn_begin(n->store, false, &t, NULL) != 0) {
 		return;
 	}
 	for (size_t i = 0; i < n->n_gathered; i++) {
@@ -59,6 +59,7 @@ static void tell_settled(struct night *n)
 		}
 	}
 	n->n_gathered = kept;
+	desk_tell(n, t);
 	txn_abort(t);
 }
 
@@ -356,6 +357,9 @@ static void dispatch(struct night *n, const struct event *e)
 	case EVENT_QUIET:
 		operator_quiet(n);
 		break;
+	case EVENT_CALLBACK:
+		desk_call_back(n, e->n, e->v);
+		break;
 	case EVENT_OF_PROCESS:
 		break;
 	}
@@ -435,6 +439,7 @@ void night_play(const struct plan *p, struct result *ret)
 	hooks_reset();
 	ret->turns += n.turns_here;
 	check_store(n.store, "at the end", ret);
+	desk_check(&n);
 	check_night(
 	    &(struct check_input){n.store, n.world, n.log, n.n_log, p, n.retried, n.quiet_us,
 		n.approve_us},
@@ -447,6 +452,7 @@ void night_play(const struct plan *p, struct result *ret)
 	watch_free(n.watch);
 	heap_fini(&n.heap);
 	free(n.log);
+	desk_free(&n);
 	free(n.gathered);
 	for (size_t i = 0; i < n.n_intents; i++) {
 		free(n.intents[i]);

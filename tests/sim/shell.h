@@ -36,6 +36,7 @@ enum event_kind {
 	EVENT_FAULT,  /* n: begins */
 	EVENT_FAULT_END,
 	EVENT_QUIET,
+	EVENT_CALLBACK, /* n: job of the desk, v: wait before the next try */
 };
 
 struct event {
@@ -52,6 +53,7 @@ struct flight {
 	uint32_t epoch, refs;
 	uint8_t service;
 	bool ended, arrived, resent, garbage;
+	bool desk; /* its answer is only a receipt */
 	char *bytes; /* the request: method, path, query, headers, body */
 	struct world_request request;
 	struct world_header headers[26];
@@ -88,6 +90,18 @@ struct gathered {
 	bool whole;
 };
 
+/* What the desk works on: desk.c. */
+struct desk_job {
+	uint64_t id, call, token;
+	size_t wire;    /* of the request that began it */
+	char back[33];  /* token of its callback */
+	char *body;     /* the world's answer */
+	char receipt[40];
+	int64_t ready_us;
+	unsigned tries, acked;
+	bool told;
+};
+
 struct night {
 	const struct plan *plan;
 	struct result *result;
@@ -101,6 +115,8 @@ struct night {
 	struct wire *log;
 	size_t n_log, cap_log;
 	uint32_t n_ended;
+	struct desk_job *desk;
+	size_t n_desk, cap_desk, desk_told; /* the world knows of those before desk_told what came of them */
 
 	/* the process */
 	struct store *store;
@@ -169,6 +185,15 @@ void wire_arrive(struct night *n, struct flight *f);
 void wire_first(struct night *n, struct flight *f);
 void wire_end(struct night *n, struct flight *f, enum transport t);
 void flight_unref(struct flight *f);
+
+/* desk.c */
+bool desk_asked(const struct flight *f); /* a poll */
+void desk_answer(struct night *n, struct flight *f, struct world_plan *p);
+void desk_take(struct night *n, struct flight *f, struct world_plan *p);
+void desk_call_back(struct night *n, uint32_t job, int64_t wait_us);
+void desk_tell(struct night *n, struct txn *t); /* results that are in the store */
+void desk_check(struct night *n);
+void desk_free(struct night *n);
 
 /* operator.c */
 void operator_begin(struct night *n);

@@ -167,7 +167,7 @@ static void judge_usage(struct night *n, unsigned s, const struct span *span)
 	for (size_t i = span->log; i < n->n_log; i++) {
 		const struct wire *e = &n->log[i];
 
-		if (e->service == s && e->sent_us >= span->since_us) {
+		if (e->service == s && !e->poll && e->sent_us >= span->since_us) {
 			u += (double)(late_of(e) - e->sent_us);
 			sent++;
 		}
@@ -202,7 +202,7 @@ static void judge_share(struct night *n, unsigned s, const struct span *span, st
 		struct call_row row;
 
 		/* granted before the span, sent within it: a turn that was taken before */
-		if (n->log[i].service != s || !call_read(t, n->log[i].call, &row) ||
+		if (n->log[i].service != s || n->log[i].poll || !call_read(t, n->log[i].call, &row) ||
 		    true_of(n, row.granted_us) < span->since_us) {
 			continue;
 		}

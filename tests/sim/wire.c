@@ -249,7 +249,12 @@ void wire_arrive(struct night *n, struct flight *f)
 	struct wire *w = log_add(n, f);
 	struct world_plan p;
 
-	world_handle(n->world, &f->request, (struct now){n->now_us, WORLD_WALL_US + n->now_us}, &p);
+	if (desk_asked(f)) {
+		desk_answer(n, f, &p);
+	} else {
+		world_handle(n->world, &f->request, (struct now){n->now_us, WORLD_WALL_US + n->now_us}, &p);
+		desk_take(n, f, &p);
+	}
 	w->fault = (uint8_t)p.fault;
 	w->end = (uint8_t)p.end;
 	w->status = p.status;
@@ -258,7 +263,7 @@ void wire_arrive(struct night *n, struct flight *f)
 	f->arrived = true;
 	f->garbage = p.fault == FAULT_GARBAGE;
 	f->token = p.token;
-	if (p.status >= 400 || p.end != WORLD_ANSWER || p.fault != FAULT_NONE) {
+	if ((p.status >= 400 && !(w->poll && p.status == 404)) || p.end != WORLD_ANSWER || p.fault != FAULT_NONE) {
 		watch_disturb(n);
 	}
 	if (!resend(n, f, &p) && f->epoch == n->epoch && n->engine != NULL && !f->ended) {
@@ -306,7 +311,7 @@ void wire_end(struct night *n, struct flight *f, enum transport t)
 		n->log[f->wire].failed = t != TRANSPORT_ANSWERED || f->status >= 500 || f->garbage;
 	}
 	if (f->arrived) {
-		gather(n, f, t == TRANSPORT_ANSWERED && f->whole);
+		gather(n, f, t == TRANSPORT_ANSWERED && f->whole && !f->desk);
 	}
 	engine_answered(n->engine, f->call, &h, (char *)(uintptr_t)h.body, engine_now(n));
 	n->gathered_now++;
