@@ -107,6 +107,28 @@ def test_asked_for():
         assert rc == 0 and "company_result" in text
 
 
+def test_scraper_runs():
+    """Three runs of a scraper, one of which is going on when leadd is killed: each is started once, and costs what it says when it
+    is over, not what it said when it began."""
+    pipeline = {"pipeline": "scrape", "stages": [
+        {"stage": "gather", "call": "apify.gather", "with": {"actor": "someone~scraper", "input": {"maxItems": "${.items | tonumber}"}}}]}
+    with FlowNight(scenario={"doubt": "250ms", "services": {"apify": {"run": "1500ms", "latency": {"min": "5ms", "median": "10ms", "p95": "20ms"}}}},
+                   edit={"apify": [("every: 20s, within: 6h", "every: 300ms, within: 60s")]},
+                   pipelines={"scrape": pipeline}, campaigns={"demo": {"pipeline": "scrape"}}) as night:
+        text = b"company,email,items\nOne,a@one.com,10\nTwo,b@two.com,20\nThree,c@three.com,30\n"
+        run = night.post("/v1/runs", {"campaign": "demo", "upload": night.upload(text)})["run"]
+        night.wait_for(run, lambda r: r["stages"][0].get("jobs", {}).get("open", 0) == 3)
+        assert night.get(f"/v1/runs/{run}")["reserved_micro"] == 3 * 2_500_000
+        night.kill()
+        night.start()
+        shown = night.wait_end(run, 30)
+        assert shown["outcomes"]["ready"] == 3 and shown["settled_micro"] == 60 * 1200, json.dumps(shown, indent=1)
+        report = night.report()
+        assert report["billed_micro"] == 60 * 1200 and report["repeats_p3"] == 0, json.dumps(report, indent=1)
+        assert all(lead["fields"]["dataset_id"].startswith("d") for lead in night.export(run))
+        assert night.post("/v1/store/check")["problems"] == 0
+
+
 # --- answers that take long ---
 
 
