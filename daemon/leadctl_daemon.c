@@ -49,6 +49,9 @@ static void print_status(struct ctl *c, struct json_object *o)
 	print_field(c, "runs", "%" PRId64 " running, %" PRId64 " paused, %" PRId64 " done",
 	    get_int(runs, "running"), get_int(runs, "paused"), get_int(runs, "done"));
 	print_field(c, "in flight", "%" PRId64 " calls", get_int(o, "in_flight"));
+	if (get_int(o, "jobs") > 0) {
+		print_field(c, "jobs", "%" PRId64 " at work behind answers", get_int(o, "jobs"));
+	}
 	if (get_int(outbox, "waiting") > 0 || get_int(outbox, "given_up") > 0) {
 		print_field(c, "messages", "%" PRId64 " waiting, %" PRId64 " given up; last: %s", get_int(outbox, "waiting"),
 		    get_int(outbox, "given_up"), get_has(outbox, "last_failure") ? show_text(c, outbox, "last_failure") : "-");

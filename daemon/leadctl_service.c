@@ -150,6 +150,9 @@ static void print_service(struct ctl *c, struct json_object *service)
 	print_field(c, "in flight", "%" PRId64 " of %" PRId64 ", %" PRId64 " waiting",
 	    get_int(service, "in_flight"), get_int(service, "concurrency"),
 	    get_int(service, "waiting"));
+	if (get_int(service, "jobs") > 0) {
+		print_field(c, "", "%" PRId64 " of them wait for the results of their jobs", get_int(service, "jobs"));
+	}
 	if (calls != NULL) {
 		json_object_object_foreachC(calls, i)
 		{

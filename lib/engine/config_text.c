@@ -251,7 +251,12 @@ static void diff_settings(const struct config *from, const struct config *to, st
 
 static void diff_results(const struct config *from, const struct config *to, struct buf *out)
 {
+	const char *old_url = from->callback_url != NULL ? from->callback_url : "none", *url = to->callback_url != NULL ? to->callback_url : "none";
 	char a[32], b[32];
+
+	if (strcmp(old_url, url) != 0) {
+		buf_printf(out, "callback_url: %s -> %s\n", old_url, url);
+	}
 
 	if (from->results_keep_us != to->results_keep_us) {
 		duration_write(from->results_keep_us, a);

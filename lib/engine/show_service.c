@@ -144,6 +144,7 @@ static struct json_object *service_object(struct engine *e, struct lane *l, stru
 	put_int(o, "generation", (int64_t)l->def->generation);
 	put_bool(o, "paused", l->pause.cause != PARK_NONE);
 	put_int(o, "in_flight", l->in_flight);
+	put_int(o, "jobs", l->jobs);
 	put_int(o, "concurrency", l->def->concurrency);
 	json_object_object_add(o, "keys", show_keys(l, now));
 	json_object_object_add(o, "limits", show_limits(l, now));
@@ -227,6 +228,7 @@ struct json_object *show_status(struct engine *e, struct txn *t, struct now now)
 	}
 	put_int(o, "generation", (int64_t)e->config->generation);
 	put_int(o, "in_flight", (int64_t)engine_in_flight(e));
+	put_int(o, "jobs", (int64_t)e->n_jobs);
 	put_int(o, "turns", (int64_t)e->turn);
 	put_bool(o, "taking_work", engine_refuses(e) == NULL);
 	put_text(o, "why_not", engine_refuses(e));
