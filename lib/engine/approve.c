@@ -219,6 +219,23 @@ const char *approve_run_word(struct engine *e, struct run *r)
 	return approve_waits(e, r, &w) && w.alone ? "waiting-approval" : run_state_word(r->row.state);
 }
 
+const char *approve_task_word(struct engine *e, struct run *r)
+{
+	struct approve_wait w;
+
+	switch (r->row.state) {
+	case RUN_DONE:
+		return "success";
+	case RUN_CANCELLED:
+	case RUN_FAILED:
+		return "failure";
+	case RUN_PAUSED:
+		return "pending";
+	default:
+		return approve_waits(e, r, &w) && w.alone ? "pending" : "running";
+	}
+}
+
 /* --- releasing --- */
 
 static void names_of(const struct run *r, uint32_t bits, char *out, size_t size)

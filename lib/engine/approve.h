@@ -46,6 +46,8 @@ struct approve_wait {
 bool approve_waits(struct engine *e, struct run *r, struct approve_wait *ret);
 /* The run's state in a word, `waiting-approval` among them. */
 const char *approve_run_word(struct engine *e, struct run *r);
+/* The same as one of four: pending, running, success, failure. */
+const char *approve_task_word(struct engine *e, struct run *r);
 /* Is anything left that a person has to release before it is reached? */
 bool approve_is_open(const struct run *r);
 

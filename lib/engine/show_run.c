@@ -228,6 +228,7 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_word(o, "pipeline", row->pipeline);
 	e->now = now;
 	put_word(o, "state", r != NULL ? approve_run_word(e, r) : run_state_word(row->state));
+	put_word(o, "task", r != NULL ? approve_task_word(e, r) : "running");
 	put_text(o, "why", row->why);
 	put_word(o, "source", row->source);
 	put_wall(o, "created", row->created_us);

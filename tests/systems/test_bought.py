@@ -139,6 +139,8 @@ def test_preview_payment_bought(stub):
         assert shown["approval"]["at"] == ["look"] and shown["approval"]["leads"] == n
         assert shown["approval"]["estimate_micro"] == n * CREDIT and shown["approval"]["worst_micro"] == n * 150_000
         assert shown["settled_micro"] == 0 and night.report()["billed_micro"] == 0 and not stub.asked
+        assert shown["task"] == "pending"
+        assert night.tcp("GET", "/v1/health", headers={"Authorization": "Bearer desk-token"})[1]["status"] == "ok"
         price = n * CREDIT // 10_000
         # what does not release it
         assert night.pay(run, price, secret="another") == (400, "bad-signature")
@@ -168,7 +170,7 @@ def test_preview_payment_bought(stub):
         assert night.notes(run) == ["payment-refused", "payment-refused", "paid"]
         assert night.pay(run, price, event="evt_10", session="cs_5") == (200, "repeated")
         # bought
-        assert end["state"] == "done" and end["outcomes"]["ready"] == n
+        assert end["state"] == "done" and end["task"] == "success" and end["outcomes"]["ready"] == n
         stage = next(s for s in end["stages"] if s["stage"] == "buy")
         exported, apollo, other = proves_bills(night, run, end)
         with_address = [lead for lead in exported if lead["fields"].get("email")]
@@ -221,6 +223,9 @@ def test_down_for_long(stub):
         run, _ = night.find(30)
         night.kill_sim()
         subprocess.run([__import__("os").environ["LEADCTL"], "--socket", str(night.folder / "leadd.sock"), "run", "approve", str(run)], check=True)
+        health = wait(lambda: (lambda h: h if h["status"] != "ok" else None)(
+            night.tcp("GET", "/v1/health", headers={"Authorization": "Bearer desk-token"})[1]), 20, "trouble")
+        assert health["status"] == "degraded" and "open" in [s["state"] for s in health["services"] if s["service"] == "apollo"]
         end = night.wait_end(run, 60)
         stage = next(s for s in end["stages"] if s["stage"] == "buy")
         assert stage["unchanged"] == 30 and end["outcomes"]["ready"] == 30 and end["settled_micro"] == 0
