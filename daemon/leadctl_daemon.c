@@ -46,8 +46,8 @@ static void print_status(struct ctl *c, struct json_object *o)
 	print_field(c, "taking work", "%s%s%s", get_bool(o, "taking_work") ? "yes" : "no",
 	    get_has(o, "why_not") ? ": " : "", get_text(o, "why_not"));
 	print_field(c, "configuration", "generation %" PRId64, get_int(o, "generation"));
-	print_field(c, "runs", "%" PRId64 " running, %" PRId64 " paused, %" PRId64 " done",
-	    get_int(runs, "running"), get_int(runs, "paused"), get_int(runs, "done"));
+	print_field(c, "runs", "%" PRId64 " running, %" PRId64 " paused, %" PRId64 " waiting for approval, %" PRId64 " done",
+	    get_int(runs, "running"), get_int(runs, "paused"), get_int(runs, "waiting-approval"), get_int(runs, "done"));
 	print_field(c, "in flight", "%" PRId64 " calls", get_int(o, "in_flight"));
 	if (get_int(o, "jobs") > 0) {
 		print_field(c, "jobs", "%" PRId64 " at work behind answers", get_int(o, "jobs"));

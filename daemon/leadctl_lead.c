@@ -19,6 +19,8 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
 	table_cell(c, t, "%s", show_text(c, lead, "reason"));
 	table_cell(c, t, "%s", show_money(c, lead, "spent_micro", get_text(lead, "currency")));
 	table_cell(c, t, "%s", show_time(c, lead, "due"));
+	table_cell(c, t, "%s", show_text(c, get_object(lead, "fields"), "full_name"));
+	table_cell(c, t, "%s", show_text(c, get_object(lead, "fields"), "company"));
 	table_cell(c, t, "%s", show_text(c, get_object(lead, "fields"), "email"));
 }
 
@@ -36,7 +38,7 @@ int cmd_lead_list(struct ctl *c, const struct args *a)
 	api_query(&path, "outcome", args_text(a, "outcome"));
 	api_query(&path, "stage", args_text(a, "stage"));
 	api_query(&path, "level", args_text(a, "level"));
-	table_init(&t, "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE EMAIL*");
+	table_init(&t, "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE NAME* COMPANY* EMAIL*");
 	rc = list_print(c, a, path.data, &t, list_row, "no leads");
 	buf_free(&path);
 	return rc;

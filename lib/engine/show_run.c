@@ -371,21 +371,21 @@ struct leads_arg {
 };
 
 /* Who it is: enough to recognise a lead in a list. */
-static void put_person(struct json_object *o, struct txn *t, const struct run *r, const struct item *i)
+static void put_person(struct engine *e, struct json_object *o, struct txn *t, struct run *r, const struct item *i)
 {
-	static const enum lead_field shown[] = {FIELD_EMAIL, FIELD_FULL_NAME, FIELD_COMPANY};
+	static const enum lead_field shown[] = {FIELD_EMAIL, FIELD_FULL_NAME, FIELD_TITLE, FIELD_COMPANY};
 	struct json_object *fields = json_object_new_object();
 	struct buf masked = {0};
-	struct record record;
-	struct slice row;
+	struct view view;
 
-	if (i->level < LEVEL_RUN && r->has_columns[i->level] && item_row(t, i->run, i->number, &row) &&
-	    record_open(&record, &r->columns[i->level], row.data, row.len)) {
+	if (i->level < LEVEL_RUN) {
+		view_open(e, t, r, i->number, &view);
 		for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
-			struct value v = record_field(&record, shown[k]);
+			const char *name = lead_field_names[shown[k]];
+			struct value v = view.source.field(view.source.ctx, name, strlen(name));
 
-			v = masked_is(r) ? masked_value(lead_field_names[shown[k]], strlen(lead_field_names[shown[k]]), &v, &masked) : v;
-			put_value(fields, lead_field_names[shown[k]], strlen(lead_field_names[shown[k]]), &v);
+			v = masked_is(r) ? masked_value(name, strlen(name), &v, &masked) : v;
+			put_value(fields, name, strlen(name), &v);
 		}
 	}
 	buf_free(&masked);
@@ -409,7 +409,7 @@ static bool on_lead(void *arg, struct slice key, struct slice value)
 	    (a->f->stage == NULL || strcmp(a->f->stage, stage_name(a->r, i.stage)) == 0)) {
 		struct json_object *o = lead_object(a->e, a->txn, a->r, &i);
 
-		put_person(o, a->txn, a->r, &i);
+		put_person(a->e, o, a->txn, a->r, &i);
 		json_object_array_add(a->items, o);
 		a->n++;
 	}

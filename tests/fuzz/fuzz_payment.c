@@ -19,22 +19,35 @@ static struct expr *compiled(const char *text)
 	return e;
 }
 
+static struct payment stripe;
+
+static void forget(void)
+{
+	expr_free(stripe.id);
+	expr_free(stripe.type);
+	expr_free(stripe.session);
+	expr_free(stripe.run);
+	expr_free(stripe.amount);
+	expr_free(stripe.currency);
+	expr_free(stripe.paid);
+}
+
 static const struct payment *rules(void)
 {
 	static const char *events[] = {"checkout.session.completed"};
-	static struct payment p;
 
-	if (p.name == NULL) {
-		p = (struct payment){.name = "stripe", .events = events, .n_events = 1, .digits = 2, .price_micro = -1};
-		p.id = compiled(".id");
-		p.type = compiled(".type");
-		p.session = compiled(".data.object.id");
-		p.run = compiled(".data.object.metadata.run");
-		p.amount = compiled(".data.object.amount_total");
-		p.currency = compiled(".data.object.currency");
-		p.paid = compiled(".data.object.payment_status == \"paid\"");
+	if (stripe.name == NULL) {
+		stripe = (struct payment){.name = "stripe", .events = events, .n_events = 1, .digits = 2, .price_micro = -1};
+		stripe.id = compiled(".id");
+		stripe.type = compiled(".type");
+		stripe.session = compiled(".data.object.id");
+		stripe.run = compiled(".data.object.metadata.run");
+		stripe.amount = compiled(".data.object.amount_total");
+		stripe.currency = compiled(".data.object.currency");
+		stripe.paid = compiled(".data.object.payment_status == \"paid\"");
+		(void)atexit(forget);
 	}
-	return &p;
+	return &stripe;
 }
 
 static void check_text(const char *text, size_t size)

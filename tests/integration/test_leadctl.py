@@ -283,7 +283,7 @@ def test_leads(fake):
     fake.routes["GET", "/v1/runs/17/leads"] = {"items": [LEAD], "next": None}
     r = ctl(fake, "lead", "list", "17", "--outcome", "parked", "--stage", "copy & paste")
     assert fake.requests[-1][1].startswith("/v1/runs/17/leads?outcome=parked&stage=copy%20%26%20paste&limit=50")
-    assert re.search(r"^17/4711\s+4712\s+verify\s+waiting\s+-\s+-\s+0\.00\d+\s+-\s+zoë@example\.com$", lines(r)[1])
+    assert re.search(r"^17/4711\s+4712\s+verify\s+waiting\s+-\s+-\s+0\.00\d+\s+-\s.*zoë@example\.com$", lines(r)[1])
     fake.routes["GET", "/v1/leads/17/4711"] = LEAD
     text = ctl(fake, "lead", "show", "17/4711").stdout.decode()
     assert "lead 17/4711" in text and "row 4712" not in text and "4712 of the file" in text
