@@ -38,23 +38,22 @@ static bool copy_fields(struct engine *e, const struct cache_row *row, struct an
 	return ret->fields != NULL;
 }
 
-bool cache_take(struct engine *e, struct run *r, struct slot *s, struct item *i, uint64_t hash)
+/* It goes on with what another was told. False: there is nothing that lives, or no memory. */
+static bool take(struct engine *e, struct run *r, struct slot *s, struct item *i, const struct stage *st, struct cache_key key)
 {
-	const struct stage *st = run_stage(r, s->stage);
-	struct cache_key key = {.service = s->lane->number, .endpoint = s->lane->endpoints[s->call->index], .hash = hash};
 	struct cache_row row;
 	struct answer a = {.readable = true};
 	struct call c = {.lane = s->lane, .def = s->lane->def, .call = s->call, .cached = true};
 	uint16_t prompt = 0; /* what asks here, word for word what asked then */
 
-	if (!cache_may(e, st, s, i) || st->cache_us == 0 || hash == 0 || !cache_read(e->txn, key, &row) || row.expires_us <= e->now.wall_us ||
-	    !copy_fields(e, &row, &a) || (i->step < st->n_steps && credit_number(e, &st->steps[i->step], &prompt) != 0)) {
+	if (!cache_read(e->txn, key, &row) || row.expires_us <= e->now.wall_us || !copy_fields(e, &row, &a) ||
+	    (i->step < st->n_steps && credit_number(e, &st->steps[i->step], &prompt) != 0)) {
 		return false;
 	}
 	a.outcome = (enum outcome_class)row.outcome;
 	a.reason = row.reason;
 	c.id = row.call;
-	c.row = (struct call_row){.id = row.call, .state = CALL_REFUNDED, .hash = hash, .n_parts = 1, .prompt = prompt};
+	c.row = (struct call_row){.id = row.call, .state = CALL_REFUNDED, .hash = key.hash, .n_parts = 1, .prompt = prompt};
 	c.saved_micro = row.price_micro;
 	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;
@@ -64,6 +63,14 @@ bool cache_take(struct engine *e, struct run *r, struct slot *s, struct item *i,
 	run_touch(r);
 	run_check_end(e, r);
 	return true;
+}
+
+bool cache_take(struct engine *e, struct run *r, struct slot *s, struct item *i, uint64_t hash)
+{
+	const struct stage *st = run_stage(r, s->stage);
+	struct cache_key key = {.service = s->lane->number, .endpoint = s->lane->endpoints[s->call->index], .hash = hash};
+
+	return cache_may(e, st, s, i) && st->cache_us > 0 && hash != 0 && take(e, r, s, i, st, key);
 }
 
 /* --- keeping --------------------------------------------------------------- */
@@ -88,25 +95,37 @@ static bool keep_fields(const struct answer *a, struct cache_row *row)
 	return true;
 }
 
+static bool may_keep(const struct engine *e, const struct stage *st, const struct item *i, const struct call *c, const struct answer *a)
+{
+	bool told = a->outcome == OUTCOME_OK || a->outcome == OUTCOME_EMPTY || a->outcome == OUTCOME_DUPLICATE;
+
+	return st != NULL && st->cache_us > 0 && told && i->phase == PHASE_CALL && i->level != LEVEL_RUN && c->call != NULL && c->call->paging == NULL &&
+	       !c->restarted && !e->blind && !e->full;
+}
+
+static void keep(struct engine *e, int64_t life_us, const struct call *c, const struct answer *a)
+{
+	const struct call_part *p = call_part(c);
+	bool batch = c->row.kind == CALL_BATCH;
+	struct cache_key key = {.service = c->row.service, .endpoint = c->row.endpoint, .hash = batch ? p->hash : c->row.hash};
+	struct cache_row row = {.call = c->id,
+	    .price_micro = batch ? p->settled_micro : call_settled(&c->row), /* of all who shared it: alone it would cost as much */
+	    .expires_us = e->now.wall_us + life_us,
+	    .outcome = (uint8_t)a->outcome};
+
+	(void)snprintf(row.reason, sizeof(row.reason), "%s", a->reason != NULL ? a->reason : "");
+	if (key.hash != 0 && keep_fields(a, &row)) {
+		cache_write(e->txn, key, &row);
+		e->cache_us = 0;
+	}
+}
+
 void cache_keep(struct engine *e, struct run *r, const struct item *i, const struct call *c, const struct answer *a)
 {
 	const struct stage *st = run_stage(r, i->stage);
-	const struct call_part *p = call_part(c);
-	struct cache_key key = {.service = c->row.service, .endpoint = c->row.endpoint, .hash = c->row.kind == CALL_BATCH ? p->hash : c->row.hash};
-	struct cache_row row = {.call = c->id, .price_micro = p->settled_micro, .outcome = (uint8_t)a->outcome};
-	bool told = a->outcome == OUTCOME_OK || a->outcome == OUTCOME_EMPTY || a->outcome == OUTCOME_DUPLICATE;
 
-	if (st == NULL || st->cache_us == 0 || i->phase != PHASE_CALL || i->level == LEVEL_RUN || c->call == NULL || c->call->paging != NULL || c->restarted || e->blind || e->full || !told || key.hash == 0) {
-		return;
-	}
-	if (c->row.kind == CALL_SINGLE) {
-		row.price_micro = call_settled(&c->row); /* of all who shared it: alone it would cost as much */
-	}
-	row.expires_us = e->now.wall_us + st->cache_us;
-	(void)snprintf(row.reason, sizeof(row.reason), "%s", a->reason != NULL ? a->reason : "");
-	if (keep_fields(a, &row)) {
-		cache_write(e->txn, key, &row);
-		e->cache_us = 0;
+	if (may_keep(e, st, i, c, a)) {
+		keep(e, st->cache_us, c, a);
 	}
 }
 

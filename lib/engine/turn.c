@@ -88,7 +88,8 @@ static struct outcome *apply_outcomes(struct engine *e)
 	struct outcome *o = e->outcomes;
 	unsigned n = 0;
 
-	for (; o != NULL && n < TURN_OUTCOMES && txn_error(e->txn) == 0; o = o->next, n++) {
+	for (; o != NULL && n < TURN_OUTCOMES && txn_error(e->txn) == 0; o = o->next) {
+		n += (unsigned)o->call->row.n_parts; /* a batch is as much work as its leads */
 		settle(e, o);
 	}
 	e->more = e->more || o != NULL;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/service/answer.h"
+#include "lib/service/batch.h"
 
 static const char file[] =
     "service: x\n"
@@ -37,7 +38,32 @@ static const char file[] =
     "    price: {tokens: {in: .i, out: .o, model: .m, per_million: {g: [1, 2]}}, units: .u, each: "
     "0.5, ceiling: 2}\n"
     "    map: {all: ., a: .a, b: '.b[0].c', h: {header: h}}\n"
-    "  two: {get: /, answer: any, price: {body: .cost, ceiling: 1}}\n";
+    "  two: {get: /, answer: any, price: {body: .cost, ceiling: 1}}\n"
+    "  three:\n"
+    "    post: /\n"
+    "    json: '${.items}'\n"
+    "    batch: {size: 3, each: '${.k}', answers: .a, join: [{item: '${.k}', answer: .k}, {position: .p}, order],\n"
+    "      outcomes: [{body: {.b: {contains: z}}, is: transient}, {body: {.c: 1}, is: permanent}]}\n"
+    "    price: {per_call: 0.5, per_item: 0.25}\n"
+    "    map: {all: ., x: .x}\n";
+
+#define ITEMS 3
+
+static void check(const struct answer *a);
+
+/* What is told to the items of a batch. */
+static void check_items(const struct service_call *c, const struct http_answer *h, const struct answer *whole, struct arena *arena)
+{
+	static const struct batch_key keys[ITEMS] = {{{"x"}}, {{"1"}}, {{NULL}}};
+	struct answer parts[ITEMS];
+
+	if (batch_answers(c, h, whole, keys, ITEMS, arena, parts) != 0) {
+		return;
+	}
+	for (size_t i = 0; i < ITEMS; i++) {
+		check(&parts[i]);
+	}
+}
 
 static void check(const struct answer *a)
 {
@@ -105,6 +131,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (answer_read(s, &s->calls[i], &h, now, &arena, &a) == 0) {
 			check(&a);
+			if (s->calls[i].batch != NULL) {
+				check_items(&s->calls[i], &h, &a, &arena);
+			}
 		}
 	}
 	arena_free(&arena);

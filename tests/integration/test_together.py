@@ -1,9 +1,10 @@
 """Leads that go together through the real programs: batches, shared calls and kept answers, what commands say of them, and the same
 night again."""
 
+import json
 import threading
 
-from flow_kit import FlowNight, Stub, service, wait
+from flow_kit import FlowNight, Stub, people, service, wait
 
 
 def matches(asked):
@@ -75,6 +76,12 @@ def test_together():
             for run in (first, second, third):
                 told = night.get(f"/v1/ledger/summary?run={run}")
                 assert told["settled_micro"] == receipts[(first, second, third).index(run)]["settled_micro"]
+            # a plan makes batches, too: fewer calls than leads
+            file = night.folder / "more.csv"
+            file.write_bytes(people(20, 300))
+            text, rc = night.leadctl("plan", str(file), "--campaign", "c", "--json")
+            planned = {s["service"]: s for s in json.loads(text)["services"]}
+            assert rc == 0 and 4 <= planned["matcher"]["calls"] <= 12, text
             text, rc = night.leadctl("replay", "run", str(third))
             assert rc == 0, text
             text, rc = night.leadctl("store", "check")
