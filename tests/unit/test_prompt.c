@@ -302,6 +302,34 @@ static void test_shared_answers(void **state)
 	end();
 }
 
+/* A job that began under the old version ends under the new one, after a crash: its result is the old one's. */
+static void test_jobs(void **state)
+{
+	char old[64];
+
+	begin("email,first name\n");
+	rig_write(&rig, "services/one.yaml", "service: one\nbase: https://one.example\nbreaker: off\ncalls:\n"
+					     "  write:\n    post: /write\n    json: {prompt: '${.prompt}'}\n"
+					     "    job: {id: .job_id, poll: status, every: 10s, within: 1h}\n"
+					     "  status:\n    get: /jobs/${.job}\n    map: {text: .text}\n");
+	rig_write(&rig, "pipelines/p.yaml",
+	    "pipeline: p\nstages:\n  - {stage: mail, call: one.write, with: {prompt: {file: first.md}}, give: {copy: '${.text}'}}\n");
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	assert_int_equal(rig_run(&rig, "c", ANN), 2);
+	(void)snprintf(old, sizeof(old), "%s", version_now());
+	rig_answer(&rig, 0, 200, "{\"job_id\":\"7\"}");
+	write_prompts(SECOND);
+	rig_restart(&rig);
+	rig_pass(&rig, 20 * SEC);
+	assert_int_equal(rig.n_calls, 2);
+	assert_string_equal(rig.calls[1].url, "https://one.example/jobs/7");
+	rig_answer(&rig, 1, 200, GOOD);
+	assert_string_equal(rig_state(&rig, 2, 1), "ready");
+	assert_string_equal(rig_field(&rig, 2, 1, "mail_prompt"), old);
+	assert_string_not_equal(version_now(), old);
+	end();
+}
+
 /* More versions than a run has room for. */
 static void test_many(void **state)
 {
@@ -337,7 +365,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_file), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_place_of_a_mistake),
 	    cmocka_unit_test(test_kept_with_the_copy), cmocka_unit_test(test_chain), cmocka_unit_test(test_reload_in_flight),
 	    cmocka_unit_test(test_same_key), cmocka_unit_test(test_found_again), cmocka_unit_test(test_made_again), cmocka_unit_test(test_file_gone),
-	    cmocka_unit_test(test_shared_answers), cmocka_unit_test(test_many)};
+	    cmocka_unit_test(test_shared_answers), cmocka_unit_test(test_jobs), cmocka_unit_test(test_many)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
