@@ -354,6 +354,9 @@ static void stage_passed(struct engine *e, struct run *r, struct item *i, int p)
 	const struct stage *st = &r->pipeline->stages[p];
 
 	i->pushed = i->pushed || st->kind == STAGE_PUSH;
+	if (st->kind == STAGE_PUSH) {
+		verify_pushed(e, r, i);
+	}
 	stage_enter(e, r, i, p + 1);
 }
 

@@ -741,6 +741,8 @@ void run_recall(struct engine *e, struct command *c, struct run *r);
 void run_verify(struct engine *e, struct command *c, struct run *r);
 void verify_load(struct engine *e, struct run *r);
 void verifies_step(struct engine *e);
+/* A push was answered: it may be seen, and is not foreign. */
+void verify_pushed(struct engine *e, struct run *r, const struct item *i);
 /* The answer to a call of the item in PHASE_VERIFY. */
 void verify_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
 /* It reads no further; no counter holds it any more. */

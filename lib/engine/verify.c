@@ -127,9 +127,21 @@ bool verify_hash(struct engine *e, const struct value *key, uint64_t *ret)
 	return true;
 }
 
-static void index_item(struct engine *e, struct run *of, const struct stage *st, struct verify_row *v, const struct item *i)
+/* Of two with the same name there: the verified run's own before another's, one that should be there before one that should not. */
+static bool takes_over(const struct verify_row *v, const struct verify_entry *n, const struct verify_entry *old)
 {
-	struct verify_entry n = {.run = i->run, .number = i->number, .gone = i->outcome == ITEM_RECALLED}, old;
+	if (old->run == 0 || (old->run == n->run && old->number == n->number)) {
+		return true;
+	}
+	if ((n->run == v->run) != (old->run == v->run)) {
+		return n->run == v->run;
+	}
+	return old->gone && !n->gone;
+}
+
+static void index_item(struct engine *e, struct run *of, const struct stage *st, struct verify_row *v, const struct item *i, bool young)
+{
+	struct verify_entry n = {.run = i->run, .number = i->number, .gone = i->outcome == ITEM_RECALLED, .young = young}, old = {.seen = 0};
 	struct lead_error err;
 	struct value key = {0};
 	struct view view;
@@ -141,12 +153,11 @@ static void index_item(struct engine *e, struct run *of, const struct stage *st,
 	if (template_value(st->list.same[st->list.key].is, &view.source, &e->arena, &key, &err) != 0 || !verify_hash(e, &key, &n.hash)) {
 		return;
 	}
-	if (verify_entry_read(e->txn, v->run, n.hash, &old) && (old.run == v->run || (n.run != v->run && !old.gone))) {
-		if (old.run != n.run || !old.gone || n.gone) {
-			return; /* twice in one list: it is there once */
-		}
+	if (verify_entry_read(e->txn, v->run, n.hash, &old) && !takes_over(v, &n, &old)) {
+		return;
 	}
-	v->pushed += n.run == v->run && !n.gone;
+	n.seen = old.seen;
+	v->pushed += n.run == v->run && !n.gone && !young;
 	verify_entry_write(e->txn, v->run, &n);
 }
 
@@ -163,6 +174,21 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 		a->n++;
 	}
 	return a->n < SLICE;
+}
+
+void verify_pushed(struct engine *e, struct run *r, const struct item *i)
+{
+	struct run *of, *next;
+	struct verify_row v;
+	const struct stage *st;
+	uint8_t s;
+
+	HASH_ITER(hh, e->runs, of, next) {
+		if (of->verifying && (st = verify_stage(r, &s)) != NULL && (of == r || destination(e, of) == destination(e, r)) &&
+		    verify_row_read(e->txn, of->id, &v) && verify_at_work(v.state)) {
+			index_item(e, r, st, &v, i, true);
+		}
+	}
 }
 
 /* The next run after `after` that pushes to the same place. */
@@ -222,7 +248,7 @@ static void index_slice(struct engine *e, struct run *r, struct verify_row *v, s
 	txn_walk(e->txn, TABLE_STATE, item_key(of->id, v->at_number + 1), run_prefix(of->id), on_item, a);
 	for (size_t k = 0; st != NULL && k < a->n; k++) {
 		if (a->list[k].level == LEVEL_LEAD) {
-			index_item(e, of, st, v, &a->list[k]);
+			index_item(e, of, st, v, &a->list[k], false);
 		}
 		v->at_number = a->list[k].number;
 	}
@@ -264,7 +290,12 @@ static void compare_slice(struct engine *e, struct run *r, struct verify_row *v)
 			verify_end(e, r, v, NULL);
 			return;
 		}
-		if (n.run == v->run && !n.gone && n.seen == 0) {
+		if (n.run == 0) {
+			f.kind = VERIFY_FOREIGN;
+			(void)snprintf(f.id, sizeof(f.id), "%s", n.id);
+			(void)snprintf(f.who, sizeof(f.who), "%s", n.who);
+			verify_find(e->txn, v, &f);
+		} else if (n.run == v->run && !n.gone && !n.young && n.seen == 0) {
 			f.number = n.number;
 			verify_find(e->txn, v, &f);
 			v->repaired += v->repair && r->pipeline != NULL && repair(e, r, n.number);

@@ -45,17 +45,16 @@ static const char *changed(struct engine *e, struct run *r, const struct list_sp
 	return NULL;
 }
 
-static void foreign(struct engine *e, struct verify_row *v, struct verify_finding *f, const struct value *key)
+/* Nobody has pushed it so far: whether it is foreign shows at the end, when pushes under way have been answered. */
+static void stranger(struct engine *e, struct verify_row *v, struct verify_entry *n, const struct verify_finding *f, const struct value *key)
 {
 	struct buf who = {0};
 
-	if (f->number == 0 && !value_is_blank(key)) {
-		mask_email(&who, key->text, key->len);
-		(void)snprintf(f->who, sizeof(f->who), "%s", who.data != NULL ? who.data : "");
-		buf_free(&who);
-	}
-	f->kind = VERIFY_FOREIGN;
-	verify_find(e->txn, v, f);
+	mask_email(&who, key->text, key->len);
+	(void)snprintf(n->who, sizeof(n->who), "%s", who.data != NULL ? who.data : "");
+	(void)snprintf(n->id, sizeof(n->id), "%s", f->id);
+	buf_free(&who);
+	verify_entry_write(e->txn, v->run, n);
 }
 
 static void element(struct engine *e, struct run *r, const struct list_spec *l, struct verify_row *v, const char *text, size_t len)
@@ -68,9 +67,17 @@ static void element(struct engine *e, struct run *r, const struct list_spec *l, 
 
 	v->seen++;
 	copy(f.id, &id);
-	if (!verify_hash(e, &key, &hash) || !verify_entry_read(e->txn, v->run, hash, &n)) {
-		foreign(e, v, &f, &key);
+	if (!verify_hash(e, &key, &hash)) {
+		verify_find(e->txn, v, &f);
 		return;
+	}
+	if (!verify_entry_read(e->txn, v->run, hash, &n)) {
+		n = (struct verify_entry){.hash = hash, .seen = 1};
+		stranger(e, v, &n, &f, &key);
+		return;
+	}
+	if (n.run == 0) {
+		return; /* once more */
 	}
 	if (n.run != v->run) {
 		v->others++;
@@ -79,7 +86,7 @@ static void element(struct engine *e, struct run *r, const struct list_spec *l, 
 	f.number = n.number;
 	if (n.gone) {
 		(void)snprintf(f.field, sizeof(f.field), "recalled");
-		foreign(e, v, &f, &key);
+		verify_find(e->txn, v, &f);
 		return;
 	}
 	field = changed(e, r, l, n.number, text, len); /* before anything is written: it points into the store's pages */

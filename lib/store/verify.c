@@ -141,12 +141,17 @@ void verify_walk(struct txn *t, uint32_t run, uint32_t at, verify_fn f, void *ar
 static bool entry_decode(struct slice key, struct slice value, struct verify_entry *ret)
 {
 	struct unpack u = unpack_of(value);
+	uint8_t bits;
 
 	ret->hash = key_get_u64(key.data + 5);
 	ret->run = unpack_u32(&u);
 	ret->number = unpack_u32(&u);
-	ret->gone = unpack_u8(&u) != 0;
+	bits = unpack_u8(&u);
+	ret->gone = bits & 1;
+	ret->young = bits >> 1 & 1;
 	ret->seen = (uint32_t)unpack_var(&u);
+	unpack_text(&u, ret->id, sizeof(ret->id));
+	unpack_text(&u, ret->who, sizeof(ret->who));
 	return !u.bad;
 }
 
@@ -164,8 +169,10 @@ void verify_entry_write(struct txn *t, uint32_t run, const struct verify_entry *
 
 	pack_u32(b, e->run);
 	pack_u32(b, e->number);
-	pack_u8(b, e->gone);
+	pack_u8(b, (uint8_t)((unsigned)e->gone | (unsigned)e->young << 1));
 	pack_var(b, e->seen);
+	pack_text(b, e->id);
+	pack_text(b, e->who);
 	txn_put(t, TABLE_VERIFY, key_u64(row_key(run, ROW_ENTRY), e->hash), b->data, b->len);
 }
 

@@ -59,9 +59,11 @@ void verify_walk(struct txn *t, uint32_t run, uint32_t at, verify_fn f, void *ar
 
 struct verify_entry {
 	uint64_t hash;
-	uint32_t run, number;
+	uint32_t run, number; /* 0: it was seen, and nobody pushed it so far */
 	bool gone;     /* it was recalled: it should not be there */
+	bool young;    /* it was pushed after the reading had begun: it need not be seen */
 	uint32_t seen; /* times */
+	char id[VERIFY_TEXT], who[VERIFY_TEXT]; /* of one that nobody pushed: as in its finding */
 };
 bool verify_entry_read(struct txn *t, uint32_t run, uint64_t hash, struct verify_entry *ret);
 void verify_entry_write(struct txn *t, uint32_t run, const struct verify_entry *e);

@@ -271,7 +271,7 @@ static void test_verify_rows(void **state)
 	    .repaired = 8,
 	    .why = "http-400"};
 	static struct verify_row got;
-	struct verify_entry e = {.hash = 1, .run = 7, .number = 9, .gone = true, .seen = 300}, e2 = {0};
+	struct verify_entry e = {.hash = 1, .run = 7, .number = 9, .gone = true, .seen = 300, .id = "i", .who = "w"}, e2 = {0};
 	struct verify_finding f = {.kind = VERIFY_CHANGED, .number = 3, .field = "name", .id = "a"};
 	size_t n = 0;
 

@@ -305,6 +305,37 @@ static void test_any_state(void **state)
 	end();
 }
 
+/* What is pushed while the destination is read may be seen, or not: neither is a finding, even if its answer comes after the page. */
+static void test_pushed_meanwhile(void **state)
+{
+	for (int shown = 0; shown < 2; shown++) {
+		size_t list;
+
+		begin();
+		rig_run(&rig, "c", LEADS);
+		rig_answer(&rig, 0, 200, "{\"id\":\"1\"}"); /* the pushes of bob and cat are under way */
+		rig_answer(&rig, 3, 200, "{\"id\":\"1\"}");
+		verify(1, false);
+		list = rig.n_calls - 1;
+		assert_non_null(strstr(rig.calls[list].url, "/all"));
+		rig_answer(&rig, 1, 200, "{\"id\":\"2\"}");
+		rig_answer(&rig, list, 200, shown ? "{\"leads\":[" ANN "," BOB "],\"next\":\"a\"}" : "{\"leads\":[" ANN "," ANN "],\"next\":\"a\"}");
+		list = rig.n_calls - 1;
+		rig_answer(&rig, list, 200, shown ? "{\"leads\":[" CAT "," CAT "],\"next\":\"b\"}" : "{\"leads\":[],\"next\":\"b\"}");
+		if (shown) {
+			list = rig.n_calls - 1;
+			rig_answer(&rig, 2, 200, "{\"id\":\"3\"}"); /* it was seen before */
+			rig_answer(&rig, list, 200, "{\"leads\":[]}");
+			found(1, "done 1/4:");
+		} else {
+			found(1, "done 1/2: doubled 1 - 1");
+		}
+		answer_all();
+		answer_all();
+		end();
+	}
+}
+
 static void test_gone(void **state)
 {
 	begin();
@@ -394,6 +425,7 @@ int main(void)
 	    cmocka_unit_test(test_killed),
 	    cmocka_unit_test(test_fails),
 	    cmocka_unit_test(test_any_state),
+	    cmocka_unit_test(test_pushed_meanwhile),
 	    cmocka_unit_test(test_gone),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_bad_files),
