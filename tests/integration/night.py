@@ -21,9 +21,8 @@ LEADS = ROOT / "tests" / "data" / "leads"
 CAMPAIGN = "11111111-1111-4111-8111-111111111111"
 BASES = {"zerobounce": "/zerobounce/v2", "perplexity": "/perplexity", "openai": "/openai/v1",
          "instantly": "/instantly/api/v2"}
-SOURCES = {"apollo": "/apollo/api/v1", "apify": "/apify/v2"}  # not of the shipped pipeline
-         "instantly": "/instantly/api/v2", "apollo": "/apollo/api/v1", "apify": "/apify/v2", "hubspot": "/hubspot",
-         "supabase": "/supabase/rest/v1", "n8n": "/n8n"}
+SOURCES = {"apollo": "/apollo/api/v1", "apify": "/apify/v2", "hubspot": "/hubspot", "supabase": "/supabase/rest/v1",
+           "n8n": "/n8n"}  # not of the shipped pipeline
 PART = 1 << 20
 ENDED = ("done", "cancelled", "failed")
 # What takes minutes in a real night takes seconds here: waits of the shipped services, not their limits or rules.
