@@ -565,12 +565,16 @@ struct json_object *show_lead(struct engine *e, struct txn *t, uint32_t run, uin
 struct columns_arg {
 	struct view *view;
 	uint64_t before_turn;
+	uint32_t unchanged; /* bit per stage of the run */
 };
 
 static bool on_column_fact(void *arg, const struct fact *f)
 {
 	struct columns_arg *a = arg;
 
+	if (f->kind == FACT_UNCHANGED && f->stage < RUN_STAGES && f->turn < a->before_turn) {
+		a->unchanged |= 1u << f->stage;
+	}
 	for (size_t i = 0; f->turn < a->before_turn && i < f->n_fields; i++) {
 		view_add(a->view, &f->fields[i]);
 	}
@@ -613,6 +617,34 @@ static size_t given_names(const struct run *r, enum item_level level, const char
 		}
 	}
 	return n;
+}
+
+static bool may_stay_unchanged(const struct run *r, enum item_level level)
+{
+	for (size_t s = 0; r->pipeline != NULL && s < r->pipeline->n_stages; s++) {
+		const struct stage *st = &r->pipeline->stages[s];
+
+		if (st->of == level && (st->on_fail == POLICY_UNCHANGED || st->on_empty == POLICY_UNCHANGED || st->on_down == POLICY_UNCHANGED)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The stages that brought nothing to an item that went on all the same. */
+static void unchanged_column(const struct run *r, uint32_t stages, uint32_t number, column_fn f, void *arg)
+{
+	struct buf names = {0};
+	struct value v;
+
+	for (; stages != 0; stages &= stages - 1) {
+		unsigned s = (unsigned)__builtin_ctz(stages);
+
+		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", s < r->row.n_stages ? r->row.stages[s].name : "?");
+	}
+	v = number == 0 ? value_text("unchanged") : names.len > 0 ? value_text(names.data) : (struct value){0};
+	f(arg, "unchanged", &v);
+	buf_free(&names);
 }
 
 static bool is_column(const struct columns *c, const char *name)
@@ -677,6 +709,9 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, enum item_level
 		}
 		v = mask ? masked_value(names[i], strlen(names[i]), &v, &hidden) : v;
 		f(arg, names[i], &v);
+	}
+	if (may_stay_unchanged(r, level)) {
+		unchanged_column(r, a.unchanged, number, f, arg);
 	}
 	buf_free(&hidden);
 }

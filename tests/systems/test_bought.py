@@ -175,6 +175,7 @@ def test_preview_payment_bought(stub):
         exported, apollo, other = proves_bills(night, run, end)
         with_address = [lead for lead in exported if lead["fields"].get("email")]
         assert not any("***" in str(lead["fields"].get("email")) for lead in exported)
+        assert all((lead["fields"]["unchanged"] == "buy") != bool(lead["fields"]["email"]) for lead in exported)
         assert stage["ok"] == len(with_address) and stage["unchanged"] == n - len(with_address) > 0
         assert apollo + other == sum(FIND if lead["fields"]["email"].endswith("second.example.com") else CREDIT for lead in with_address) and other > 0
         sent = [call for call in night.ledger(run) if call["endpoint"] == "match_many"]
