@@ -32,7 +32,8 @@ static enum item_outcome refuse(struct engine *e, struct run *r, struct item *i,
 }
 
 /* The strongest identity alone decides. Who had it first in the run; 0: nobody. */
-static uint32_t claim(struct engine *e, struct run *r, enum item_level level, const struct record *row, uint32_t number, const char **ret_kind)
+static uint32_t claim(struct engine *e, struct run *r, enum item_level level, const struct record *row, uint32_t number, const char **ret_kind,
+    struct identity *ret)
 {
 	struct value email, normal = {0};
 	struct identity ids[3];
@@ -49,9 +50,11 @@ static uint32_t claim(struct engine *e, struct run *r, enum item_level level, co
 		(void)gate_address(&email, &e->config->lists, &e->arena, &normal);
 		n = identity_of(row, &normal, e->hash_key, ids);
 	}
+	ret->kind = IDENTITY_NONE;
 	if (n == 0) {
 		return 0;
 	}
+	*ret = ids[0];
 	*ret_kind = identity_word(ids[0].kind);
 	return identity_claim(e->txn, r->id, (uint8_t)ids[0].kind, ids[0].hash, number);
 }
@@ -70,6 +73,7 @@ enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, 
 	const struct gate *g = NULL;
 	const char *suppressed, *reason, *kind = "";
 	char text[ITEM_REASON];
+	struct identity id;
 	uint32_t of;
 
 	run_outcomes(r, level)[ITEM_OPEN]++;
@@ -92,10 +96,21 @@ enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, 
 	if (reason != NULL) {
 		return refuse(e, r, &i, ITEM_REJECTED, reason, 0);
 	}
-	of = claim(e, r, level, &view.row, number, &kind);
+	of = claim(e, r, level, &view.row, number, &kind, &id);
 	if (of != 0) {
 		(void)snprintf(text, sizeof(text), "duplicate-%s", kind);
 		return refuse(e, r, &i, ITEM_DUPLICATE, text, of);
+	}
+	if (level == LEVEL_LEAD && id.kind != IDENTITY_NONE) {
+		struct known_item k = known_lead(e, r, &id, number);
+
+		if (k.run != 0 && r->campaign->known == KNOWN_SKIP && known_is_taken(e, &k)) {
+			(void)snprintf(text, sizeof(text), "known-in-run-%u", k.run);
+			return refuse(e, r, &i, ITEM_DUPLICATE, text, 0);
+		}
+		if (k.run != 0 && r->campaign->known == KNOWN_REUSE) {
+			known_reuse(e, &i, &k);
+		}
 	}
 	if (r->pipeline != NULL) {
 		approve_take(r, level, number);

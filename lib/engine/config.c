@@ -449,8 +449,9 @@ static const char *vars_json(struct reading *r, const struct yaml_node *vars, co
 
 static void read_campaigns(struct reading *r, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"formats", "pipeline", "organisation", "budget", "run_budget", "approve_above", "mask", "schedule", "vars", NULL};
+	static const char *const keys[] = {"formats", "pipeline", "organisation", "budget", "run_budget", "approve_above", "mask", "schedule", "known", "vars", NULL};
 	static const char *const mask_words[] = {"never", "until-approved", NULL};
+	static const char *const known_words[] = {"allow", "skip", "reuse", NULL};
 	const struct yaml_node *node = yaml_get(root, "campaigns");
 	struct config *c = r->c;
 
@@ -458,7 +459,7 @@ static void read_campaigns(struct reading *r, const struct yaml_node *root)
 	for (const struct yaml_node *n = node != NULL ? node->first : NULL; c->campaigns != NULL && n != NULL; n = n->next) {
 		struct campaign *m = &c->campaigns[c->n_campaigns];
 		const char *pipeline = NULL;
-		int mask = 0;
+		int mask = 0, known = KNOWN_ALLOW;
 
 		if (n->key == NULL || !yaml_only_keys(c->yaml, n, keys, "campaign", r->p)) {
 			continue;
@@ -469,6 +470,8 @@ static void read_campaigns(struct reading *r, const struct yaml_node *root)
 		(void)yaml_read_money(c->yaml, n, "approve_above", &m->approve_above_micro, r->p);
 		(void)yaml_read_word(c->yaml, n, "mask", mask_words, &mask, r->p);
 		m->mask = mask == 1;
+		(void)yaml_read_word(c->yaml, n, "known", known_words, &known, r->p);
+		m->known = (enum known_rule)known;
 		read_budget(r, n, &m->budget);
 		m->formats = read_formats(r, n);
 		m->vars_json = vars_json(r, yaml_get(n, "vars"), n->key);

@@ -20,8 +20,16 @@ enum result_format { RESULT_CSV = 1 << 0, RESULT_XLSX = 1 << 1, RESULT_JSONL = 1
 
 struct campaign_agenda;
 
+/* A lead that another campaign of the organisation works on, or has worked on. */
+enum known_rule {
+	KNOWN_ALLOW,
+	KNOWN_SKIP,  /* it ends as duplicate while that one is open, or ended well */
+	KNOWN_REUSE, /* it begins with what was found out */
+};
+
 struct campaign {
 	const char *name;
+	enum known_rule known;
 	const char *organisation;
 	struct pipeline *pipeline;
 	struct budget budget;

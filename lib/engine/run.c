@@ -244,6 +244,7 @@ void run_bind(struct engine *e, struct run *r)
 	r->entry = entry_of(r->pipeline);
 	bind_stages(r);
 	bind_numbers(e, r);
+	known_bind(e, r);
 	r->rest_stage = approve_rest_stage(r);
 	if (r->n_slots > 0 && (entry != r->entry || rest != r->rest_stage)) {
 		run_move(e, r); /* who counts as begun may be another */

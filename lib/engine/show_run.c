@@ -446,7 +446,7 @@ struct timeline_arg {
 
 static const char *fact_kind_word(enum fact_kind kind)
 {
-	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask", "cached"};
+	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask", "cached", "reused"};
 
 	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "?";
 }

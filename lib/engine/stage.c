@@ -415,13 +415,38 @@ static void enter_makes(struct engine *e, struct run *r, struct item *i, const s
 	}
 }
 
+/* What another campaign had found out: the gates judge it. False: one of them refused it, and the item went elsewhere. */
+static bool reused_passes(struct engine *e, struct run *r, struct item *i, int s, struct view *view)
+{
+	const struct gate *g = NULL;
+	const char *reason = pipeline_gates(r->pipeline, i->level, s, &view->source, &e->config->lists, &e->arena, &g);
+
+	if (reason == NULL || r->run_stage_of[s] < 0) {
+		return true;
+	}
+	i->stage = (uint8_t)r->run_stage_of[s];
+	i->step = 0;
+	step_reset(i);
+	gate_refused(e, r, i, g, reason);
+	return false;
+}
+
 void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_stage)
 {
 	const struct pipeline *p = r->pipeline;
+	struct view view;
 	size_t s = (size_t)pipeline_stage;
 
-	while (s < p->n_stages && passes_over(e, r, i, &p->stages[s])) {
-		s++;
+	for (; s < p->n_stages; s++) {
+		if (passes_over(e, r, i, &p->stages[s])) {
+			continue;
+		}
+		if (!known_covers(e, r, i, &p->stages[s], &view)) {
+			break;
+		}
+		if (!reused_passes(e, r, i, (int)s, &view)) {
+			return;
+		}
 	}
 	if (s >= p->n_stages || r->run_stage_of[s] < 0) {
 		finish_pipeline(e, r, i);

@@ -176,6 +176,7 @@ struct run {
 	size_t n_params;
 	struct arena arena;
 	char *json;                          /* `.run`, when somebody has asked for it; malloc'ed */
+	bool remembers;                      /* some campaign of its organisation asks who is known */
 	bool root_waits;                     /* its own item waits for what it brought */
 	bool root_look;                      /* something of it has ended since */
 	bool root_ready, root_failed;        /* everything is set up; never will be */
@@ -580,6 +581,21 @@ bool forecast_run(struct engine *e, struct run *r, struct forecast *ret);
 
 /* What so many leads, by the pipeline stage they stand before, will cost to their end, as things went so far. */
 int64_t forecast_cost(const struct run *r, const double leads[RUN_STAGES]);
+/* known.c */
+struct known_item {
+	uint32_t run, number; /* of the lead that is known; run 0: none */
+};
+/* Who of the organisation had that identity last, in another run; it is this one from now on. */
+struct known_item known_lead(struct engine *e, struct run *r, const struct identity *id, uint32_t number);
+/* Is somebody working on it there, or was he successful? */
+bool known_is_taken(struct engine *e, const struct known_item *k);
+/* The new lead begins with what is known: a fact. */
+void known_reuse(struct engine *e, struct item *i, const struct known_item *k);
+/* Everything the stage gives is there already. */
+bool known_covers(struct engine *e, struct run *r, const struct item *i, const struct stage *st, struct view *view);
+/* Does anybody ask? */
+void known_bind(struct engine *e, struct run *r);
+
 /* busy.c */
 /* May another call be made for that parent at that stage? */
 bool busy_has_room(struct run *r, const struct stage *st, uint8_t stage, uint32_t parent, uint32_t more);

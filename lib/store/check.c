@@ -375,6 +375,12 @@ static bool on_identity(void *arg, struct slice key, struct slice value)
 	struct item i;
 
 	c->counts.identities++;
+	if (run == 0 && value.len == 8) { /* an organisation's: of which run stands in the value */
+		for (size_t k = 0; k < 4; k++) {
+			run |= (uint32_t)value.data[k] << (8 * k);
+		}
+		value.data += 4;
+	}
 	for (size_t k = 0; k < 4 && k < value.len; k++) {
 		number |= (uint32_t)value.data[k] << (8 * k);
 	}

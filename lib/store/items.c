@@ -84,7 +84,9 @@ bool item_decode(struct slice key, struct slice value, struct item *ret)
 		ret->recalls = unpack_u8(&u);
 	}
 	if (u.at < u.end) {
-		ret->level = unpack_u8(&u);
+		bits = unpack_u8(&u);
+		ret->level = bits & 15;
+		ret->reused = bits >> 4 & 1;
 		ret->parent = (uint32_t)unpack_var(&u);
 		ret->page = (uint32_t)unpack_var(&u);
 		ret->round = unpack_u8(&u);
@@ -124,8 +126,8 @@ void item_write(struct txn *t, const struct item *i)
 	pack_u8(b, (uint8_t)((unsigned)i->phase >> 1 | (unsigned)i->ours << 2 | (unsigned)i->was << 4));
 	pack_u8(b, i->was_stage);
 	pack_u8(b, i->recalls);
-	if (i->level != LEVEL_LEAD || i->parent != 0 || i->page != 0) { /* most leads are of a file */
-		pack_u8(b, (uint8_t)i->level);
+	if (i->level != LEVEL_LEAD || i->parent != 0 || i->page != 0 || i->reused) { /* most leads are of a file */
+		pack_u8(b, (uint8_t)((unsigned)i->level | (unsigned)i->reused << 4));
 		pack_var(b, i->parent);
 		pack_var(b, i->page);
 		pack_u8(b, i->round);
@@ -249,4 +251,33 @@ uint32_t identity_claim(struct txn *t, uint32_t run, uint8_t kind, uint64_t hash
 	pack_u32(b, number);
 	txn_put(t, TABLE_IDENTITY, k, b->data, b->len);
 	return 0;
+}
+
+/* Runs count from 1: those of run 0 are the organisations'. */
+static struct key org_identity(uint16_t org, uint8_t kind, uint64_t hash)
+{
+	return key_u64(key_u8(key_u16(key_u32(key_of(), 0), org), kind), hash);
+}
+
+bool identity_known(struct txn *t, uint16_t org, uint8_t kind, uint64_t hash, uint32_t *ret_run, uint32_t *ret_number)
+{
+	struct slice value;
+	struct unpack u;
+
+	if (!txn_get(t, TABLE_IDENTITY, org_identity(org, kind, hash), &value)) {
+		return false;
+	}
+	u = unpack_of(value);
+	*ret_run = unpack_u32(&u);
+	*ret_number = unpack_u32(&u);
+	return !u.bad;
+}
+
+void identity_remember(struct txn *t, uint16_t org, uint8_t kind, uint64_t hash, uint32_t run, uint32_t number)
+{
+	struct buf *b = txn_buf(t);
+
+	pack_u32(b, run);
+	pack_u32(b, number);
+	txn_put(t, TABLE_IDENTITY, org_identity(org, kind, hash), b->data, b->len);
 }

@@ -91,6 +91,7 @@ struct item {
 	uint8_t recalls;       /* times it was taken out: pushed again it is another push */
 	enum item_level level;
 	uint32_t parent;     /* number of what it came from; 0: of a file, or of nothing */
+	bool reused;         /* it began with what another campaign had found out about it */
 	uint32_t page;       /* of a call with pages: so many were read */
 	uint8_t round;       /* of a source: so many were asked for */
 	uint8_t widened;     /* of a source: so many of its parameters were given up */
@@ -112,6 +113,7 @@ enum fact_kind {
 	FACT_WARNING,   /* it went on without the stage: its service was out of reach */
 	FACT_ASK,       /* of a source: what is asked next, or its end */
 	FACT_CACHED,    /* as FACT_CALL, but the answer is that of an earlier call, perhaps of another lead */
+	FACT_REUSED,    /* what another campaign had found out */
 };
 
 struct fact_field {
@@ -150,3 +152,6 @@ void fact_walk(struct txn *t, uint32_t run, uint32_t number, fact_walk_fn f, voi
 
 /* Who had this identity first in the run; 0 when nobody. Remembers number when it is new. */
 uint32_t identity_claim(struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);
+/* The lead that had it last in the organisation, whose number is that of a name (names.h); false: nobody that was remembered. */
+bool identity_known(struct txn *t, uint16_t org, uint8_t kind, uint64_t hash, uint32_t *ret_run, uint32_t *ret_number);
+void identity_remember(struct txn *t, uint16_t org, uint8_t kind, uint64_t hash, uint32_t run, uint32_t number);

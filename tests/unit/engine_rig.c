@@ -556,7 +556,7 @@ const char *rig_field(struct rig *r, uint32_t run, uint32_t number, const char *
 
 static bool on_fact(void *arg, const struct fact *f)
 {
-	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask", "cached"};
+	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask", "cached", "reused"};
 	struct buf *b = arg;
 
 	buf_printf(b, "%s%s", b->len > 0 ? "; " : "", kinds[f->kind]);

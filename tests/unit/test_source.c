@@ -330,6 +330,53 @@ static void test_cancelled_in_the_middle(void **state)
 	rig_end(&rig);
 }
 
+/* Two campaigns of one organisation; the second run is of b, which has that rule. */
+static void two_campaigns(const char *rule)
+{
+	char leadd[512];
+
+	rig_begin(&rig);
+	rig_write(&rig, "services/one.yaml", ONE);
+	rig_write(&rig, "pipelines/p.yaml", "pipeline: p\nstages:\n" VERIFY "    gates: [{field: good, in: ['true'], reason: bad}]\n  - {stage: again, call: one.verify, with: {email: '${.email}', of: again}, give: {better: '${.good}'}}\n");
+	(void)snprintf(leadd, sizeof(leadd), "campaigns: {a: {pipeline: p}, b: {pipeline: p, known: %s}, c: {pipeline: p, known: skip, organisation: other}}\n", rule);
+	rig_write(&rig, "leadd.yaml", leadd);
+	rig_open(&rig);
+	assert_int_equal(rig_run(&rig, "a", "email,first name\nann@x.org,Ann\nbob@x.org,Bob\n"), 1);
+	answer(0, "{\"good\":\"true\"}");
+	answer(1, "{\"good\":\"false\"}");
+	answer(2, "{\"good\":\"yes\"}");
+	assert_string_equal(rig_state(&rig, 1, 1), "ready");
+	assert_string_equal(rig_state(&rig, 1, 2), "rejected bad");
+	assert_int_equal(rig_run(&rig, "b", "email,first name\nANN@x.org,Ann\nbob@x.org,Bob\n"), 2);
+}
+
+static void test_known_leads_are_skipped(void **state)
+{
+	(void)state;
+	two_campaigns("skip");
+	assert_string_equal(rig_state(&rig, 2, 1), "duplicate known-in-run-1");
+	assert_int_equal(rig.n_calls, 4); /* Bob came to nothing there: he is looked at again */
+	assert_true(asked(3, "bob"));
+	assert_int_equal(rig_run(&rig, "c", "email,first name\nann@x.org,Ann\n"), 3);
+	assert_int_equal(rig.n_calls, 5); /* another organisation knows nobody */
+	rig_check(&rig);
+	rig_end(&rig);
+}
+
+static void test_known_facts_are_reused(void **state)
+{
+	(void)state;
+	two_campaigns("reuse");
+	assert_string_equal(rig_state(&rig, 2, 1), "ready");
+	assert_string_equal(rig_facts(&rig, 2, 1), "reused of lead 1/1");
+	assert_string_equal(rig_field(&rig, 2, 1, "better"), "yes");
+	assert_string_equal(rig_state(&rig, 2, 2), "rejected bad"); /* the gate judges what is known */
+	assert_int_equal(rig.n_calls, 3);
+	rig_restart(&rig);
+	rig_check(&rig);
+	rig_end(&rig);
+}
+
 static void refused(const char *pipeline, const char *why)
 {
 	char problem[512];
@@ -369,6 +416,8 @@ int main(void)
 	    cmocka_unit_test(test_a_source_in_doubt_is_held_then_parked),
 	    cmocka_unit_test(test_it_waits_for_what_it_brought_across_a_restart),
 	    cmocka_unit_test(test_cancelled_in_the_middle),
+	    cmocka_unit_test(test_known_leads_are_skipped),
+	    cmocka_unit_test(test_known_facts_are_reused),
 	    cmocka_unit_test(test_mistakes_are_named),
 	};
 
