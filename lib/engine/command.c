@@ -114,6 +114,7 @@ static void run_set_state(struct engine *e, struct command *c, struct run *r)
 	}
 	r->row.state = c->kind == COMMAND_PAUSE ? RUN_PAUSED : c->kind == COMMAND_RESUME ? RUN_RUNNING : RUN_CANCELLED;
 	if (c->kind == COMMAND_CANCEL) {
+		r->row.open = false; /* the next event opens another */
 		r->row.ended_us = e->now.wall_us;
 		r->row.importing = false;
 		r->row.ends_as = RUN_RUNNING;

@@ -442,6 +442,9 @@ static void check_run(struct checking *c, const struct run_row *r)
 			    (unsigned long long)r->stages[s].count.unchanged, (unsigned long long)t->stages[s].unchanged);
 		}
 	}
+	if (r->open && (r->state == RUN_DONE || r->state == RUN_CANCELLED || r->intake[0] == 0)) {
+		tell(c, "run %u is %s but open for more", r->id, r->intake[0] == 0 ? "of no intake" : run_state_word(r->state));
+	}
 	if (r->state == RUN_DONE && r->outcomes[ITEM_OPEN] + r->companies[ITEM_OPEN] > 0) {
 		tell(c, "run %u is done with %llu open leads", r->id, (unsigned long long)(r->outcomes[ITEM_OPEN] + r->companies[ITEM_OPEN]));
 	}

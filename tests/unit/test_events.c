@@ -326,6 +326,7 @@ static void test_cancelled(void **state)
 	(void)event("e1", "Spring", "a@one.example.org");
 	look();
 	assert_int_equal(rig_command(&rig, &(struct command){.kind = COMMAND_CANCEL, .run = 1}).rc, 0);
+	assert_false(rig_run_row(&rig, 1)->open);
 	(void)event("e2", "Spring", "a@one.example.org");
 	look();
 	assert_int_equal(rig_run_row(&rig, 1)->rows, 1);
