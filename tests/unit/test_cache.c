@@ -408,6 +408,37 @@ static void test_budget_edge(void **state)
 	end();
 }
 
+/* Work behind an answer: who joined waits for it, too, also over a restart; its result is kept. */
+static void test_job(void **state)
+{
+	(void)state;
+	begin_with("service: one\nbase: https://one.example\nkeys: [a]\nauth: bearer\nbreaker: off\ncalls:\n"
+		   "  look:\n    post: /look\n    json: {company: '${.company}'}\n    price: {per_call: 0.1}\n    map: {size: .size}\n"
+		   "    job: {id: .job_id, poll: status, every: 10s, within: 1h}\n"
+		   "  status:\n    get: /jobs/${.job}\n    map: {size: .size}\n    outcomes: [{body: {.state: running}, is: pending}]\n",
+	    PIPELINE(", cache: 1h"), "campaigns: {c: {pipeline: p, organisation: acme}, d: {pipeline: p, organisation: other}}\n");
+	run("c", ONE, -1);
+	run("d", TWO, -1);
+	assert_int_equal(rig.n_calls, 1);
+	rig_answer(&rig, 0, 200, "{\"job_id\":\"j1\"}");
+	rig_check(&rig);
+	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 2).reserved_micro, 50000 + 33333);
+	rig_restart(&rig);
+	rig_settle(&rig);
+	rig_check(&rig);
+	for (int i = 0; i < 4 && rig.n_calls < 2; i++) {
+		rig_pass(&rig, 10 * SEC);
+	}
+	assert_int_equal(rig.n_calls, 2);
+	rig_answer(&rig, 1, 200, "{\"size\":5}");
+	assert_string_equal(rig_state(&rig, 1, 1), "ready");
+	assert_string_equal(rig_state(&rig, 2, 2), "ready");
+	assert_string_equal(rig_field(&rig, 2, 2, "size"), "5");
+	assert_int_equal(settled(1), 33334);
+	assert_int_equal(settled(2), 66666);
+	end();
+}
+
 /* --- mistakes in the file ------------------------------------------------- */
 
 static void test_mistakes(void **state)
@@ -458,6 +489,7 @@ int main(void)
 	    TEST(test_cancel_and_reload),
 	    TEST(test_midnight),
 	    TEST(test_budget_edge),
+	    TEST(test_job),
 	    TEST(test_mistakes),
 	};
 
