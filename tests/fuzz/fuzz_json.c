@@ -4,9 +4,10 @@
  * top), and what json_scan cuts out must be what the tree holds.
  *
  * clang -std=gnu11 -D_GNU_SOURCE -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/fuzz_json.c
- *     lib/base/{arena,buf,decimal,error,json,json_string,json_tree,path,text,value}.c -ljson-c
+ *     lib/base/{arena,buf,decimal,error,json,json_list,json_string,json_tree,path,text,value}.c -ljson-c
  */
 #include "lib/base/json.h"
+#include "lib/base/json_list.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -76,6 +77,31 @@ static void compare(const struct value *v, bool found, struct json_object *tree)
 	}
 }
 
+/* Elements are those of the tree, one by one; so are members, of which a name may come more than once. */
+static void walk_lists(const char *text, size_t size, struct json_object *tree)
+{
+	struct value name, value;
+	struct arena arena = {0};
+	struct json_list l;
+	const char *element;
+	size_t len, n = 0;
+
+	AGREE(json_list_open(&l, text, size) == json_object_is_type(tree, json_type_array));
+	while (json_list_next(&l, &element, &len)) {
+		AGREE(json_check(element, len, JSON_DEPTH, NULL) == 0);
+		n++;
+	}
+	AGREE(!json_object_is_type(tree, json_type_array) || n == json_object_array_length(tree));
+	n = 0;
+	AGREE(json_members_open(&l, text, size) == json_object_is_type(tree, json_type_object));
+	while (json_members_next(&l, &arena, &name, &value)) {
+		AGREE(value.kind != VALUE_JSON || json_check(value.text, value.len, JSON_DEPTH, NULL) == 0);
+		n++;
+	}
+	AGREE(!json_object_is_type(tree, json_type_object) || n >= (size_t)json_object_object_length(tree));
+	arena_free(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -97,6 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AGREE(check == scan);
 	AGREE(check == 0 || parse == check);
 	AGREE(parse == 0 || parse == LEAD_EINPUT);
+	if (parse == 0) {
+		walk_lists(text, size, tree);
+	}
 	for (size_t i = 0; i < WANTED; i++) {
 		if (parse == 0) {
 			struct json_object *member = NULL;
