@@ -9,11 +9,12 @@
  * Nothing is visible outside before it is on disk. Time, random numbers and the outside come in as
  * arguments; what should happen goes out through struct effects. One engine has one store.
  *
- * Where to read on: turn.c (the turn), intake.c (rows become items), schedule.c (which call next, and why not),
- * grant.c (one call is made), batch.c (for several items), share.c and cache.c (for several who ask the same), settle.c (what an answer does to ledger, item and queue), job.c (what comes behind an answer), stage.c (where an item goes next),
- * suppress.c (whom nobody may write to), load.c (start and restart), command.c (what people ask for), notify.c and
- * outbox.c (what people and programs are told), show.c and why.c (what they get to see), replay.h and plan.h (other
- * shells: a run again, and a night before it is paid for).
+ * Where to read on: turn.c (the turn), intake.c, birth.c (rows, and what was found, become items), source.c, makes.c (a run that finds
+ * companies and leads), schedule.c (which call next, and why not), grant.c (one call is made), batch.c (for several items), share.c
+ * and cache.c (for several who ask the same), settle.c (what an answer does to ledger, item and queue), job.c (what comes behind an
+ * answer), stage.c (where an item goes next), suppress.c (whom nobody may write to), load.c (start and restart), command.c (what
+ * people ask for), notify.c and outbox.c (what people and programs are told), show.c and why.c (what they get to see), replay.h and
+ * plan.h (other shells: a run again, and a night before it is paid for).
  */
 #pragma once
 
