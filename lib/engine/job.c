@@ -8,17 +8,10 @@
  *                kept when it is before the answer            until is over -> job_late ------'
  *
  * A poll is a call of its own under its own limits, in the place that its job keeps. An answer to it that is no 2xx and is
- * of a class that may pass (transient, throttle, quota, auth) says nothing of the job: it is asked for again.
+ * of a class that may pass (transient, throttle, quota, auth) says nothing of the job: it is asked for again. Polls are in
+ * job_poll.c, callbacks in job_callback.c, start and restart in job_load.c.
  */
-#include "lib/engine/state.h"
-
-#define KEEP_US (7 * US_PER_DAY)    /* ended jobs: a late or second callback is known as one so long */
-#define LOOK_US (600 * US_PER_S)    /* between two looks at the oldest */
-#define SLICE 200
-
-struct alarm {
-	struct heap_head head; /* seq: the call */
-};
+#include "lib/engine/job_parts.h"
 
 /* --- at the grant --- */
 
@@ -87,7 +80,7 @@ static size_t job_key(const struct call *c)
 }
 
 /* A call found after a restart holds no place yet. */
-static void take_place(struct call *c)
+void job_take_place(struct call *c)
 {
 	struct lane *l = c->lane;
 
@@ -121,7 +114,7 @@ static void set_alarm(struct engine *e, struct call *c, int64_t at_us)
 }
 
 /* The next thing to happen by itself: it is given up, or before that asked for. */
-static void next_alarm(struct engine *e, struct call *c)
+void job_alarm(struct engine *e, struct call *c)
 {
 	const struct job_row *r = &c->job->row;
 	bool asks = r->due_us != 0 && r->due_us < r->until_us;
@@ -129,11 +122,11 @@ static void next_alarm(struct engine *e, struct call *c)
 	set_alarm(e, c, asks ? r->due_us : r->until_us);
 }
 
-static void open_job(struct engine *e, struct call *c)
+void job_open(struct engine *e, struct call *c)
 {
 	c->job->open = true;
 	e->n_jobs++;
-	next_alarm(e, c);
+	job_alarm(e, c);
 }
 
 /* The row's stamps are of the boot in which it was granted. */
@@ -145,7 +138,7 @@ static int64_t row_now(const struct engine *e, const struct call *c)
 
 /* --- the result --- */
 
-static void job_result(struct engine *e, struct call *c, struct outcome *o)
+void job_result(struct engine *e, struct call *c, struct outcome *o)
 {
 	struct job *j = c->job;
 
@@ -169,7 +162,7 @@ static void job_result(struct engine *e, struct call *c, struct outcome *o)
 }
 
 /* Neither answer nor callback: what the file says of late jobs, or the doubt that was there before. */
-static void job_late(struct engine *e, struct call *c)
+void job_late(struct engine *e, struct call *c)
 {
 	struct http_answer h = {.transport = TRANSPORT_ANSWERED, .status = 204};
 	bool doubt = c->job->row.state == JOB_DOUBT;
@@ -187,7 +180,7 @@ static void job_late(struct engine *e, struct call *c)
 }
 
 /* body: the caller's, not const since keys are blotted out of it. False, and nothing is changed: it cannot be read, or says "not yet". */
-static bool job_called(struct engine *e, struct call *c, char *body, size_t len, bool *ret_pending)
+bool job_called(struct engine *e, struct call *c, char *body, size_t len, bool *ret_pending)
 {
 	struct http_answer h = {.transport = TRANSPORT_ANSWERED, .status = 200, .body = body, .body_len = len};
 	struct outcome o = {.call = c, .by = JOB_BY_CALLBACK, .body = body};
@@ -285,13 +278,13 @@ bool job_take(struct engine *e, struct outcome *o)
 		return false;
 	}
 	if (!c->job->placed) {
-		take_place(c);
+		job_take_place(c);
 	}
 	fill_job(e, c, &o->answer);
 	if (called_before(e, c)) {
 		return true;
 	}
-	open_job(e, c);
+	job_open(e, c);
 	sent.state = CALL_SENT; /* a restart finds when it was, and need not take it for just sent */
 	call_rewrite(e->txn, &sent);
 	job_write(e->txn, &c->job->row);
@@ -344,414 +337,10 @@ int job_answer_read(struct outcome *o, const struct http_answer *h, struct now n
 	return rc;
 }
 
-/* --- polls --- */
-
-/* What may pass is said of the poll, unless a 2xx answer says it of the job. */
-static bool says_nothing(const struct call *c, const struct answer *a)
-{
-	bool good = c->row.http_status >= 200 && c->row.http_status <= 299;
-
-	switch (a->outcome) {
-	case OUTCOME_UNSENT:
-	case OUTCOME_IN_DOUBT:
-		return true;
-	case OUTCOME_TRANSIENT:
-	case OUTCOME_THROTTLE:
-	case OUTCOME_QUOTA:
-	case OUTCOME_AUTH:
-		return !good || !a->readable;
-	default:
-		return false;
-	}
-}
-
-static int64_t poll_wait_us(struct engine *e, struct call *job, const struct call *poll, const struct answer *a)
-{
-	int64_t every_us = job->call->job->every_us;
-	const struct retry_spec *retry;
-	int64_t wait_us;
-
-	if (a->outcome == OUTCOME_PENDING) {
-		return a->retry_after_us > 0 ? a->retry_after_us : every_us;
-	}
-	if (poll->call == NULL) {
-		return every_us;
-	}
-	retry = &poll->call->retry[a->outcome == OUTCOME_THROTTLE ? OUTCOME_THROTTLE : OUTCOME_TRANSIENT];
-	wait_us = retry_wait_us(retry, job->job->row.failures, a->retry_after_us, dice_roll(&e->dice));
-	return wait_us > every_us ? wait_us : every_us;
-}
-
-static void ask_again(struct engine *e, struct call *job, const struct call *poll, const struct answer *a)
-{
-	struct job_row *r = &job->job->row;
-
-	if (a->outcome == OUTCOME_PENDING) {
-		r->failures = 0;
-	} else {
-		r->failures += r->failures < UINT8_MAX ? 1 : 0;
-		(void)snprintf(r->reason, sizeof(r->reason), "%s", a->reason != NULL ? a->reason : "");
-	}
-	r->due_us = e->now.boot_us + poll_wait_us(e, job, poll, a);
-	job_write(e->txn, r);
-	next_alarm(e, job);
-}
-
-static struct call *find_job(struct engine *e, uint64_t id)
+struct call *job_find(struct engine *e, uint64_t id)
 {
 	struct call *c = NULL;
 
 	HASH_FIND(hh, e->calls, &id, sizeof(id), c);
 	return c != NULL && c->job != NULL && c->job->open ? c : NULL;
-}
-
-void job_polled(struct engine *e, struct outcome *o)
-{
-	struct call *c = o->call, *job = find_job(e, c->row.polls);
-	struct answer poll = o->answer;
-
-	poll.price_micro = 0;
-	if (poll.outcome == OUTCOME_IN_DOUBT) {
-		poll.outcome = OUTCOME_TRANSIENT; /* nothing was bought, nothing was done */
-	}
-	settle_poll(e, c, &poll);
-	if (job == NULL) {
-		return;
-	}
-	job->job->poll = 0;
-	job->job->row.polls++;
-	if (o->answer.outcome == OUTCOME_PENDING || says_nothing(c, &o->answer)) {
-		ask_again(e, job, c, &poll);
-	} else {
-		struct outcome result = {.answer = o->answer, .body = o->body, .body_len = o->body_len, .head = o->head, .head_len = o->head_len};
-
-		result.answer.price_micro =
-		    answer_job_price(job->call, o->answer.outcome, &o->answer, true, job->job->row.price_micro);
-		job_result(e, job, &result);
-	}
-}
-
-/* Due: into its lane's list. */
-static void list_job(struct call *c)
-{
-	struct lane *l = c->lane;
-
-	if (l->n_due == l->cap_due) {
-		size_t cap = 2 * l->cap_due + 64;
-		uint64_t *list = realloc(l->due, cap * sizeof(*list));
-
-		if (list == NULL) {
-			abort();
-		}
-		l->due = list;
-		l->cap_due = cap;
-	}
-	l->due[l->n_due++] = c->id;
-	c->job->asking = true;
-}
-
-static void ring(struct engine *e)
-{
-	const struct alarm *top;
-	unsigned n = 0;
-
-	while ((top = heap_top(&e->alarms)) != NULL && top->head.at_us <= e->now.boot_us) {
-		struct alarm a;
-		struct call *c;
-
-		if (n++ == TURN_OUTCOMES) {
-			e->more = true;
-			return;
-		}
-		heap_pop(&e->alarms, &a);
-		c = find_job(e, a.head.seq);
-		if (c == NULL || c->job->alarm_us != a.head.at_us) {
-			continue;
-		}
-		c->job->alarm_us = 0;
-		if (c->job->poll != 0) {
-			continue; /* its end sets the next one */
-		}
-		if (c->job->row.until_us <= e->now.boot_us) {
-			job_late(e, c);
-		} else {
-			list_job(c);
-		}
-	}
-}
-
-/* Not askable as things are: its request cannot be made, or the configuration lost the poll. */
-static void postpone(struct engine *e, struct call *c)
-{
-	c->job->asking = false;
-	c->job->row.due_us = e->now.boot_us + c->call->job->every_us;
-	next_alarm(e, c);
-}
-
-/* True: it is off the list. */
-static bool ask_for(struct engine *e, struct lane *l, struct call *c, uint64_t *blocked)
-{
-	const struct service_call *poll =
-	    l->def != NULL && c->call->job->poll != NULL ? service_find_call(l->def, c->call->job->poll->name) : NULL;
-	size_t group = c->group != SIZE_MAX && l->def != NULL && c->group < l->def->n_groups ? c->group : 0;
-	struct verdict v;
-
-	if (poll == NULL) {
-		postpone(e, c);
-		return true;
-	}
-	if ((*blocked >> (group & 63) & 1) != 0) {
-		return false;
-	}
-	v = gate_poll(e, c, poll, NULL, NULL);
-	if (v.binding != COND_NONE) {
-		*blocked |= UINT64_C(1) << (group & 63);
-		l->poll_us = v.earliest_us < l->poll_us ? v.earliest_us : l->poll_us;
-		return false;
-	}
-	if (grant_poll(e, c, poll, &v) == 1) {
-		c->job->asking = false;
-		c->job->row.due_us = 0;
-	} else {
-		postpone(e, c);
-	}
-	return true;
-}
-
-static void poll_pass(struct engine *e, struct lane *l)
-{
-	uint64_t blocked = 0;
-	size_t kept = 0;
-
-	l->poll_us = TIME_NEVER;
-	for (size_t i = 0; i < l->n_due; i++) {
-		struct call *c = find_job(e, l->due[i]);
-
-		if (c == NULL || !c->job->asking) {
-			continue;
-		}
-		if (c->job->row.until_us <= e->now.boot_us) {
-			job_late(e, c);
-			continue;
-		}
-		if (e->n_fresh == TURN_GRANTS || txn_error(e->txn) != 0) {
-			e->more = true;
-		} else if (ask_for(e, l, c, &blocked)) {
-			continue;
-		}
-		l->due[kept++] = c->id;
-		l->poll_us = c->job->row.until_us < l->poll_us ? c->job->row.until_us : l->poll_us;
-	}
-	l->n_due = kept;
-}
-
-void jobs_step(struct engine *e)
-{
-	ring(e);
-	for (size_t i = 0; i < e->n_lanes; i++) {
-		poll_pass(e, e->lanes[i]);
-	}
-}
-
-int64_t jobs_next_us(const struct engine *e)
-{
-	const struct alarm *top = heap_top(&e->alarms);
-
-	return top != NULL ? top->head.at_us : TIME_NEVER;
-}
-
-/* --- callbacks --- */
-
-/* Not the first, or too late. */
-static void call_in_vain(struct engine *e, struct command *cmd, struct job_row *r)
-{
-	r->callbacks++;
-	r->idle_callbacks++;
-	job_write(e->txn, r);
-	cmd->count = 1;
-	command_answer(e, cmd);
-}
-
-/* Before the answer of its call: is it one that can be read? Then it waits for that. */
-static bool keep_early(struct engine *e, struct call *c, struct command *cmd)
-{
-	struct http_answer h = {.transport = TRANSPORT_ANSWERED, .status = 200, .body = cmd->body, .body_len = cmd->body_len};
-	struct job_row *r = &c->job->row;
-	struct answer a;
-
-	if (answer_read_callback(c->def, c->call, &h, e->now, &e->arena, &a) != 0) {
-		abort();
-	}
-	if (!a.readable) {
-		return false;
-	}
-	cmd->count = a.outcome == OUTCOME_PENDING;
-	r->called = r->called || a.outcome != OUTCOME_PENDING;
-	if (a.outcome != OUTCOME_PENDING) {
-		job_body_write(e->txn, c->id, (struct slice){(const uint8_t *)cmd->body, cmd->body_len});
-	}
-	return true;
-}
-
-void job_callback(struct engine *e, struct command *cmd)
-{
-	uint8_t token[JOB_TOKEN];
-	struct call *c = NULL;
-	struct job_row r;
-	bool pending = false, read;
-	uint64_t id;
-
-	if (!job_token_parse(cmd->token, token) || !job_token_read(e->txn, token, &id) || !job_read(e->txn, id, &r)) {
-		command_refuse(e, cmd, 1, "there is no such callback");
-		return;
-	}
-	HASH_FIND(hh, e->calls, &id, sizeof(id), c);
-	if (c == NULL || c->job == NULL || c->job->over || c->job->row.state == JOB_ENDED || (!c->job->open && c->job->row.called)) {
-		call_in_vain(e, cmd, c != NULL && c->job != NULL ? &c->job->row : &r);
-		return;
-	}
-	c->job->row.callbacks++;
-	read = c->job->open ? job_called(e, c, cmd->body, cmd->body_len, &pending) : keep_early(e, c, cmd);
-	if (!read && !pending) {
-		c->job->row.callbacks--;
-		command_refuse(e, cmd, LEAD_EINPUT, "the body cannot be read: it should be JSON");
-		return;
-	}
-	cmd->count = pending ? 1 : cmd->count;
-	if (!c->job->over) {
-		job_write(e->txn, &c->job->row);
-	}
-	command_answer(e, cmd);
-}
-
-/* --- commit, start, restart --- */
-
-void jobs_release(struct engine *e)
-{
-	while (e->over != NULL) {
-		struct call *c = e->over;
-
-		e->over = c->next_over;
-		if (c->job->placed) {
-			c->lane->jobs--;
-			settle_place(c);
-			e->more = true; /* somebody may have waited for it */
-		}
-		HASH_DEL(e->calls, c);
-		engine_call_free(e, c);
-	}
-}
-
-/* Stamps of another boot become this one's. */
-static void this_boot(struct engine *e, struct job_row *r)
-{
-	int64_t shift_us = e->now.boot_us - engine_age_us(e, r->boot, r->since_us, r->since_wall_us) - r->since_us;
-
-	r->since_us += shift_us;
-	r->until_us += r->until_us != 0 ? shift_us : 0;
-	r->due_us += r->due_us != 0 ? shift_us : 0;
-	r->boot = e->boot;
-}
-
-static bool is_open(const struct job_row *r)
-{
-	return r->state == JOB_OPEN || r->state == JOB_DOUBT;
-}
-
-bool job_adopt(struct engine *e, struct call *c)
-{
-	struct job_row row;
-
-	if (e->blind || c->call == NULL || c->call->job == NULL) {
-		return false;
-	}
-	c->job = calloc(1, sizeof(*c->job));
-	if (c->job == NULL) {
-		abort();
-	}
-	c->job->row.call = c->id;
-	if (!job_read(e->txn, c->id, &row)) {
-		return false;
-	}
-	c->job->row = row;
-	if (!is_open(&row)) {
-		return false;
-	}
-	this_boot(e, &c->job->row);
-	c->row.sent_us = c->row.sent_us != 0 ? c->row.sent_us : c->row.granted_us;
-	c->ended = true;
-	take_place(c);
-	open_job(e, c);
-	return true;
-}
-
-void jobs_unload(struct engine *e)
-{
-	e->alarms.n = 0;
-	e->alarms.size = sizeof(struct alarm);
-	e->n_jobs = 0;
-	e->over = NULL;
-	e->jobs_us = 0;
-	for (size_t i = 0; i < e->n_lanes; i++) {
-		e->lanes[i]->n_due = 0;
-		e->lanes[i]->poll_us = TIME_NEVER;
-	}
-}
-
-void job_reload(struct engine *e, struct call *c)
-{
-	struct job_row row;
-	struct call *of = NULL;
-
-	if (c->row.polls != 0) {
-		HASH_FIND(hh, e->calls, &c->row.polls, sizeof(c->row.polls), of);
-		if (of != NULL && of->job != NULL) {
-			of->job->poll = c->id;
-		}
-		return;
-	}
-	if (c->job == NULL) {
-		return;
-	}
-	c->job->open = c->job->asking = c->job->over = false;
-	c->job->poll = 0;
-	c->job->alarm_us = 0;
-	if (job_read(e->txn, c->id, &row)) {
-		c->job->row = row;
-		this_boot(e, &c->job->row);
-		if (is_open(&row)) {
-			open_job(e, c);
-		}
-	}
-}
-
-void jobs_free(struct engine *e)
-{
-	heap_fini(&e->alarms);
-}
-
-void jobs_tidy(struct engine *e)
-{
-	uint64_t oldest = 0;
-
-	if (e->now.boot_us < e->jobs_us) {
-		return;
-	}
-	if (jobs_expire(e->txn, ids_next(0, e->now.wall_us - KEEP_US), SLICE, &oldest) == SLICE) {
-		e->more = true;
-		return;
-	}
-	e->jobs_us = e->now.boot_us + LOOK_US;
-}
-
-struct call *job_of_item(struct engine *e, uint32_t run, uint32_t number)
-{
-	struct call *c, *next;
-
-	HASH_ITER(hh, e->calls, c, next) {
-		if (c->row.polls == 0 && call_has(&c->row, run, number, NULL)) {
-			return c->job != NULL && c->job->open ? c : NULL;
-		}
-	}
-	return NULL;
 }

@@ -3,8 +3,8 @@
  *
  *   id: .job_id          where the answer names the job
  *   poll: job_status     the call that asks for it, with parameter `job`
- *   callback: true       the request holds ${.call.callback}; what comes there is read as the call's answer,
- *                        or by a `map`, `outcomes` and `price` of its own
+ *   callback: true       the request holds ${.call.callback}; what comes there is read as the
+ * call's answer, or by a `map`, `outcomes` and `price` of its own
  *
  * A poll pays nothing of its own: a price in it is what the job cost.
  */
@@ -113,10 +113,12 @@ void job_spec_read(struct reading *r, const struct yaml_node *call, struct servi
 		problems_add(r->p, r->y, node, "a call with a batch cannot have a job");
 	}
 	if (yaml_get(node, "poll") == NULL && !j->callback) {
-		problems_add(r->p, r->y, node, "a job needs 'poll', 'callback' or both: else its result never comes");
+		problems_add(r->p, r->y, node,
+		    "a job needs 'poll', 'callback' or both: else its result never comes");
 	}
 	if (yaml_get(node, "poll") != NULL && !j->has_id) {
-		problems_add(r->p, r->y, node, "a job that is polled needs 'id', the place of its name in the answer");
+		problems_add(r->p, r->y, node,
+		    "a job that is polled needs 'id', the place of its name in the answer");
 	}
 }
 
@@ -133,18 +135,22 @@ static bool reads(const char *const *names, const char *name)
 }
 
 /* The poll is given the job's name, and what the call itself was given. */
-static void poll_params(struct reading *r, const struct yaml_node *node, const struct service_call *c,
-    const struct service_call *poll)
+static void poll_params(struct reading *r, const struct yaml_node *node,
+    const struct service_call *c, const struct service_call *poll)
 {
 	if (!reads(poll->params, JOB_PARAM)) {
-		problems_add(r->p, r->y, node, "call '%s' does not read parameter '" JOB_PARAM "', the name of the job", poll->name);
+		problems_add(r->p, r->y, node,
+		    "call '%s' does not read parameter '" JOB_PARAM "', the name of the job",
+		    poll->name);
 	}
 	for (size_t i = 0; poll->params != NULL && poll->params[i] != NULL; i++) {
 		const char *param = poll->params[i];
 
-		if (strcmp(param, JOB_PARAM) != 0 && !reads(poll->optional, param) && !reads(c->params, param)) {
-			problems_add(r->p, r->y, node, "call '%s' needs parameter '%s', which call '%s' does not have", poll->name, param,
-			    c->name);
+		if (strcmp(param, JOB_PARAM) != 0 && !reads(poll->optional, param) &&
+		    !reads(c->params, param)) {
+			problems_add(r->p, r->y, node,
+			    "call '%s' needs parameter '%s', which call '%s' does not have",
+			    poll->name, param, c->name);
 		}
 	}
 }
@@ -163,8 +169,9 @@ static void poll_bind(struct reading *r, const struct yaml_node *job, struct ser
 	c->job->poll = service_find_call(r->s, name);
 	if (c->job->poll == NULL || c->job->poll == c) {
 		near = text_nearest(name, names);
-		problems_add(r->p, r->y, node, "there is no other call '%s'%s%s%s", name, near != NULL ? ", is '" : "",
-		    near != NULL ? near : "", near != NULL ? "' meant?" : "");
+		problems_add(r->p, r->y, node, "there is no other call '%s'%s%s%s", name,
+		    near != NULL ? ", is '" : "", near != NULL ? near : "",
+		    near != NULL ? "' meant?" : "");
 		c->job->poll = NULL;
 		return;
 	}
@@ -222,17 +229,22 @@ static bool list_calls_back(const struct named_list *list)
 }
 
 /* An address that is sent and not listened to, or the other way round. */
-static void check_callback(struct reading *r, const struct yaml_node *call, const struct service_call *c)
+static void check_callback(
+    struct reading *r, const struct yaml_node *call, const struct service_call *c)
 {
 	const struct request_plan *p = c->request;
-	bool sent = p != NULL && (calls_back(&p->url) || list_calls_back(&p->query) || list_calls_back(&p->headers) ||
-				     list_calls_back(&p->form) || calls_back(&p->body));
+	bool sent = p != NULL && (calls_back(&p->url) || list_calls_back(&p->query) ||
+				     list_calls_back(&p->headers) || list_calls_back(&p->form) ||
+				     calls_back(&p->body));
 	bool wanted = c->job != NULL && c->job->callback;
 
 	if (sent && !wanted) {
-		problems_add(r->p, r->y, call, "call '%s' sends ${.call.callback}, but has no 'job: {callback: true}'", c->name);
+		problems_add(r->p, r->y, call,
+		    "call '%s' sends ${.call.callback}, but has no 'job: {callback: true}'",
+		    c->name);
 	} else if (wanted && !sent && p != NULL) {
-		problems_add(r->p, r->y, yaml_get(call, "job"), "nothing in call '%s' sends ${.call.callback}", c->name);
+		problems_add(r->p, r->y, yaml_get(call, "job"),
+		    "nothing in call '%s' sends ${.call.callback}", c->name);
 	}
 }
 
@@ -251,7 +263,8 @@ void job_spec_bind(struct reading *r, const struct yaml_node *call, struct servi
 		c->price_micro = c->job->poll->price_micro;
 	}
 	if (c->doubt == DOUBT_FREE && c->price_micro > 0) {
-		problems_add(r->p, r->y, yaml_get(call, "job"), "call '%s' has a price, so a doubtful one is not free", c->name);
+		problems_add(r->p, r->y, yaml_get(call, "job"),
+		    "call '%s' has a price, so a doubtful one is not free", c->name);
 	}
 }
 
