@@ -86,7 +86,7 @@ struct run_plan {
 	enum { KEEP, RECALL, RECALL_UNSENT } recall; /* the operator takes out again what it pushed */
 	bool recall_cancels;  /* and ends it for that */
 	int64_t recall_us;
-	char upload[16], idem[16];
+	char upload[24], idem[24];
 	struct buf csv;
 };
 

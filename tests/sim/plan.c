@@ -181,8 +181,8 @@ static void plan_runs(struct plan *p, struct dice *d)
 		r->start_us = i == 0 ? 0 : (int64_t)dice_below(d, 2 * US_PER_S);
 		r->budget_micro = -1;
 		draw_approval(r, hash_plain(&(uint64_t[]){p->seed, i}, 2 * sizeof(uint64_t)));
-		(void)snprintf(r->upload, sizeof(r->upload), "upload-%zu", i);
-		(void)snprintf(r->idem, sizeof(r->idem), "start-%zu", i);
+		(void)snprintf(r->upload, sizeof(r->upload), "upload-%u", (unsigned)i);
+		(void)snprintf(r->idem, sizeof(r->idem), "start-%u", (unsigned)i);
 	}
 }
 
