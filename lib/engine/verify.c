@@ -323,6 +323,7 @@ static void follow(struct engine *e, struct run *r)
 		run_count(r, i.stage)->waiting -= i.status == ITEM_WAITING;
 		run_count(r, i.stage)->held -= i.status == ITEM_HELD;
 		verify_stop(e, r, &i, STAGE_GONE);
+		run_touch(r);
 		run_check_end(e, r);
 	}
 }
@@ -352,6 +353,7 @@ static void step(struct engine *e, struct run *r, struct slice_arg *a)
 		compare_slice(e, r, &v);
 	}
 	verify_row_write(e->txn, &v);
+	run_touch(r); /* its counters may have moved */
 	e->more = e->more || v.state != VERIFY_READING;
 }
 

@@ -9,6 +9,7 @@
 #include "lib/store/check.h"
 #include "lib/store/ledger.h"
 #include "lib/store/runs.h"
+#include "lib/store/verify.h"
 #include "lib/service/answer.h"
 
 #include <stdio.h>
@@ -249,6 +250,12 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 		violate(a->r, "an item cannot be read");
 		return true;
 	}
+	if (i.level == LEVEL_RUN) { /* what reads the destination back */
+		if (i.status != ITEM_DONE) {
+			violate(a->r, "the item of run %u that reads back ends as %s", i.run, item_status_word(i.status));
+		}
+		return true;
+	}
 	a->items++;
 	a->outcomes[i.outcome]++;
 	if (i.status != ITEM_DONE || i.outcome == ITEM_OPEN) {
@@ -261,6 +268,28 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 	check_there(a, &i, &h);
 	a->r->steps += 1 + h.n;
 	return true;
+}
+
+/* Whatever it was interrupted by, what was read back is at its end, and nothing there is twice or another than was pushed. */
+static void check_verified(const struct items_arg *a, uint32_t run)
+{
+	struct verify_row v;
+
+	if (!verify_row_read(a->t, run, &v)) {
+		return;
+	}
+	a->r->verified += v.state == VERIFY_DONE;
+	if (verify_at_work(v.state)) {
+		violate(a->r, "run %u: reading back has not ended", run);
+	}
+	if (v.counts[VERIFY_DOUBLED] > 0 || v.counts[VERIFY_CHANGED] > 0) {
+		violate(a->r, "run %u: %llu doubled, %llu changed in its destination", run, (unsigned long long)v.counts[VERIFY_DOUBLED],
+		    (unsigned long long)v.counts[VERIFY_CHANGED]);
+	}
+	if (v.state == VERIFY_DONE && v.seen + v.counts[VERIFY_MISSING] < v.pushed) {
+		violate(a->r, "run %u: %llu pushed, %llu seen, %llu missing", run, (unsigned long long)v.pushed, (unsigned long long)v.seen,
+		    (unsigned long long)v.counts[VERIFY_MISSING]);
+	}
 }
 
 static size_t rows_of(const struct buf *csv)
@@ -291,6 +320,7 @@ static bool on_run(void *arg, struct slice key, struct slice value)
 		violate(a->r, "run %u ends as %s%s", row.id, run_state_word(row.state),
 		    row.written ? "" : ", not written");
 	}
+	check_verified(a, row.id);
 	a->run = &row;
 	a->items = 0;
 	memset(a->outcomes, 0, sizeof(a->outcomes));

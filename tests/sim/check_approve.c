@@ -69,7 +69,7 @@ static void check_call(struct books *b, const struct runs_arg *a, size_t k)
 	}
 	if (plan->preview) {
 		what = "of a preview";
-	} else if (r->sampled && p->number > r->sample_last) {
+	} else if (r->sampled && p->number > r->sample_last && p->number < ITEM_ROOT - 1) {
 		what = "beyond the sample";
 	} else if (plan_approves(b->in->plan) && b->sent[k]->service == WORLD_OPENAI) {
 		what = "behind the approval";

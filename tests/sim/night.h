@@ -86,6 +86,8 @@ struct run_plan {
 	enum { KEEP, RECALL, RECALL_UNSENT } recall; /* the operator takes out again what it pushed */
 	bool recall_cancels;  /* and ends it for that */
 	int64_t recall_us;
+	bool verified; /* its destination is read back in the middle of the night, and at its end */
+	int64_t verify_us;
 	char upload[24], idem[24];
 	struct buf csv;
 };
@@ -156,7 +158,7 @@ struct wire {
 struct result {
 	uint64_t steps, faults, violations, hash;
 	uint64_t hits[KIND_N];
-	uint64_t calls, turns, recalled;
+	uint64_t calls, turns, recalled, verified;
 	uint64_t batched, joined, cached; /* parts of batches; leads that joined a call, or took a kept answer */
 	uint64_t jobs, polls;
 	int64_t span_us;

@@ -38,7 +38,7 @@ struct options {
 };
 
 struct totals {
-	uint64_t nights, steps, faults, violations, calls, turns, recalled, batched, joined, cached, jobs, polls;
+	uint64_t nights, steps, faults, violations, calls, turns, recalled, verified, batched, joined, cached, jobs, polls;
 	uint64_t hits[KIND_N];
 	uint64_t lively, long_enough,
 	    big; /* nights with at least 30 faults, 2,000 steps, 20,000 steps */
@@ -239,6 +239,7 @@ static void add(struct totals *t, const struct result *r)
 	t->calls += r->calls;
 	t->turns += r->turns;
 	t->recalled += r->recalled;
+	t->verified += r->verified;
 	t->batched += r->batched;
 	t->joined += r->joined;
 	t->cached += r->cached;
@@ -308,8 +309,8 @@ static int sum_up(const struct totals *t, double began)
 	       "\n",
 	    t->long_enough, t->big, t->lively);
 	printf("%" PRIu64 " requests, %" PRIu64 " turns, %" PRIu64
-	       " leads recalled; %.1f nights and %.0f item steps a second and core\n",
-	    t->calls, t->turns, t->recalled, (double)t->nights / s, (double)t->steps / s);
+	       " leads recalled, %" PRIu64 " runs read back; %.1f nights and %.0f item steps a second and core\n",
+	    t->calls, t->turns, t->recalled, t->verified, (double)t->nights / s, (double)t->steps / s);
 	printf("%" PRIu64 " leads in batches, %" PRIu64 " joined a call, %" PRIu64 " took a kept answer; %" PRIu64 " jobs, %" PRIu64 " polls\n",
 	    t->batched, t->joined, t->cached, t->jobs, t->polls);
 	printf("nights %" PRIu64 " steps %" PRIu64 " faults %" PRIu64

@@ -4,6 +4,7 @@
 #include "tests/sim/shell.h"
 
 #include "lib/engine/show.h"
+#include "lib/store/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,7 +191,7 @@ static void fill_start(struct night *n, struct command *c, size_t run)
 static bool of_run(enum command_kind kind)
 {
 	return kind == COMMAND_PAUSE || kind == COMMAND_RESUME || kind == COMMAND_CANCEL ||
-	       kind == COMMAND_RETRY || kind == COMMAND_APPROVE || kind == COMMAND_RECALL;
+	       kind == COMMAND_RETRY || kind == COMMAND_APPROVE || kind == COMMAND_RECALL || kind == COMMAND_VERIFY;
 }
 
 /* What a later wish of the operator makes of an earlier one that nobody heard: nothing. */
@@ -272,6 +273,21 @@ void operator_send(struct night *n, size_t intent)
 	process_poke(n);
 }
 
+/* What was read back is not at its end. */
+static bool is_verifying(struct night *n, uint32_t run)
+{
+	struct verify_row v = {.state = VERIFY_NONE};
+	struct txn *t = NULL;
+	bool any;
+
+	if (txn_begin(n->store, false, &t, NULL) != 0) {
+		return true;
+	}
+	any = verify_row_read(t, run, &v);
+	txn_abort(t);
+	return any && verify_at_work(v.state);
+}
+
 bool operator_is_done(struct night *n)
 {
 	for (size_t i = 0; i < n->n_intents; i++) {
@@ -283,7 +299,7 @@ bool operator_is_done(struct night *n)
 		const struct run_row *r =
 		    n->engine != NULL ? show_run_row(n->engine, n->run_ids[i]) : NULL;
 
-		if (r == NULL || !r->written ||
+		if (r == NULL || !r->written || (n->plan->runs[i].verified && is_verifying(n, n->run_ids[i])) ||
 		    (r->state != RUN_DONE && r->state != RUN_CANCELLED)) {
 			return false;
 		}
@@ -317,6 +333,9 @@ void operator_begin(struct night *n)
 	for (size_t r = 0; r < n->plan->n_runs; r++) {
 		const struct run_plan *p = &n->plan->runs[r];
 
+		if (p->verified) {
+			(void)intend(n, COMMAND_VERIFY, r, p->verify_us);
+		}
 		if (p->recall != KEEP && p->recall_cancels) {
 			(void)intend(n, COMMAND_CANCEL, r, p->recall_us);
 		}
@@ -339,6 +358,9 @@ void operator_quiet(struct night *n)
 		n->intents[i]->heard |= n->intents[i]->command.kind == COMMAND_RETRY;
 	}
 	for (size_t r = 0; r < n->plan->n_runs; r++) {
+		if (n->plan->runs[r].verified) {
+			(void)intend(n, COMMAND_VERIFY, r, n->now_us + 5 * US_PER_S);
+		}
 		(void)intend(n,
 		    n->plan->runs[r].budget_micro >= 0 ? COMMAND_CANCEL : COMMAND_RESUME, r,
 		    n->now_us);

@@ -279,6 +279,12 @@ void plan_make(const struct plan_options *o, struct plan *ret)
 		r->recall_cancels = o->seed / 48 % 2 == 0 && ret->rows < BIG_ROWS;
 		r->recall_us = r->start_us + o->calm_us / 3 + (int64_t)(o->seed % 7) * o->calm_us / 12;
 	}
+	if (o->seed % 4 == 1 && !o->calm) {
+		struct run_plan *r = &ret->runs[o->seed / 4 % ret->n_runs];
+
+		r->verified = true;
+		r->verify_us = r->start_us + o->calm_us / 3 + (int64_t)(o->seed % 7) * o->calm_us / 12;
+	}
 	for (size_t i = 0; i < ret->n_faults; i++) {
 		struct fault *f = &ret->faults[i];
 

@@ -162,10 +162,13 @@ static void on_read_upload(void *ctx, uint32_t run, const char *upload, uint64_t
 	event_push(n, n->busy_until_us + 200, EVENT_READ, run, (int64_t)offset, NULL);
 }
 
+/* What is read back ends without a word of the operator's. */
 static void on_run_changed(void *ctx, uint32_t run)
 {
-	(void)ctx;
+	struct night *n = ctx;
+
 	(void)run;
+	n->done = n->done || (n->quiet && operator_is_done(n));
 }
 
 static void on_run_ended(void *ctx, uint32_t run)
