@@ -726,7 +726,7 @@ def test_audit():
         scenario["services"][name]["limits"] = windows
     edit = {"zerobounce": [("limits: [1/3s]", "limits: [{limit: [20/1s, 30/2s]}]")],
             "perplexity": [("limits: [50/60s]", "limits: [25/1s]")],
-            "openai": [("limit: [60/60s, 10000/day]", "limit: [15/700ms, 100/10s]"), ("of: 60s", "of: 10s"), ("of: 60s", "of: 10s")],
+            "openai": [("limit: [60/60s, 10000/day]", "limit: [15/700ms, 100/10s]"), *[("of: 60s", "of: 10s")] * 3],
             "instantly": [("limit: 100/60s", "limit: 40/1s")]}
     with FlowNight(scenario=scenario, factor=1, edit=edit) as night:
         run = night.run(n)
