@@ -1,0 +1,31 @@
+/*
+ * lib/engine/stage_parts.h: between the stage*.c files: what a stage keeps (stage_keep.c), where an item goes (stage.c), and what each
+ * class of answer means for it (stage_answer.c).
+ */
+#pragma once
+
+#include "lib/engine/state.h"
+
+/* --- stage_keep.c --- */
+
+/* What a stage was told, laid over the record. */
+struct kept {
+	const struct answer *answer; /* NULL: a fallback text, in `extra` */
+	struct fact_field extra[2];
+	struct view *view;
+};
+struct expr_source kept_source(const struct kept *k);
+/* The fields a stage keeps, by its `give:` or as they came; texts in the turn's arena or the answer. */
+void keep_fields(struct engine *e, const struct stage *st, struct kept *k, struct fact *f);
+/* A fact without fields. */
+void plain_fact(struct engine *e, struct item *i, enum fact_kind kind, const char *reason);
+
+/* --- stage.c --- */
+
+/* It begins its step anew. */
+void step_reset(struct item *i);
+/* To the next step that the lead may still cost; false: there is none. */
+bool next_step(struct engine *e, struct run *r, struct item *i);
+/* The chain is at its end without success. */
+void stage_failed(struct engine *e, struct run *r, struct item *i, enum stage_policy policy, enum item_outcome o, const char *reason);
+void gate_refused(struct engine *e, struct run *r, struct item *i, const struct gate *g, const char *reason);
