@@ -10,7 +10,7 @@ from night import ROOT
 
 OUTCOMES = ("ready", "delivered", "confirmed", "rejected", "suppressed", "duplicate", "failed", "parked", "recalled")
 ADDRESS = re.compile(r"[a-z0-9._%+'-]*[a-z0-9_%+'-]@([a-z0-9-]+\.)+[a-z]{2,}")
-IDS = ("pushed_id", "found_id")  # given by the destination at each push
+IDS = ("pushed_id", "found_id", "pushed_since")  # given by the destination at each push
 
 
 def rows(data):

@@ -64,12 +64,12 @@ static void check_call(struct books *b, const struct runs_arg *a, size_t k)
 	int64_t from_us = r != NULL ? b->in->approve_us[r->plan] : 0;
 	const char *what = NULL;
 
-	if (r == NULL || b->sent[k] == NULL || (from_us != 0 && b->sent[k]->sent_us >= from_us)) {
+	if (r == NULL || b->sent[k] == NULL || p->number >= ITEM_ROOT - 1 || (from_us != 0 && b->sent[k]->sent_us >= from_us)) {
 		return;
 	}
 	if (plan->preview) {
 		what = "of a preview";
-	} else if (r->sampled && p->number > r->sample_last && p->number < ITEM_ROOT - 1) {
+	} else if (r->sampled && p->number > r->sample_last) {
 		what = "beyond the sample";
 	} else if (plan_approves(b->in->plan) && b->sent[k]->service == WORLD_OPENAI) {
 		what = "behind the approval";
