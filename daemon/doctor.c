@@ -41,11 +41,12 @@ static void add(struct json_object *items, const char *check, const char *subjec
 
 static void check_configuration(struct leadd *l, struct json_object *items)
 {
+	struct config_options o = {.old = engine_config(l->engine)};
 	struct config *fresh = NULL;
 	struct problems problems;
 
 	problems_init(&problems);
-	if (config_load(l->config_file, 0, &problems, &fresh) == 0 && fresh != NULL) {
+	if (config_load_with(l->config_file, 0, &o, &problems, &fresh) == 0 && fresh != NULL) {
 		add(items, "configuration", l->config_file, true, "%zu services, %zu pipelines, %zu campaigns", fresh->n_services, fresh->n_pipelines,
 		    fresh->n_campaigns);
 	}

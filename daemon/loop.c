@@ -343,13 +343,14 @@ static void on_reloaded(struct leadd *l, struct http_request *r, struct command 
 
 void loop_reload(struct leadd *l)
 {
+	struct config_options o = {.old = engine_config(l->engine)};
 	struct config *fresh = NULL;
 	struct problems problems;
 	struct command *c;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_read(CLOCK_MONOTONIC));
 	problems_init(&problems);
-	if (config_load(l->config_file, engine_config(l->engine)->generation + 1, &problems, &fresh) != 0 || fresh == NULL) {
+	if (config_load_with(l->config_file, o.old->generation + 1, &o, &problems, &fresh) != 0 || fresh == NULL) {
 		for (struct problem *p = problems.first; p != NULL; p = p->next) {
 			log_line(LOG_ERR_, "not reloaded: %s", p->text);
 		}

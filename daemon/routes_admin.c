@@ -62,6 +62,7 @@ void post_reload(void *app, struct http_request *r)
 	const char *check = http_query(r, "check");
 	bool only_check = check != NULL && strcmp(check, "1") == 0;
 	struct config *fresh = NULL, *old = engine_config(l->engine);
+	struct config_options o = {.old = old};
 	struct problems problems;
 	struct reloading *x;
 	struct buf diff = {0};
@@ -72,7 +73,7 @@ void post_reload(void *app, struct http_request *r)
 		return;
 	}
 	problems_init(&problems);
-	if (config_load(l->config_file, old->generation + 1, &problems, &fresh) != 0 || fresh == NULL) {
+	if (config_load_with(l->config_file, old->generation + 1, &o, &problems, &fresh) != 0 || fresh == NULL) {
 		bad_configuration(r, &problems);
 		problems_fini(&problems);
 		return;

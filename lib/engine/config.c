@@ -8,6 +8,7 @@
 #include "lib/engine/config_agenda.h"
 #include "lib/engine/config_payment.h"
 
+#include "lib/base/ids.h"
 #include "lib/base/json.h"
 #include "lib/base/money.h"
 #include "lib/base/text.h"
@@ -319,12 +320,16 @@ static void read_services(struct reading *r, const struct yaml_node *root)
 			so.limits_yaml = c->yaml;
 			so.limits = yaml_get(o, "limits");
 		}
+		if (r->o.old != NULL) {
+			so.old = r->o.old->services;
+			so.n_old = r->o.old->n_services;
+		}
 		read_budget(r, o, &c->service_budgets[c->n_services]);
 		if (service_load(f.path[i], &so, r->p, &s) == 0 && s != NULL) {
 			if (strcmp(s->name, stem) != 0) {
 				problems_add(r->p, NULL, NULL, "%s: the service is called '%s': the file must be %s.yaml", f.path[i], s->name, s->name);
 			}
-			s->generation = c->generation;
+			s->generation = s->generation != 0 ? s->generation : c->generation;
 			c->services[c->n_services++] = s;
 		}
 	}
@@ -384,6 +389,55 @@ static void read_prompts(struct reading *r, const struct yaml_node *root)
 	}
 }
 
+/* It calls the services of this configuration, and no text of it stands in the memory of another. */
+static bool is_as_it_was(const struct pipeline *pl, const struct config *c)
+{
+	for (size_t s = 0; s < pl->n_stages; s++) {
+		const struct stage *st = &pl->stages[s];
+
+		for (size_t k = 0; k < st->n_steps; k++) {
+			if (st->steps[k].prompt != NULL || (st->steps[k].service != NULL && config_service(c, st->steps[k].service->name) != st->steps[k].service)) {
+				return false;
+			}
+		}
+		if ((st->recall.service != NULL && config_service(c, st->recall.service->name) != st->recall.service) ||
+		    (st->list.step.service != NULL && config_service(c, st->list.step.service->name) != st->list.step.service)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct pipeline *old_pipeline(const struct reading *r, const char *file, const struct buf *text)
+{
+	const struct config *old = r->o.old;
+	uint64_t hash = hash_plain(text->data != NULL ? text->data : "", text->len);
+
+	for (size_t i = 0; old != NULL && i < old->n_pipelines; i++) {
+		struct pipeline *pl = old->pipelines[i];
+
+		if (pl->text_hash == hash && strcmp(pl->file, file) == 0 && is_as_it_was(pl, r->c)) {
+			return pipeline_ref(pl);
+		}
+	}
+	return NULL;
+}
+
+static struct pipeline *one_pipeline(struct reading *r, const char *file)
+{
+	struct buf text = {.max = 1 << 20};
+	struct pipeline *pl = NULL;
+
+	if (pipeline_read(file, &text, r->p)) {
+		pl = old_pipeline(r, file, &text);
+		if (pl == NULL && pipeline_parse(file, text.data != NULL ? text.data : "", text.len, find_service, r->c, r->c->prompts, r->p, &pl) != 0) {
+			pl = NULL;
+		}
+	}
+	buf_free(&text);
+	return pl;
+}
+
 static void read_pipelines(struct reading *r, const struct yaml_node *root)
 {
 	struct config *c = r->c;
@@ -392,9 +446,9 @@ static void read_pipelines(struct reading *r, const struct yaml_node *root)
 	list_files(r, root, "pipelines_dir", "pipelines", yaml_endings, &f);
 	c->pipelines = arena_zalloc(&c->arena, (f.n + 1) * sizeof(*c->pipelines));
 	for (size_t i = 0; c->pipelines != NULL && i < f.n; i++) {
-		struct pipeline *pl = NULL;
+		struct pipeline *pl = one_pipeline(r, f.path[i]);
 
-		if (pipeline_load(f.path[i], find_service, c, c->prompts, r->p, &pl) == 0 && pl != NULL) {
+		if (pl != NULL) {
 			c->pipelines[c->n_pipelines++] = pl;
 		}
 	}

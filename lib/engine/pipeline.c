@@ -669,24 +669,32 @@ int pipeline_parse(const char *file, const char *text, size_t len, find_service_
 	return 0;
 }
 
-int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct problems *p, struct pipeline **ret)
+bool pipeline_read(const char *file, struct buf *ret, struct problems *p)
 {
-	struct buf b = {.max = 1 << 20};
 	FILE *f = fopen(file, "re");
 	char part[4096];
 	size_t n;
-	int rc;
 
-	*ret = NULL;
 	if (f == NULL) {
 		problems_add(p, NULL, NULL, "%s: %s", file, strerror(errno));
-		return 0;
+		return false;
 	}
 	while ((n = fread(part, 1, sizeof(part), f)) > 0) {
-		buf_add(&b, part, n);
+		buf_add(ret, part, n);
 	}
 	fclose(f);
-	rc = pipeline_parse(file, b.data != NULL ? b.data : "", b.len, find, arg, prompts, p, ret);
+	return true;
+}
+
+int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct problems *p, struct pipeline **ret)
+{
+	struct buf b = {.max = 1 << 20};
+	int rc = 0;
+
+	*ret = NULL;
+	if (pipeline_read(file, &b, p)) {
+		rc = pipeline_parse(file, b.data != NULL ? b.data : "", b.len, find, arg, prompts, p, ret);
+	}
 	buf_free(&b);
 	return rc;
 }

@@ -134,6 +134,8 @@ struct service_options {
 	const struct yaml *limits_yaml;
 	const struct yaml_node *limits;
 	uint32_t limit_factor; /* multiplies N of every window; 0 means 1 (the demo's 60) */
+	struct service *const *old; /* n_old of them: one of the same file, text and options is handed out again, not compiled anew */
+	size_t n_old;
 };
 
 /* The longest a call can take until its result is there: its answer, and behind that its job. */

@@ -60,11 +60,12 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 struct config *rig_config(struct rig *r, char problem[512])
 {
+	const struct config_options o = {.old = r->engine != NULL ? engine_config(r->engine) : NULL};
 	struct config *c = NULL;
 	struct problems p;
 
 	problems_init(&p);
-	assert_int_equal(config_load(r->config_file, ++r->generation, &p, &c), 0);
+	assert_int_equal(config_load_with(r->config_file, ++r->generation, &o, &p, &c), 0);
 	assert_int_equal(c == NULL, p.count > 0);
 	if (problem != NULL) {
 		(void)snprintf(problem, 512, "%s", p.first != NULL ? p.first->text : "");
