@@ -68,12 +68,27 @@ struct usage {
 	uint64_t timed;
 };
 
+/* A stage of the run: from its first call to its last answer, and how long its calls took together. */
+struct phase {
+	int64_t began_us, ended_us; /* wall; 0: never called */
+	int64_t working_us;
+};
+
 struct usage_arg {
 	struct engine *e;
 	uint32_t run;
-	int64_t since_wall_us;
-	struct usage *list; /* per lane */
+	struct usage *list;   /* per lane */
+	struct phase *phases; /* per stage of the run */
 };
+
+static void count_phase(struct phase *ph, const struct call_row *c)
+{
+	int64_t end_us = c->granted_wall_us + (c->end_us > c->granted_us ? c->end_us - c->granted_us : 0);
+
+	ph->began_us = ph->began_us == 0 || c->granted_wall_us < ph->began_us ? c->granted_wall_us : ph->began_us;
+	ph->ended_us = end_us > ph->ended_us ? end_us : ph->ended_us;
+	ph->working_us += c->sent_us != 0 && c->end_us > c->sent_us ? c->end_us - c->sent_us : 0;
+}
 
 static bool on_call(void *arg, struct slice key, struct slice value)
 {
@@ -92,6 +107,9 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 		return true;
 	}
 	u->outcomes[c.outcome < OUTCOME_N ? c.outcome : 0]++;
+	if (c.parts[0].run == a->run && c.parts[0].stage < RUN_STAGES) {
+		count_phase(&a->phases[c.parts[0].stage], &c);
+	}
 	for (struct part_walk w = call_parts(&c); part_next(&w, &p);) {
 		u->settled_micro += p.run == a->run && c.state == CALL_SETTLED ? p.settled_micro : 0;
 		u->in_doubt_micro += p.run == a->run && c.state == CALL_IN_DOUBT ? p.settled_micro : 0;
@@ -104,9 +122,9 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-static struct usage *count_usage(struct engine *e, struct txn *t, const struct run *r)
+static struct usage *count_usage(struct engine *e, struct txn *t, const struct run *r, struct phase phases[RUN_STAGES])
 {
-	struct usage_arg a = {.e = e, .run = r->id};
+	struct usage_arg a = {.e = e, .run = r->id, .phases = phases};
 	struct key from = key_u64(key_of(), ids_next(0, r->row.created_us - US_PER_S));
 
 	a.list = calloc(e->n_lanes + 1, sizeof(*a.list));
@@ -181,16 +199,18 @@ static void write_outcomes(struct buf *out, const struct run_row *row, const str
 	}
 }
 
-static void write_stages(struct buf *out, const struct run *r)
+static void write_stages(struct buf *out, const struct run *r, const struct phase phases[RUN_STAGES])
 {
-	buf_printf(out, "\n%-12s %8s %8s %8s %8s %8s %9s %8s\n", "stage", "calls", "ok", "empty", "rejected", "failed", "unchanged", "held");
+	buf_printf(out, "\n%-16s %8s %8s %8s %8s %8s %9s %8s %10s\n", "stage", "calls", "ok", "empty", "rejected", "failed", "unchanged", "held", "took");
 	for (size_t s = 0; s < r->row.n_stages; s++) {
 		const struct stage_count *c = &r->row.stages[s].count;
+		char took[32];
 
 		if (c->calls > 0 || c->waiting > 0 || c->unchanged > 0) {
-			buf_printf(out, "%-12s %8llu %8llu %8llu %8llu %8llu %9llu %8llu\n", r->row.stages[s].name, (unsigned long long)c->calls,
+			duration_write(phases[s].ended_us - phases[s].began_us, took);
+			buf_printf(out, "%-16s %8llu %8llu %8llu %8llu %8llu %9llu %8llu %10s\n", r->row.stages[s].name, (unsigned long long)c->calls,
 			    (unsigned long long)c->ok, (unsigned long long)c->empty, (unsigned long long)c->rejected, (unsigned long long)c->failed, (unsigned long long)c->unchanged,
-			    (unsigned long long)c->held);
+			    (unsigned long long)c->held, took);
 		}
 	}
 }
@@ -218,7 +238,8 @@ void report_summary(struct engine *e, struct txn *t, uint32_t run, struct now no
 {
 	struct run *r = run_get(e, run);
 	struct tally *tally = calloc(1, sizeof(*tally));
-	struct usage *usage = r != NULL ? count_usage(e, t, r) : NULL;
+	struct phase phases[RUN_STAGES] = {0};
+	struct usage *usage = r != NULL ? count_usage(e, t, r, phases) : NULL;
 	struct balance b;
 	char settled[32], doubt[32];
 
@@ -230,7 +251,7 @@ void report_summary(struct engine *e, struct txn *t, uint32_t run, struct now no
 		}
 		write_times(out, &r->row, now);
 		write_outcomes(out, &r->row, tally, e->config->currency);
-		write_stages(out, r);
+		write_stages(out, r, phases);
 		write_services(out, e, usage);
 		(void)account_read(t, (struct account_id){.kind = ACCOUNT_RUN, .owner = run}, &b);
 		money_write(b.settled_micro, settled);
@@ -242,6 +263,25 @@ void report_summary(struct engine *e, struct txn *t, uint32_t run, struct now no
 }
 
 /* --- metrics.json --- */
+
+static struct json_object *phases_object(const struct run *r, const struct phase phases[RUN_STAGES])
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < r->row.n_stages; i++) {
+		struct json_object *o = phases[i].began_us != 0 ? json_object_new_object() : NULL;
+
+		if (o != NULL) {
+			put_word(o, "stage", r->row.stages[i].name);
+			put_wall(o, "began", phases[i].began_us);
+			put_wall(o, "ended", phases[i].ended_us);
+			put_int(o, "took_ms", (phases[i].ended_us - phases[i].began_us) / US_PER_MS);
+			put_int(o, "working_ms", phases[i].working_us / US_PER_MS);
+			json_object_array_add(list, o);
+		}
+	}
+	return list;
+}
 
 static struct json_object *usage_object(const struct lane *l, const struct usage *u)
 {
@@ -271,7 +311,8 @@ struct json_object *report_metrics(struct engine *e, struct txn *t, uint32_t run
 	struct run *r = run_get(e, run);
 	struct json_object *o = show_run(e, t, run, now);
 	struct tally *tally = calloc(1, sizeof(*tally));
-	struct usage *usage = r != NULL ? count_usage(e, t, r) : NULL;
+	struct phase phases[RUN_STAGES] = {0};
+	struct usage *usage = r != NULL ? count_usage(e, t, r, phases) : NULL;
 	struct json_object *reasons = json_object_new_object(), *services = json_object_new_array();
 
 	if (o != NULL && usage != NULL && tally != NULL) {
@@ -284,6 +325,7 @@ struct json_object *report_metrics(struct engine *e, struct txn *t, uint32_t run
 				json_object_array_add(services, usage_object(e->lanes[i], &usage[i]));
 			}
 		}
+		json_object_object_add(o, "phases", phases_object(r, phases));
 		put_int(o, "took_ms", ((r->row.ended_us != 0 ? r->row.ended_us : now.wall_us) - r->row.started_us) / US_PER_MS);
 		json_object_object_add(o, "reasons", json_object_get(reasons));
 		json_object_object_add(o, "services", json_object_get(services));

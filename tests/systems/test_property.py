@@ -58,6 +58,8 @@ def check_books(it, run):
     proof.windows(it, report)
     assert report["repeats_p3"] == 0, report["repeats"]
     assert "companies" in files["summary.txt"] and files["metrics.json"]["companies"] == end["companies"]
+    phases = {p["stage"]: p for p in files["metrics.json"]["phases"]}
+    assert phases["discovery"]["took_ms"] >= 0 and phases["company"]["working_ms"] > 0 and phases["list"]["began"] <= phases["company"]["began"]
     return end, files, report, ledger
 
 
