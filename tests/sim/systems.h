@@ -60,5 +60,7 @@ struct system_input {
 	const struct scenario *calm;
 	const struct system_bill *bills;
 	size_t n_bills;
+	const uint32_t *run_ids;   /* by run of the plan */
+	const int64_t *approve_us; /* from when on it may be approved; 0: never said */
 };
 void system_check(const struct system_input *in, struct result *r);

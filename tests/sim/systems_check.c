@@ -92,6 +92,26 @@ static void remember(struct books *b, const struct call_row *row)
 	}
 }
 
+/* Nobody is bought before a person said so. */
+static void check_released(struct books *b, const struct call_row *row)
+{
+	struct run_row run;
+	uint32_t id = row->parts[0].run;
+	size_t i = 0;
+
+	while (i < b->in->plan->n_runs && b->in->run_ids[i] != id) {
+		i++;
+	}
+	if (b->in->plan->system != SYSTEM_BOUGHT || i == b->in->plan->n_runs || !run_read(b->t, id, &run)) {
+		return;
+	}
+	if (row->parts[0].stage < run.n_stages && strcmp(run.stages[row->parts[0].stage].name, "buy") == 0 &&
+	    (b->in->approve_us[i] == 0 || row->granted_wall_us < SYSTEM_WALL_US + b->in->approve_us[i])) {
+		violate(b->r, "run %u: call %016llx buys before that was released", id, (unsigned long long)row->id);
+	}
+	run_row_fini(&run);
+}
+
 static bool on_call(void *arg, struct slice key, struct slice value)
 {
 	struct books *b = arg;
@@ -116,6 +136,7 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 	r->polls += row.polls != 0;
 	r->batched += row.kind == CALL_BATCH ? row.n_parts : 0;
 	remember(b, &row);
+	check_released(b, &row);
 	return true;
 }
 

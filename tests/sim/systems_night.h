@@ -93,6 +93,7 @@ struct system_night {
 	uint32_t run_ids[SYSTEM_RUNS];
 	bool uploaded, active[SYSTEM_FAULTS];
 	int64_t spent_before[SYSTEM_RUNS];
+	int64_t approve_us[SYSTEM_RUNS]; /* when it was first said; 0: never */
 };
 
 /* systems_night.c */

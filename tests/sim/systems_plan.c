@@ -74,6 +74,12 @@ void system_world(const struct system_plan *p, struct scenario *ret)
 
 /* --- plan --- */
 
+/* Such that it ends some runs before their leads do. */
+static int64_t budget(enum system s, int64_t drawn)
+{
+	return s == SYSTEM_OUTREACH ? 2500000 + drawn / 4 : s == SYSTEM_SHEET ? 4000 + drawn / 100 : 100000 + drawn;
+}
+
 static void plan_runs(struct system_plan *p, struct dice *d)
 {
 	p->n_runs = p->system == SYSTEM_OUTREACH ? 1 + dice_below(d, SYSTEM_RUNS) : p->system == SYSTEM_CRM ? 0 : 1 + dice_below(d, 2);
@@ -81,7 +87,7 @@ static void plan_runs(struct system_plan *p, struct dice *d)
 	for (size_t i = 0; i < p->n_runs; i++) {
 		(void)snprintf(p->runs[i].campaign, sizeof(p->runs[i].campaign), "c%zu", i + 1);
 		p->runs[i].start_us = i == 0 ? 0 : (int64_t)dice_below(d, 60 * US_PER_S);
-		p->runs[i].budget_micro = dice_below(d, 5) == 0 ? (int64_t)(100000 + dice_below(d, 3000000)) : -1;
+		p->runs[i].budget_micro = dice_below(d, 5) == 0 ? budget(p->system, (int64_t)dice_below(d, 3000000)) : -1;
 		if (p->system == SYSTEM_OUTREACH) {
 			(void)snprintf(p->runs[i].params, sizeof(p->runs[i].params), "{\"actor\":\"owner~people\",\"most\":%u,\"campaign_name\":\"%s\"}",
 			    p->leads + 20, i == 0 ? "Known before" : i == 1 ? "New one" : "New two");

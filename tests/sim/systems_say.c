@@ -142,6 +142,9 @@ void system_say(struct system_night *n, uint32_t wish)
 		say_again(n, w, US_PER_S / 2);
 		return;
 	}
+	if (w->kind == COMMAND_APPROVE && n->approve_us[w->n] == 0) {
+		n->approve_us[w->n] = n->now_us;
+	}
 	engine_command(n->engine, command_of(n, w));
 	system_poke(n);
 }
@@ -157,6 +160,7 @@ void system_begin(struct system_night *n)
 	}
 	for (uint32_t i = 0; i < p->n_runs; i++) {
 		(void)want(n, COMMAND_START, i, p->runs[i].start_us + 10 * US_PER_MS);
+		(void)want(n, COMMAND_START, i, p->runs[i].start_us + (int64_t)(system_draw(n, 'S', i) % (uint64_t)(60 * US_PER_S)));
 		if (p->system == SYSTEM_BOUGHT) {
 			want(n, COMMAND_APPROVE, i, p->runs[i].start_us + APPROVE_US)->often_us = APPROVE_US;
 		}
