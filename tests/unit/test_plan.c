@@ -307,12 +307,24 @@ static long read_text(void *ctx, const char *upload, uint64_t offset, void *out,
 	return (long)n;
 }
 
+/* Nothing is taken over from the engine's: a plan changes it. */
+static struct config *own_config(struct rig *r)
+{
+	struct engine *kept = r->engine;
+	struct config *c;
+
+	r->engine = NULL;
+	c = rig_config(r, NULL);
+	r->engine = kept;
+	return c;
+}
+
 static int plan(
     struct rig *r, char *csv, const char *what_if, struct json_object **ret, struct lead_error *err)
 {
 	char dir[96];
 	struct plan_request q = {.store = r->store,
-	    .config = rig_config(r, NULL),
+	    .config = own_config(r),
 	    .scratch = dir,
 	    .start = {.campaign = "one",
 		.upload = "upload",
