@@ -67,7 +67,8 @@ def all_holds(night, run):
     proof.sums(night, run, exported, ledger)
     proof.windows(night, report)
     proof.pushes(ledger, report)
-    assert proof.repeats(ledger, report) == []
+    # leadsim's answer may have reached the proxy whole, and nobody behind it: leadd calls that in doubt
+    assert [pair for pair in proof.repeats(ledger, report) if pair[0]["state"] != "in-doubt"] == []
     proof.bill(ledger, report)
     assert sum(lead["outcome"] == "confirmed" for lead in exported) > 40
     return ledger
