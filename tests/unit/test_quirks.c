@@ -3,6 +3,7 @@
  * line that says it, an answer that shows it, and what it means. The rows are the test; run it to
  * see them as a table with line numbers. Services that are not shipped are in tests/data/services.
  */
+#include "lib/service/batch.h"
 #include "tests/unit/service_file.h"
 
 #include <unistd.h>
@@ -273,6 +274,102 @@ static void each_is_a_line(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* How a key is sent, how many go at once, and what a repeat does: `sends` stands in the request, or a call has a batch. */
+static const struct cell {
+	const char *column, *file, *line, *call, *params, *sends;
+	unsigned batch;
+} cells[] = {
+    {"auth: bearer", "openai", "auth: bearer", "chat", "{\"prompt\":\"x\",\"model\":\"m\"}", "Authorization: Bearer the-key", 0},
+    {"auth: bearer", "perplexity", "auth: bearer", "research", "{\"prompt\":\"x\"}", "Authorization: Bearer the-key", 0},
+    {"auth: own header", "apollo", "auth: {header: x-api-key}", "match", "{\"email\":\"a@b.org\"}", "x-api-key: the-key", 0},
+    {"auth: bearer", "apify", "auth: bearer", "runs", "{\"actor\":\"a~b\"}", "Authorization: Bearer the-key", 0},
+    {"auth: bearer", "instantly", "auth: bearer", "remove", "{\"id\":\"1\"}", "Authorization: Bearer the-key", 0},
+    {"auth: query", "zerobounce", "auth: {query: api_key}", "validate", "{\"email\":\"a@b.org\"}", "api_key=the-key", 0},
+    {"auth: a field", "neverbounce", "auth:", "check", "{\"email\":\"a+c@b.org\"}", "the-key", 0},
+    {"auth: own header", "hunter", "auth:", "find", "{\"domain\":\"b.org\",\"first_name\":\"A\",\"last_name\":\"B\"}", "the-key", 0},
+    {"auth: query", "millionverifier", "auth:", "check", "{\"email\":\"a@b.org\"}", "api=the-key", 0},
+    {"auth: bearer", "hubspot", "auth: bearer", "find_list", "{\"name\":\"x\"}", "Authorization: Bearer the-key", 0},
+    {"auth: own header alone", "supabase", "auth: {header: apikey}", "companies", "{\"state\":\"CA\",\"pms\":\"x\"}", "apikey: the-key", 0},
+    {"auth: any header", "n8n", "auth: {header: X-API-Key}", "verify_email", "{\"email\":\"a@b.org\"}", "X-API-Key: the-key", 0},
+    {"auth: basic, key as user", "close", "basic", "get_lead", "{\"id\":\"lead_1\"}", "Authorization: Basic dGhlLWtleTo=", 0},
+    {"auth: header and a version", "anthropic", "auth:", "message", "{\"prompt\":\"x\",\"model\":\"m\"}", "anthropic-version: 2023-06-01", 0},
+    {"auth: bearer", "openrouter", "auth: bearer", "chat", "{\"prompt\":\"x\",\"model\":\"m\"}", "Authorization: Bearer the-key", 0},
+    {"batch: 10 people", "apollo", "size: 10", "match_many", NULL, NULL, 10},
+    {"batch: 100 searched", "hubspot", "size: 100", "find_companies", NULL, NULL, 100},
+    {"batch: 100 read", "hubspot", "size: 100", "read_contacts", NULL, NULL, 100},
+    {"batch: 1000 leads at most", "instantly", "leads: \"${.items}\"", "push_many", NULL, NULL, 1000},
+    {"batch: pages of the table", "supabase", "paging:", "companies", "{\"state\":\"CA\",\"pms\":\"x\",\"page\":{\"number\":1,\"offset\":0,\"size\":200}}",
+	"limit=200", 0},
+    {"repeat: upsert", "supabase", "on_conflict: domain", "keep_company", "{\"domain\":\"b.org\"}", "on_conflict=domain", 0},
+    {"repeat: upsert", "hubspot", "batch/upsert", "upsert_contact", NULL, NULL, 100},
+    {"repeat: skip flags", "instantly", "skip_if_in_campaign: true", "push", "{\"campaign\":\"c\",\"email\":\"a@b.org\"}", "\"skip_if_in_campaign\":true", 0},
+    {"repeat: key of the draft", "odd", "idempotency:", "ask", "{\"email\":\"a@b.org\"}", "Idempotency-Key: \"1-2-a\"", 0},
+};
+
+static void write_request(const struct request *r, struct buf *out)
+{
+	buf_printf(out, "%s %s\n", r->method, r->url);
+	for (size_t i = 0; i < r->n_headers; i++) {
+		buf_printf(out, "%s: %s\n", r->headers[i].name, r->headers[i].value);
+	}
+	buf_add(out, r->body != NULL ? r->body : "", r->body_len);
+}
+
+static bool is_sent(const struct service *s, const struct cell *c, struct buf *out)
+{
+	const struct expr_source params = {.field = params_field, .write = params_write, .ctx = c->params};
+	const struct request_input in = {.params = &params,
+	    .call_id = "0123456789abcdef",
+	    .idempotency_key = "1-2-a",
+	    .secret = "the-key",
+	    .secret_len = 7};
+	struct lead_error err = {.text = ""};
+	struct request r;
+
+	if (request_render(s, service_find_call(s, c->call), &in, &arena, &r, &err) != 0) {
+		buf_add_text(out, err.text);
+		return false;
+	}
+	write_request(&r, out);
+	return strstr(out->data, c->sends) != NULL;
+}
+
+static bool has_batch(const struct service_call *c, size_t most)
+{
+	return c->batch != NULL && c->batch->size > 1 && c->batch->size <= most;
+}
+
+static void each_cell_is_a_line(void **state)
+{
+	unsigned wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+		const struct cell *c = &cells[i];
+		const struct quirk named = {.file = c->file};
+		struct buf out = {0};
+		struct service *s;
+		char path[512];
+		unsigned line;
+		bool right;
+
+		file_of(&named, path);
+		s = load(path);
+		line = line_of(path, c->line);
+		assert_non_null(service_find_call(s, c->call));
+		right = c->sends != NULL ? is_sent(s, c, &out) : has_batch(service_find_call(s, c->call), c->batch);
+		print_message("%-28s %s:%u %s\n", c->column, path + strlen(SOURCE_ROOT) + 1, line, c->call);
+		if (line == 0 || !right) {
+			print_error("  wrong: line %u, %s\n", line, out.data != NULL ? out.data : "no such batch");
+			wrong++;
+		}
+		buf_free(&out);
+		service_unref(s);
+		arena_reset(&arena);
+	}
+	assert_int_equal(wrong, 0);
+}
+
 /* Two windows in one header, keys as user names, keys of repeats. */
 static void both_windows_of_a_header(void **state)
 {
@@ -311,6 +408,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_is_a_line),
+	    cmocka_unit_test(each_cell_is_a_line),
 	    cmocka_unit_test(both_windows_of_a_header),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
