@@ -261,6 +261,7 @@ static void reload(struct engine *e, struct command *c)
 		if (config_service(e->config, e->lanes[i]->name) == NULL) {
 			e->lanes[i]->share.n = 0; /* nothing is granted there any more; calls in flight end as they are */
 			e->lanes[i]->budget = NULL;
+			e->lanes[i]->last = e->lanes[i]->last != NULL ? e->lanes[i]->last : config_ref(old);
 		}
 		back = back || e->lanes[i]->n_fresh > 0;
 	}

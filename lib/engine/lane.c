@@ -280,6 +280,8 @@ int lanes_bind(struct engine *e, struct config *c, struct lead_error *err)
 		if (l == NULL || lane_set(e, l, c->services[i]) != 0) {
 			return lead_fail(err, LEAD_ENOMEM, "out of memory");
 		}
+		config_unref(l->last);
+		l->last = NULL;
 		l->budget = &c->service_budgets[i];
 		for (size_t k = 0; k < l->def->n_keys; k++) {
 			l->keys[k].secret = config_secret(c, l->def->keys[k].secret);
@@ -382,5 +384,6 @@ void lane_free(struct lane *l)
 	free(l->groups);
 	free(l->keys);
 	service_unref(l->def);
+	config_unref(l->last);
 	free(l);
 }

@@ -105,6 +105,7 @@ struct lane {
 	int64_t wake_us;
 	size_t next_group;
 	const struct budget *budget;
+	struct config *last;    /* counted, where the present one has no such service: its keys' secrets are that one's */
 	struct account_memo accounts;
 	unsigned jobs;          /* of in_flight: jobs that wait for their result */
 	unsigned polls;         /* of in_flight: calls that ask for one; they need no place of their own */

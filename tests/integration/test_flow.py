@@ -146,7 +146,7 @@ def test_isolation():
     assert took[0] > n / 10 - 2.1
     assert took[1] < took[0] * 1.05
     assert p99 < 50
-    assert tool99 < 50 + bare99  # what the machine needs to start any program is not leadd's
+    assert tool99 < 50 + 1.5 * bare99  # what the machine needs to start any program is not leadd's
 
 
 # --- too fast ---

@@ -168,6 +168,27 @@ static void test_no_key(void **state)
 	end();
 }
 
+/* The service is gone when its call ends: its keys are those it had. */
+static void test_no_key_of_a_service_that_is_gone(void **state)
+{
+	char path[160];
+	struct body_row row;
+
+	begin("");
+	run(1);
+	(void)snprintf(path, sizeof(path), "%s/services/one.yaml", rig.dir);
+	assert_int_equal(unlink(path), 0);
+	rig_write(&rig, "pipelines/p.yaml", "pipeline: p\nstages:\n  - {stage: other, gates: [{check: role}]}\n");
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	rig_answer(&rig, 0, 200, "{\"text\":\"sk-0123456789\"}");
+	assert_string_equal(body_of(0, &row), "{\"text\":\"*************\"}");
+	rig_write(&rig, "services/one.yaml", ONE);
+	rig_write(&rig, "pipelines/p.yaml", PIPELINE);
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	end();
+}
+
 static void test_expire(void **state)
 {
 	begin("answers: {keep: 2d}\n");
@@ -208,6 +229,7 @@ int main(void)
 	    cmocka_unit_test(test_kept),
 	    cmocka_unit_test(test_restart),
 	    cmocka_unit_test(test_no_key),
+	    cmocka_unit_test(test_no_key_of_a_service_that_is_gone),
 	    cmocka_unit_test(test_expire),
 	    cmocka_unit_test(test_none),
 	};
