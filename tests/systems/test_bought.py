@@ -184,7 +184,7 @@ def test_preview_payment_bought(stub):
         timeline = night.get(f"/v1/leads/{run}/{kept['lead']}")["timeline"]
         assert "unchanged" in [fact["kind"] for fact in timeline]
         files = night.results(run)
-        assert re.search(rf"^buy .* {stage['unchanged']} +0$", files["summary.txt"], re.M), files["summary.txt"]
+        assert re.search(rf"^buy .* {stage['unchanged']} +0 +\S.*$", files["summary.txt"], re.M), files["summary.txt"]
         assert next(s for s in files["metrics.json"]["stages"] if s["stage"] == "buy")["unchanged"] == stage["unchanged"]
         assert f'state="unchanged"}} {stage["unchanged"]}' in night.request("GET", "/v1/metrics").decode()
         proof.windows(night, night.report())
