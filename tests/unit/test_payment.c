@@ -53,7 +53,7 @@ static void serve(struct rig *r, struct seen *c)
 {
 	(void)r;
 	c->due_us = c->start_us + 100 * US_PER_MS;
-	(void)snprintf(c->answer, sizeof(c->answer), "{\"title\":\"CEO\",\"phone\":\"1\"}");
+	(void)snprintf(c->answer, sizeof(c->answer), "{\"title\":\"Director\",\"phone\":\"1\"}");
 }
 
 static void play(void)
