@@ -1,13 +1,8 @@
 /*
- * The environment and its transactions. One environment per process (a second open
- * would drop LMDB's file locks on the first close), an own flock beside it, default
+ * The environment: one per process (a second open would drop LMDB's file locks on the first close), an own flock beside it, default
  * sync mode only, never WRITEMAP: measured, see the notes in store.h's callers' tests.
- *
- *   txn_begin -> get/put/walk (first error latches) -> txn_commit | txn_abort
  */
-#include "lib/store/store.h"
-
-#include "lib/base/ids.h"
+#include "lib/store/store_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +13,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define NO_TABLE ((MDB_dbi)0) /* LMDB's own: none of ours has it */
-#define VALUE_HEAD 5 /* version byte and CRC-32C */
 #define DISK_LEAST_BYTES (16u << 20)
 #define DEFAULT_MAP_BYTES ((size_t)16 << 30)
 
-static const char *const table_names[TABLE_N] = {
+const char *const store_tables[TABLE_N] = {
     [TABLE_META] = "meta",
     [TABLE_NAME] = "name",
     [TABLE_RUN] = "run",
@@ -50,60 +43,7 @@ static const char *const table_names[TABLE_N] = {
     [TABLE_INBOX] = "inbox",
 };
 
-#define LAZY_COMMITS 1000
-
-struct store {
-	MDB_env *env;
-	MDB_dbi dbi[TABLE_N];
-	MDB_txn *reader; /* reset between uses: NOTLS, renewed instead of begun */
-	MDB_txn *writer; /* lazy: commits that are not written yet */
-	unsigned unwritten;
-	int lock_fd;
-	bool read_only, lazy;
-	uint64_t commits;
-	struct buf scratch;
-	int64_t (*clock_us)(void);
-	int64_t commit_us;
-};
-
-struct txn {
-	struct store *store;
-	MDB_txn *mdb;
-	bool write;
-	int error;     /* first MDB or errno code */
-	enum store_table where; /* table of the first error */
-};
-
-/* --- keys --- */
-
-static uint64_t key_get(const uint8_t *bytes, size_t n)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		v = v << 8 | bytes[i];
-	}
-	return v;
-}
-
-uint16_t key_get_u16(const uint8_t *bytes)
-{
-	return (uint16_t)key_get(bytes, 2);
-}
-
-uint32_t key_get_u32(const uint8_t *bytes)
-{
-	return (uint32_t)key_get(bytes, 4);
-}
-
-uint64_t key_get_u64(const uint8_t *bytes)
-{
-	return key_get(bytes, 8);
-}
-
-/* --- errors --- */
-
-static int store_fail(struct lead_error *err, int rc, const char *what)
+int store_fail(struct lead_error *err, int rc, const char *what)
 {
 	switch (rc) {
 	case MDB_MAP_FULL:
@@ -123,16 +63,6 @@ static int store_fail(struct lead_error *err, int rc, const char *what)
 		return lead_fail(err, LEAD_ESTORE, "%s: %s", what, mdb_strerror(rc));
 	}
 }
-
-static void txn_latch(struct txn *t, enum store_table table, int rc)
-{
-	if (t->error == 0 && rc != 0) {
-		t->error = rc;
-		t->where = table;
-	}
-}
-
-/* --- environment --- */
 
 static int store_lock(struct store *s, const char *dir, struct lead_error *err)
 {
@@ -157,7 +87,7 @@ static int store_open_tables(struct store *s, struct lead_error *err)
 	int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
 
 	for (int i = 0; rc == 0 && i < TABLE_N; i++) {
-		rc = mdb_dbi_open(txn, table_names[i], s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
+		rc = mdb_dbi_open(txn, store_tables[i], s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
 		if (rc == MDB_NOTFOUND && s->read_only) {
 			s->dbi[i] = NO_TABLE;
 			rc = 0;
@@ -380,64 +310,6 @@ void store_room(struct store *s, struct store_room *ret)
 	ret->commit_us = s->commit_us;
 }
 
-/* --- transactions --- */
-
-static int write_lazy(struct store *s)
-{
-	MDB_txn *mdb = s->writer;
-
-	s->writer = NULL;
-	s->unwritten = 0;
-	return mdb != NULL ? mdb_txn_commit(mdb) : 0;
-}
-
-int txn_begin(struct store *s, bool write, struct txn **ret, struct lead_error *err)
-{
-	struct txn *t = calloc(1, sizeof(*t));
-	int rc;
-
-	if (t == NULL) {
-		return lead_fail(err, LEAD_ENOMEM, "out of memory");
-	}
-	t->store = s;
-	t->write = write;
-	rc = write ? 0 : write_lazy(s);
-	if (rc != 0) {
-		free(t);
-		return store_fail(err, rc, "cannot commit to the store");
-	}
-	if (write && s->writer != NULL) {
-		t->mdb = s->writer;
-		s->writer = NULL;
-	} else if (!write && s->reader != NULL) {
-		t->mdb = s->reader;
-		s->reader = NULL;
-		rc = mdb_txn_renew(t->mdb);
-	} else {
-		rc = mdb_txn_begin(s->env, NULL, write ? 0 : MDB_RDONLY, &t->mdb);
-	}
-	if (rc != 0) {
-		free(t);
-		return store_fail(err, rc, "cannot begin a transaction");
-	}
-	*ret = t;
-	return 0;
-}
-
-void txn_abort(struct txn *t)
-{
-	if (t == NULL) {
-		return;
-	}
-	if (!t->write && t->store->reader == NULL) {
-		mdb_txn_reset(t->mdb);
-		t->store->reader = t->mdb;
-	} else {
-		mdb_txn_abort(t->mdb);
-	}
-	free(t);
-}
-
 bool store_disk_low(struct store *s, uint64_t *ret_free)
 {
 	struct statvfs st;
@@ -453,254 +325,4 @@ bool store_disk_low(struct store *s, uint64_t *ret_free)
 		*ret_free = left;
 	}
 	return left < (least < DISK_LEAST_BYTES ? least : DISK_LEAST_BYTES);
-}
-
-int txn_commit(struct txn *t, struct lead_error *err)
-{
-	char what[64];
-	int rc = t->error;
-	int64_t began_us;
-
-	if (rc != 0) {
-		(void)snprintf(what, sizeof(what), "cannot write the store (table %s)", table_names[t->where]);
-		txn_abort(t);
-		return store_fail(err, rc, what);
-	}
-	if (t->store->lazy && ++t->store->unwritten < LAZY_COMMITS) {
-		t->store->writer = t->mdb;
-		t->store->commits++;
-		free(t);
-		return 0;
-	}
-	t->store->unwritten = 0;
-	began_us = t->store->clock_us != NULL ? t->store->clock_us() : 0;
-	rc = mdb_txn_commit(t->mdb); /* frees it even when it fails */
-	t->store->commit_us = t->store->clock_us != NULL ? t->store->clock_us() - began_us : 0;
-	if (rc == 0) {
-		t->store->commits++;
-	} else if (rc == EIO && store_disk_low(t->store, NULL)) {
-		rc = ENOSPC; /* LMDB says EIO when a write ends short, which is how a disk that fills up shows first */
-	}
-	free(t);
-	return rc == 0 ? 0 : store_fail(err, rc, "cannot commit to the store");
-}
-
-int txn_error(const struct txn *t)
-{
-	return t->error == 0 ? 0 : store_fail(NULL, t->error, "");
-}
-
-/* Cuts version and checksum off; a bad one latches EIO, since nothing on this disk is to be trusted then. */
-static bool value_open(struct txn *t, enum store_table table, MDB_val v, struct slice *ret)
-{
-	uint32_t crc;
-
-	if (v.mv_size < VALUE_HEAD || *(const uint8_t *)v.mv_data == 0 || *(const uint8_t *)v.mv_data > STORE_VERSION) {
-		txn_latch(t, table, MDB_CORRUPTED);
-		return false;
-	}
-	memcpy(&crc, (const uint8_t *)v.mv_data + 1, sizeof(crc));
-	ret->data = (const uint8_t *)v.mv_data + VALUE_HEAD;
-	ret->len = v.mv_size - VALUE_HEAD;
-	if (crc != crc32c(ret->data, ret->len)) {
-		txn_latch(t, table, MDB_CORRUPTED);
-		return false;
-	}
-	return true;
-}
-
-struct buf *txn_buf(struct txn *t)
-{
-	buf_reset(&t->store->scratch);
-	return &t->store->scratch;
-}
-
-bool txn_get(struct txn *t, enum store_table table, struct key k, struct slice *ret)
-{
-	MDB_val key = {.mv_size = k.len, .mv_data = k.bytes};
-	MDB_val value;
-	int rc;
-
-	if (t->error != 0 || t->store->dbi[table] == NO_TABLE) {
-		return false;
-	}
-	rc = mdb_get(t->mdb, t->store->dbi[table], &key, &value);
-	if (rc != 0) {
-		txn_latch(t, table, rc == MDB_NOTFOUND ? 0 : rc);
-		return false;
-	}
-	return value_open(t, table, value, ret);
-}
-
-static void txn_write(struct txn *t, enum store_table table, struct key k, const struct slice pieces[], size_t n, unsigned flags)
-{
-	MDB_val key = {.mv_size = k.len, .mv_data = k.bytes};
-	MDB_val room;
-	uint8_t *at;
-	uint32_t crc;
-	size_t len = 0;
-	int rc;
-
-	if (t->error != 0) {
-		return;
-	}
-	if (t->store->scratch.failed) {
-		txn_latch(t, table, ENOMEM); /* the value was cut short: it may have been built there */
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		len += pieces[i].len;
-	}
-	room.mv_size = len + VALUE_HEAD;
-	rc = mdb_put(t->mdb, t->store->dbi[table], &key, &room, MDB_RESERVE | flags);
-	if (rc == MDB_KEYEXIST && flags != 0) {
-		room.mv_size = len + VALUE_HEAD;
-		rc = mdb_put(t->mdb, t->store->dbi[table], &key, &room, MDB_RESERVE);
-	}
-	if (rc != 0) {
-		txn_latch(t, table, rc);
-		return;
-	}
-	at = (uint8_t *)room.mv_data + VALUE_HEAD;
-	for (size_t i = 0; i < n; i++) {
-		if (pieces[i].len > 0) {
-			memcpy(at, pieces[i].data, pieces[i].len);
-			at += pieces[i].len;
-		}
-	}
-	crc = crc32c((uint8_t *)room.mv_data + VALUE_HEAD, len);
-	*(uint8_t *)room.mv_data = STORE_VERSION;
-	memcpy((uint8_t *)room.mv_data + 1, &crc, sizeof(crc));
-}
-
-void txn_put(struct txn *t, enum store_table table, struct key k, const void *value, size_t len)
-{
-	txn_write(t, table, k, &(struct slice){value, len}, 1, 0);
-}
-
-void txn_append(struct txn *t, enum store_table table, struct key k, const void *value, size_t len)
-{
-	txn_write(t, table, k, &(struct slice){value, len}, 1, MDB_APPEND);
-}
-
-void txn_append_pieces(struct txn *t, enum store_table table, struct key k, const struct slice pieces[], size_t n)
-{
-	txn_write(t, table, k, pieces, n, MDB_APPEND);
-}
-
-void txn_delete(struct txn *t, enum store_table table, struct key k)
-{
-	MDB_val key = {.mv_size = k.len, .mv_data = k.bytes};
-	int rc;
-
-	if (t->error != 0) {
-		return;
-	}
-	rc = mdb_del(t->mdb, t->store->dbi[table], &key, NULL);
-	txn_latch(t, table, rc == MDB_NOTFOUND ? 0 : rc);
-}
-
-/* --- walking --- */
-
-static bool in_prefix(MDB_val key, const struct key *prefix)
-{
-	return key.mv_size >= prefix->len && memcmp(key.mv_data, prefix->bytes, prefix->len) == 0;
-}
-
-/* Positions the cursor at the last key at or below `from`. */
-static int cursor_at_or_below(MDB_cursor *c, const struct key *from, MDB_val *key, MDB_val *value)
-{
-	int rc;
-
-	*key = (MDB_val){.mv_size = from->len, .mv_data = (void *)(uintptr_t)from->bytes};
-	rc = mdb_cursor_get(c, key, value, MDB_SET_RANGE);
-	if (rc == MDB_NOTFOUND) {
-		return mdb_cursor_get(c, key, value, MDB_LAST);
-	}
-	if (rc == 0 && (key->mv_size != from->len || memcmp(key->mv_data, from->bytes, from->len) != 0)) {
-		return mdb_cursor_get(c, key, value, MDB_PREV);
-	}
-	return rc;
-}
-
-static void walk(struct txn *t, enum store_table table, const struct key *from, const struct key *prefix, bool back, txn_walk_fn f, void *arg)
-{
-	MDB_cursor *c = NULL;
-	MDB_val key, value;
-	struct slice payload;
-	int rc;
-
-	if (t->error != 0 || t->store->dbi[table] == NO_TABLE) {
-		return;
-	}
-	rc = mdb_cursor_open(t->mdb, t->store->dbi[table], &c);
-	if (rc == 0 && back) {
-		rc = cursor_at_or_below(c, from, &key, &value);
-	} else if (rc == 0) {
-		key = (MDB_val){.mv_size = from->len, .mv_data = (void *)(uintptr_t)from->bytes};
-		rc = mdb_cursor_get(c, &key, &value, from->len > 0 ? MDB_SET_RANGE : MDB_FIRST);
-	}
-	while (rc == 0 && in_prefix(key, prefix) && value_open(t, table, value, &payload)) {
-		if (!f(arg, (struct slice){.data = key.mv_data, .len = key.mv_size}, payload)) {
-			break;
-		}
-		rc = mdb_cursor_get(c, &key, &value, back ? MDB_PREV : MDB_NEXT);
-	}
-	mdb_cursor_close(c);
-	txn_latch(t, table, rc == MDB_NOTFOUND ? 0 : rc);
-}
-
-void txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg)
-{
-	walk(t, table, &from, &prefix, false, f, arg);
-}
-
-void txn_walk_back(struct txn *t, enum store_table table, struct key from, struct key prefix, txn_walk_fn f, void *arg)
-{
-	walk(t, table, &from, &prefix, true, f, arg);
-}
-
-struct first {
-	struct slice *key, *value;
-	bool found;
-};
-
-static bool on_first(void *arg, struct slice key, struct slice value)
-{
-	struct first *first = arg;
-
-	*first->key = key;
-	*first->value = value;
-	first->found = true;
-	return false;
-}
-
-bool txn_first(struct txn *t, enum store_table table, struct key from, struct key prefix, struct slice *ret_key, struct slice *ret_value)
-{
-	struct first first = {.key = ret_key, .value = ret_value};
-
-	walk(t, table, &from, &prefix, false, on_first, &first);
-	return first.found;
-}
-
-bool txn_last(struct txn *t, enum store_table table, struct key prefix, struct slice *ret_key, struct slice *ret_value)
-{
-	struct first first = {.key = ret_key, .value = ret_value};
-	struct key from = prefix;
-
-	while (from.len < sizeof(from.bytes)) {
-		from.bytes[from.len++] = 0xff;
-	}
-	walk(t, table, &from, &prefix, true, on_first, &first);
-	return first.found;
-}
-
-uint64_t txn_count(struct txn *t, enum store_table table)
-{
-	MDB_stat st;
-
-	if (t->error != 0 || t->store->dbi[table] == NO_TABLE || mdb_stat(t->mdb, t->store->dbi[table], &st) != 0) {
-		return 0;
-	}
-	return st.ms_entries;
 }
