@@ -3,6 +3,13 @@
  * Every call counts in its run, and in its campaign, organisation and service: for ever, in the day and in the month of
  * its reservation, so that a budget written down later knows what was spent before.
  */
+#include "lib/engine/accounts.h"
+
+#include "lib/engine/call.h"
+#include "lib/engine/config.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
 
 /* 0 to never for PERIOD_TOTAL. */

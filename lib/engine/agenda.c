@@ -5,15 +5,21 @@
  * is used twice and none is forgotten, whatever happens in between. A moment counts as missed when leadd did not work then. A
  * schedule that is new looks forward only.
  */
+#include "lib/engine/agenda.h"
+
+#include "lib/base/json.h"
+#include "lib/base/uthash.h"
+#include "lib/engine/command.h"
 #include "lib/engine/config_agenda.h"
+#include "lib/engine/params.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
-
-#include "lib/base/json.h"
-#include "lib/engine/params.h"
+#include "lib/store/names.h"
 #include "lib/store/pack.h"
 
+#include <stdio.h>
 #include <json-c/json.h>
 
 #define KEY 'a'

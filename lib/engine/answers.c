@@ -2,9 +2,21 @@
  * What services answered is kept for a while, so that a night can be replayed (replay.h): headers and body as they came, in
  * the transaction that settles the call, until the oldest are due. A full store keeps none. The service's key never gets in.
  */
-#include "lib/engine/state.h"
 
+#include "lib/engine/answers.h"
+
+#include "lib/base/arena.h"
+#include "lib/base/ids.h"
+#include "lib/engine/call.h"
+#include "lib/engine/config.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/state.h"
+#include "lib/service/answer.h"
 #include "lib/store/body.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define SLICE 200                  /* answers deleted in one turn */
 #define PACE_US (60 * US_PER_S)    /* between two looks at the oldest */

@@ -2,9 +2,20 @@
 #include "lib/engine/approve.h"
 
 #include "lib/base/money.h"
+#include "lib/engine/accounts.h"
+#include "lib/engine/batch.h"
+#include "lib/engine/command.h"
+#include "lib/engine/config.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/forecast.h"
+#include "lib/engine/notify.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 /* What a sample counts: companies where the pipeline has stages for them, else leads. */
 static enum item_level sampled_level(const struct pipeline *p)

@@ -12,7 +12,13 @@
  */
 #pragma once
 
-#include "lib/engine/state.h"
+#include "lib/store/items.h"
+#include "lib/store/notes.h"
+
+struct command;
+struct engine;
+struct run;
+struct slot;
 
 #define APPROVE_COST (1u << 31)
 #define APPROVE_SAMPLE (1u << 30)

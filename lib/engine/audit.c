@@ -1,8 +1,10 @@
 /* See audit.h. One walk down the ledger sorts each call into the limits that it counts in; the windows are counted at the end. */
 #include "lib/engine/audit.h"
 
+#include "lib/engine/lane.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
+#include "lib/store/ledger.h"
 
 /* One limit of one allowance, and the times of the calls that count in it: when their first bytes left. */
 struct counted {

@@ -7,9 +7,21 @@
  * All items of a batch are of one run: its budgets are the same for all parts, and so is the order in which they wait. An item
  * whose inputs are missing goes its way without a call, as it would alone.
  */
-#include "lib/engine/grant_parts.h"
+#include "lib/engine/batch.h"
 
+#include "lib/base/ids.h"
 #include "lib/base/json.h"
+#include "lib/engine/accounts.h"
+#include "lib/engine/busy.h"
+#include "lib/engine/cache.h"
+#include "lib/engine/call.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/grant_parts.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+
+#include <stdio.h>
 
 #define LOOK_MOST 2 /* entries of the queue looked at for each place in a batch: the others ask for something else */
 

@@ -3,8 +3,18 @@
  *
  *   row -> on the suppression list? -> free gates -> known in this run? -> first stage of its level
  */
+#include "lib/engine/birth.h"
+
 #include "lib/engine/approve.h"
+#include "lib/engine/config.h"
+#include "lib/engine/known.h"
+#include "lib/engine/run.h"
+#include "lib/engine/stage.h"
 #include "lib/engine/state.h"
+#include "lib/engine/suppress.h"
+#include "lib/engine/view.h"
+
+#include <stdio.h>
 
 static struct fact birth_fact(struct engine *e, const char *reason)
 {

@@ -2,6 +2,10 @@
  * At most so many calls at once for one company (`at_once: {parent: N}`). Leads of one company stand side by side in the queue: whoever
  * has to wait is passed over for the next ones.
  */
+#include "lib/engine/busy.h"
+
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
 
 #define LOOK_AHEAD 256

@@ -6,9 +6,18 @@
  * A lead that asks once more because a gate refused what came, or whose call is being looked up, wants another answer: it
  * neither takes nor joins one.
  */
-#include "lib/engine/grant_parts.h"
+#include "lib/engine/cache.h"
 
+#include "lib/engine/call.h"
+#include "lib/engine/credit.h"
+#include "lib/engine/grant_parts.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
 #include "lib/store/cache.h"
+
+#include <stdio.h>
 
 #define KEPT_BYTES ((size_t)64 * 1024) /* of all fields together: larger answers are not kept */
 #define SLICE 200                      /* expired ones deleted in one turn */

@@ -2,10 +2,31 @@
  * What people ask for, applied within a turn and answered after its commit. Commands that touch many items (retry,
  * cancel, parking what is held) walk the items in slices of a turn each (tasks_step, runs_sweep).
  */
+#include "lib/engine/command.h"
+
+#include "lib/base/ids.h"
+#include "lib/engine/accounts.h"
 #include "lib/engine/approve.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/inbox.h"
+#include "lib/engine/intake.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/load.h"
+#include "lib/engine/notify.h"
+#include "lib/engine/outbox.h"
+#include "lib/engine/override.h"
 #include "lib/engine/payment.h"
 #include "lib/engine/recall.h"
+#include "lib/engine/run.h"
+#include "lib/engine/source.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+#include "lib/engine/suppress.h"
 #include "lib/engine/verify.h"
+
+#include <stdio.h>
 
 #define NOT_FOUND 1
 #define WRONG_STATE 2

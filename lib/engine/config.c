@@ -2,16 +2,17 @@
  * Reads leadd.yaml and everything it names, in this order: settings, lists, services, prompts,
  * pipelines (they name services and prompts), organisations, campaigns (they name pipelines), credentials.
  */
-#include "lib/engine/config_access.h"
-#include "lib/engine/config_intake.h"
-#include "lib/engine/config_notify.h"
-#include "lib/engine/config_agenda.h"
-#include "lib/engine/config_payment.h"
+#include "lib/engine/config.h"
 
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
 #include "lib/base/money.h"
 #include "lib/base/text.h"
+#include "lib/engine/config_access.h"
+#include "lib/engine/config_agenda.h"
+#include "lib/engine/config_intake.h"
+#include "lib/engine/config_notify.h"
+#include "lib/engine/config_payment.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -6,9 +6,9 @@
 #include "lib/engine/params.h"
 
 #include <ctype.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <json-c/json.h>
 
 static const char *const day_words[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
 

@@ -5,8 +5,8 @@
 #include "lib/engine/params.h"
 #include "lib/store/inbox.h"
 
-#include <json-c/json.h>
 #include <string.h>
+#include <json-c/json.h>
 
 const struct intake *config_intake(const struct config *c, const char *name)
 {

@@ -1,11 +1,11 @@
 /* Configuration in words: what a reload changes, and the order in which a pipeline does things. */
 #include "lib/engine/config_agenda.h"
+
+#include "lib/base/money.h"
 #include "lib/engine/config_access.h"
 #include "lib/engine/config_intake.h"
 #include "lib/engine/config_notify.h"
 #include "lib/engine/config_payment.h"
-
-#include "lib/base/money.h"
 
 #include <string.h>
 

@@ -2,7 +2,11 @@
  * Which version of a prompt wrote what: the number stands in the call's row from the grant on, so that a reload or a restart while it
  * is under way changes nothing; with the answer it goes into the fact, as number and as a field of its own, and is counted in the run.
  */
+#include "lib/engine/credit.h"
+
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
+#include "lib/store/names.h"
 
 int credit_number(struct engine *e, const struct step *step, uint16_t *ret)
 {

@@ -3,6 +3,11 @@
  * says so (`on_down`) do not wait for it any longer: they go to the next step of the chain, and from the last one on as the
  * stage has it. What was begun there and may be there already (a look-up) waits all the same.
  */
+#include "lib/engine/down.h"
+
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
 #include "lib/engine/state.h"
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -3,8 +3,11 @@
 
 #include "lib/base/json.h"
 #include "lib/base/money.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/state.h"
+
+#include <stdio.h>
 
 struct export {
 	struct engine *e;

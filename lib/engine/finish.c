@@ -10,9 +10,21 @@
  * Both come from the run's counters, stage by stage (lib/flow/finish.h, pace.c). When nothing of a run moves any more and no budget
  * or time will ever let it, what waits is parked as `not-started` (or `unfinished`), so that the run ends (runs_wind_down).
  */
-#include "lib/engine/state.h"
 
+#include "lib/engine/finish.h"
+
+#include "lib/engine/accounts.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/pace.h"
+#include "lib/engine/recall.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
 #include "lib/flow/finish.h"
+#include "lib/service/batch.h"
+
+#include <stdio.h>
 
 /* --- what begun leads need --- */
 

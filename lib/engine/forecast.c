@@ -11,6 +11,14 @@
  * Money and time that do not last cut down the leads yet to be started; who is begun is finished. A service that is
  * paused or down is not foreseen.
  */
+#include "lib/engine/forecast.h"
+
+#include "lib/base/time.h"
+#include "lib/engine/accounts.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/pace.h"
+#include "lib/engine/pipeline.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
 
 #define LEADS_KNOWN 20

@@ -1,6 +1,11 @@
 /* See foretell.h. */
 #include "lib/engine/foretell.h"
 
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+#include "lib/engine/tallies.h"
+#include "lib/engine/view.h"
+
 static bool stage_gives(const struct stage *st, const char *name, size_t len)
 {
 	for (size_t i = 0; i < st->n_gives; i++) {

@@ -8,7 +8,15 @@
  */
 #pragma once
 
-#include "lib/engine/state.h"
+#include "lib/service/service.h"
+#include "lib/store/tally.h"
+
+struct engine;
+struct gate;
+struct run;
+struct slot;
+struct step;
+struct view;
 
 struct foretold {
 	enum outcome_class outcome;

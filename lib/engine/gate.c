@@ -1,9 +1,10 @@
 /* Evaluates the gates of a pipeline over a record. See pipeline.h. */
+
 #include "lib/engine/pipeline.h"
 
-#include <libpsl.h>
 #include <string.h>
 #include <strings.h>
+#include <libpsl.h>
 
 /* A company's domain (or the host of its URL). Its reason when it is none that can be registered. */
 static const char *domain_check(const struct gate *g, const struct value *v, const struct gate_lists *lists, struct arena *a)

@@ -4,10 +4,30 @@
  * An item whose inputs are missing goes no further and costs nothing (P6). Nor does one whose address is on the suppression list
  * now: this is the last moment before anything leaves.
  */
-#include "lib/engine/grant_parts.h"
+#include "lib/engine/grant.h"
 
+#include "lib/base/ids.h"
 #include "lib/base/json.h"
+#include "lib/engine/accounts.h"
+#include "lib/engine/busy.h"
+#include "lib/engine/cache.h"
+#include "lib/engine/call.h"
+#include "lib/engine/credit.h"
 #include "lib/engine/foretell.h"
+#include "lib/engine/grant_parts.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/recall.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/share.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+#include "lib/engine/suppress.h"
+#include "lib/engine/verify.h"
+#include "lib/engine/view.h"
+
+#include <stdio.h>
 
 struct value params_field(const void *ctx, const char *name, size_t len)
 {

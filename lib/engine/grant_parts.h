@@ -1,7 +1,16 @@
 /* lib/engine/grant_parts.h: what the files that make calls share: grant.c, batch.c, share.c. */
 #pragma once
 
-#include "lib/engine/state.h"
+#include "lib/base/error.h"
+#include "lib/base/expr.h"
+#include "lib/store/items.h"
+
+struct call;
+struct day_tally;
+struct engine;
+struct run;
+struct slot;
+struct verdict;
 
 #define PARAMS 32
 

@@ -9,7 +9,17 @@
  *
  * A run that an intake opened stays open while leads come: it has no end before its intake was idle for long enough.
  */
+#include "lib/engine/inbox.h"
+
+#include "lib/base/ids.h"
+#include "lib/engine/command.h"
+#include "lib/engine/config.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/route.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
+
+#include <stdio.h>
 
 #define SLICE 50                       /* events of a turn */
 #define QUIET_US (30 * US_PER_MS)      /* senders wait for their answers first ... */

@@ -5,9 +5,16 @@
  *
  *   sniff the whole file (unless told) -> from the start: header -> rows: record, suppressed?, free gates, identity, queue
  */
-#include "lib/engine/approve.h"
+#include "lib/engine/intake.h"
 
+#include "lib/engine/approve.h"
+#include "lib/engine/birth.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
 #include "lib/store/pack.h"
+
+#include <stdio.h>
 
 #define READ_BYTES (64 * 1024)
 

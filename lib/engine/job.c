@@ -11,7 +11,25 @@
  * of a class that may pass (transient, throttle, quota, auth) says nothing of the job: it is asked for again. Polls are in
  * job_poll.c, callbacks in job_callback.c, start and restart in job_load.c.
  */
+#include "lib/engine/job.h"
+
+#include "lib/base/arena.h"
+#include "lib/base/ids.h"
+#include "lib/base/value.h"
+#include "lib/engine/answers.h"
+#include "lib/engine/call.h"
 #include "lib/engine/job_parts.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/load.h"
+#include "lib/engine/settle.h"
+#include "lib/engine/share.h"
+#include "lib/engine/state.h"
+#include "lib/service/answer.h"
+#include "lib/service/service.h"
+#include "lib/store/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 /* --- at the grant --- */
 

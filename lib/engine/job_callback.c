@@ -1,5 +1,16 @@
 /* What is called back: by its token to its job, once. See job.c. */
+
 #include "lib/engine/job_parts.h"
+
+#include "lib/engine/call.h"
+#include "lib/engine/command.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/job.h"
+#include "lib/engine/state.h"
+#include "lib/service/answer.h"
+#include "lib/service/service.h"
+
+#include <stdlib.h>
 
 /* Not the first, or too late. */
 static void call_in_vain(struct engine *e, struct command *cmd, struct job_row *r)

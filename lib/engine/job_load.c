@@ -1,5 +1,17 @@
 /* Jobs at the end of a turn, at a start and a restart, and a week after their end. See job.c. */
+
 #include "lib/engine/job_parts.h"
+
+#include "lib/base/ids.h"
+#include "lib/engine/call.h"
+#include "lib/engine/grant.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/load.h"
+#include "lib/engine/settle.h"
+#include "lib/engine/state.h"
+
+#include <stdlib.h>
 
 #define KEEP_US (7 * US_PER_DAY)    /* ended jobs: a late or second callback is known as one so long */
 #define LOOK_US (600 * US_PER_S)    /* between two looks at the oldest */

@@ -1,7 +1,11 @@
 /* lib/engine/job_parts.h: what the files of jobs (job.c, job_poll.c, job_callback.c, job_load.c) share and nobody else needs. */
 #pragma once
 
-#include "lib/engine/state.h"
+#include "lib/base/heap.h"
+
+struct call;
+struct engine;
+struct outcome;
 
 /* In engine.alarms. */
 struct alarm {

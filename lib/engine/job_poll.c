@@ -2,7 +2,23 @@
  * Asking for jobs: each open one stands in a heap by the time when it is to be asked for, or given up; when that has come, in its
  * lane's list until the gate lets a poll through. See job.c.
  */
+
 #include "lib/engine/job_parts.h"
+
+#include "lib/base/ids.h"
+#include "lib/engine/call.h"
+#include "lib/engine/grant.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/settle.h"
+#include "lib/engine/state.h"
+#include "lib/flow/retry.h"
+#include "lib/service/answer.h"
+#include "lib/service/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 /* What may pass is said of the poll, unless a 2xx answer says it of the job. */
 static bool says_nothing(const struct call *c, const struct answer *a)

@@ -2,7 +2,16 @@
  * Leads that another campaign of the organisation has: `known: skip` and `known: reuse` of a campaign. Whom an organisation
  * knows is remembered by keyed hash from the moment one of its campaigns asks for it.
  */
+#include "lib/engine/known.h"
+
+#include "lib/engine/config.h"
+#include "lib/engine/pipeline.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
+#include "lib/engine/view.h"
+#include "lib/service/answer.h"
+
+#include <stdio.h>
 
 void known_bind(struct engine *e, struct run *r)
 {

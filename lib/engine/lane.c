@@ -2,7 +2,15 @@
  * Services at work: their limits, breakers and quotas. A lane lives as long as the engine; a reload gives it another
  * description and carries the stamps of its limits over, so that no window ever forgets a call.
  */
+#include "lib/engine/lane.h"
+
+#include "lib/engine/call.h"
+#include "lib/engine/job.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
+#include "lib/store/names.h"
+
+#include <stdio.h>
 
 static bool same_key(const struct service *a, size_t i, const struct service *b, size_t k)
 {

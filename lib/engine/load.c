@@ -3,8 +3,24 @@
  * open calls become outcomes in doubt that the first turn settles. The same reading serves after a failed commit,
  * when memory is thrown away (calls in flight and flow state excepted: those did not fail).
  */
-#include "lib/engine/state.h"
 
+#include "lib/engine/load.h"
+
+#include "lib/base/ids.h"
+#include "lib/engine/accounts.h"
+#include "lib/engine/answers.h"
+#include "lib/engine/busy.h"
+#include "lib/engine/call.h"
+#include "lib/engine/inbox.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/notify.h"
+#include "lib/engine/override.h"
+#include "lib/engine/run.h"
+#include "lib/engine/source.h"
+#include "lib/engine/state.h"
+#include "lib/engine/verify.h"
+#include "lib/store/names.h"
 #include "lib/store/pack.h"
 
 #define CLOCK_KEY 'c'

@@ -2,10 +2,14 @@
  * A stage brings items: a list in what it was told (or in the record) becomes one item for each element, with the fields that
  * `makes` takes out of it. What the elements need of the store is read before the first is written: pages move under a write.
  */
-#include "lib/engine/state.h"
+
+#include "lib/engine/makes.h"
 
 #include "lib/base/json.h"
 #include "lib/base/json_list.h"
+#include "lib/engine/birth.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
 
 #define MEMBERS 64
 

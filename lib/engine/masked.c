@@ -2,6 +2,8 @@
 #include "lib/engine/masked.h"
 
 #include "lib/engine/approve.h"
+#include "lib/engine/config.h"
+#include "lib/engine/run.h"
 #include "lib/lead/mask.h"
 
 bool masked_is(const struct run *r)

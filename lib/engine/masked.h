@@ -3,7 +3,10 @@
  */
 #pragma once
 
-#include "lib/engine/state.h"
+#include "lib/base/buf.h"
+#include "lib/base/value.h"
+
+struct run;
 
 bool masked_is(const struct run *r);
 /* The same value as somebody sees who has not bought it; its text is in b, until the next one. */

@@ -5,10 +5,18 @@
  * there are follows from the configuration alone. What is gone from the configuration is no longer told.
  */
 #include "lib/engine/show.h"
+
 #include "lib/engine/approve.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
 #include "lib/lead/suppression.h"
+#include "lib/store/inbox.h"
+#include "lib/store/names.h"
 #include "lib/store/suppress.h"
 #include "lib/table/prometheus.h"
+
+#include <stdio.h>
 
 #define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
 

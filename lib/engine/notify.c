@@ -2,12 +2,23 @@
  * What is told, and when: the end of a run with its summary, and conditions that a person may have to look at. A condition is
  * told once until it has ended, and one that comes and goes at most once an hour; marks in the store know it over a restart.
  */
-#include "lib/engine/state.h"
+
+#include "lib/engine/notify.h"
 
 #include "lib/base/money.h"
+#include "lib/engine/accounts.h"
 #include "lib/engine/approve.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/outbox.h"
 #include "lib/engine/payment.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
 #include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
+#include "lib/store/runs.h"
+
+#include <stdio.h>
 
 #define REPEAT_US (3600 * US_PER_S)
 #define PERIOD_OVER_US (62 * US_PER_DAY) /* nobody asks for a day's or a month's budget any more */

@@ -2,6 +2,7 @@
 #include "lib/engine/odds.h"
 
 #include "lib/base/chance.h"
+#include "lib/engine/tallies.h"
 
 #include <math.h>
 

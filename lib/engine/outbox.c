@@ -5,11 +5,17 @@
  *
  * Conditions gather for a few seconds, so that a night that goes wrong everywhere is one mail and not twenty.
  */
-#include "lib/engine/state.h"
 
+#include "lib/engine/outbox.h"
+
+#include "lib/base/ids.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
 #include "lib/flow/retry.h"
+#include "lib/store/outbox.h"
+
+#include <stdio.h>
 
 #define GATHER_US (10 * US_PER_S)
 #define GIVE_UP_US US_PER_DAY

@@ -3,9 +3,19 @@
  * wanted or not, as long as the configuration still has the number they stand for. One row of table `meta` each:
  * 'l', service, limit, window -> the configuration's number, the person's.
  */
-#include "lib/engine/state.h"
 
+#include "lib/engine/override.h"
+
+#include "lib/base/ids.h"
+#include "lib/base/time.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/state.h"
+#include "lib/flow/limit.h"
+#include "lib/flow/limit_state.h"
+#include "lib/service/service.h"
 #include "lib/store/pack.h"
+
+#include <stdlib.h>
 
 #define OVERRIDE_KEY 'l'
 

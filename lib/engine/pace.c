@@ -2,9 +2,15 @@
  * How long calls take through the services: what their limits let through, all services at once, the slowest counts.
  * Two measures of the same thing: the most it may take, so that a promise can be kept, and what it takes on average.
  */
-#include "lib/engine/state.h"
 
+#include "lib/engine/pace.h"
+
+#include "lib/engine/batch.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
 #include "lib/flow/finish.h"
+#include "lib/service/batch.h"
 
 #define LEADS_KNOWN 20 /* leads through a stage before its own rates count */
 #define CALLS_MOST 4

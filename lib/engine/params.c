@@ -4,8 +4,8 @@
 #include "lib/base/json.h"
 #include "lib/base/text.h"
 
-#include <json-c/json.h>
 #include <string.h>
+#include <json-c/json.h>
 
 static const struct pipeline_param *find_param(const struct pipeline *p, const char *name)
 {

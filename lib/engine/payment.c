@@ -5,10 +5,17 @@
 #include "lib/base/json.h"
 #include "lib/base/money.h"
 #include "lib/engine/approve.h"
+#include "lib/engine/command.h"
+#include "lib/engine/config.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/notify.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
 
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 
 #define DEPTH 64
 

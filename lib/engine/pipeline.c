@@ -2,10 +2,11 @@
  * Reads a pipeline file. First every stage in order (read_stage), then the gates get the place
  * where they are evaluated (place_gates): right behind the last stage that gives a field they read.
  */
-#include "lib/engine/pipeline_read.h"
+#include "lib/engine/pipeline.h"
 
 #include "lib/base/ids.h"
 #include "lib/base/text.h"
+#include "lib/engine/pipeline_read.h"
 
 #include <errno.h>
 #include <stdio.h>

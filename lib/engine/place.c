@@ -6,8 +6,16 @@
  * leads that turn up meanwhile are not foreseen, and leads before it are taken to make their calls: one that is refused
  * at its turn for a missing input makes room that was not reckoned with.
  */
-#include "lib/engine/state.h"
 
+#include "lib/engine/place.h"
+
+#include "lib/engine/batch.h"
+#include "lib/engine/call.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/state.h"
 #include "lib/flow/ahead.h"
 
 #include <math.h>

@@ -3,10 +3,16 @@
  *
  *   what-if -> snapshot of the store -> the first night: how much work is one? -> more nights, each on a copy of the snapshot -> plan_show
  */
-#include "lib/engine/plan_night.h"
+#include "lib/engine/plan.h"
 
+#include "lib/base/ids.h"
+#include "lib/engine/override.h"
+#include "lib/engine/plan_night.h"
+#include "lib/store/names.h"
 #include "lib/store/snapshot.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define MAP_BYTES ((size_t)8 << 30) /* of scratch stores: address space only */

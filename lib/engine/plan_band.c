@@ -1,7 +1,9 @@
 /* What lies in the middle of all repetitions, and between which bounds nine of ten nights lie. */
+
 #include "lib/engine/plan_night.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define BAND_LEAST 20 /* repetitions from which the band is read off them; with fewer it is reckoned from their spread */
 

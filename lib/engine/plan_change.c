@@ -7,8 +7,11 @@
 
 #include "lib/base/money.h"
 #include "lib/base/text.h"
+#include "lib/service/batch.h"
 
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static const char *const words[] = {"limit", "concurrency", "price", NULL};
 

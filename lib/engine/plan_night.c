@@ -5,6 +5,16 @@
  */
 #include "lib/engine/plan_night.h"
 
+#include "lib/engine/call.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/load.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+#include "lib/engine/tallies.h"
+
+#include <stdio.h>
+
 #define MORE_US US_PER_MS             /* until the next turn when there is more to do */
 #define LONGEST_US (40 * US_PER_DAY)  /* nobody waits longer for a night */
 #define FIRST_BIN_US (2 * US_PER_S)

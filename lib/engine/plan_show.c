@@ -3,9 +3,12 @@
  * nights. The shape is that of daemon/API.md.
  */
 #include "lib/engine/plan_night.h"
+
 #include "lib/engine/show_put.h"
+#include "lib/store/names.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static void note(struct showing *s, const char *format, ...) PRINTF(2, 3);
 static void note(struct showing *s, const char *format, ...)

@@ -1,6 +1,10 @@
 /* The night in the middle over time: calls of each stage, and what held the run up. See plan_show.c. */
 #include "lib/engine/plan_night.h"
+
+#include "lib/engine/schedule.h"
 #include "lib/engine/show_put.h"
+
+#include <stdio.h>
 
 static void cause_text(const struct showing *s, const struct plan_cause *c, char out[160])
 {

@@ -1,6 +1,10 @@
 /* What is kept of a night while it is played: calls over time, what held the run up, what ran dry, rows that cost nothing. */
 #include "lib/engine/plan_night.h"
 
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+
 static void add_cause(struct plan_bin *b, const struct plan_cause *c)
 {
 	for (size_t i = 0; i < PLAN_CAUSES; i++) {

@@ -3,9 +3,12 @@
 
 #include "lib/base/json.h"
 #include "lib/base/text.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show_put.h"
-#include "lib/engine/state.h"
+#include "lib/engine/view.h"
 #include "lib/service/batch.h"
+
+#include <stdio.h>
 
 #define READ_BYTES (256 * 1024)
 #define PARAMS_MOST 64

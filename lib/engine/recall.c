@@ -7,8 +7,18 @@
  */
 #include "lib/engine/recall.h"
 
+#include "lib/base/ids.h"
+#include "lib/engine/call.h"
+#include "lib/engine/command.h"
+#include "lib/engine/load.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+#include "lib/engine/view.h"
+
+#include <stdio.h>
 
 #define CLOCKS_APART_US (60 * US_PER_S) /* the clocks that are compared may be off by so much */
 #define LOOKS 3

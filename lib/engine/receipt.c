@@ -8,7 +8,15 @@
  *           free check, its twin in the list or the suppression list kept from it, each repeat that a look-up of a call in doubt made needless,
  *           and what leads did not pay that took a kept answer or shared a call, at what it cost
  */
+
 #include "lib/engine/reckon_parts.h"
+
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+#include "lib/store/ledger.h"
+#include "lib/store/names.h"
+
+#include <stdio.h>
 
 enum { SUM_LOST, SUM_SAVED, SUM_NEEDS };
 

@@ -1,5 +1,11 @@
 /* The walk over a run's leads. See reckon.h. */
+#include "lib/engine/reckon.h"
+
 #include "lib/engine/reckon_parts.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+
+#include <stdio.h>
 
 struct slice_arg {
 	struct reckoning *x;

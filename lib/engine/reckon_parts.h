@@ -3,7 +3,10 @@
 
 #include "lib/engine/reckon.h"
 #include "lib/engine/show_put.h"
-#include "lib/engine/state.h"
+#include "lib/store/items.h"
+#include "lib/store/runs.h"
+
+struct run;
 
 /* Leads and money under one or two words. */
 struct sum {

@@ -4,11 +4,17 @@
  *   turn -> rows wanted? hand them over -> answers due -> the clock jumps to the next answer, timer, retry
  *        -> nothing is left: what a person would do (keys let go, retries), else the end
  */
-#include "lib/engine/replay_state.h"
+#include "lib/engine/replay.h"
 
+#include "lib/engine/engine.h"
+#include "lib/engine/replay_state.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+#include "lib/store/names.h"
 #include "lib/store/pack.h"
 #include "lib/store/suppress.h"
 
+#include <stdio.h>
 #include <json-c/json.h>
 
 #define SHARED_US (5 * US_PER_MS)  /* answers so close are told in one turn */

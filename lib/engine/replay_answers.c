@@ -1,6 +1,8 @@
 /* Which answer a call of a replay gets. Both runs are read by their facts: they name the calls of a lead in order. */
 #include "lib/engine/replay_state.h"
 
+#include "lib/engine/call.h"
+
 #include <limits.h>
 
 struct looking {

@@ -4,8 +4,13 @@
  */
 #include "lib/engine/replay_state.h"
 
+#include "lib/base/ids.h"
+#include "lib/engine/call.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
+#include "lib/engine/view.h"
+#include "lib/store/names.h"
 
 #define NOW_MISSING ITEM_OUTCOMES /* column of the table of changes */
 

@@ -3,7 +3,6 @@
 
 #include "lib/base/heap.h"
 #include "lib/engine/replay.h"
-#include "lib/engine/state.h"
 #include "lib/store/body.h"
 
 #define REPLAY_SLICE 500 /* leads looked at in one read transaction */

@@ -1,10 +1,17 @@
 /* What a run brought and cost, for people (summary.txt) and machines (metrics.json), and its log. See export.h. */
 #include "lib/engine/export.h"
 
+#include "lib/base/ids.h"
 #include "lib/base/money.h"
+#include "lib/engine/call.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
+#include "lib/store/names.h"
+
+#include <stdio.h>
 
 /* --- counted over the items: reasons, and the ledger rows per service --- */
 

@@ -6,13 +6,21 @@
  *
  * One that makes nothing says why: no word of it is personal data.
  */
-#include "lib/engine/params.h"
-#include "lib/engine/state.h"
+#include "lib/engine/route.h"
 
+#include "lib/base/ids.h"
 #include "lib/base/json.h"
 #include "lib/base/json_list.h"
 #include "lib/base/text.h"
+#include "lib/engine/birth.h"
+#include "lib/engine/config.h"
+#include "lib/engine/params.h"
+#include "lib/engine/run.h"
+#include "lib/engine/source.h"
+#include "lib/engine/state.h"
+#include "lib/store/inbox.h"
 
+#include <stdio.h>
 #include <json-c/json.h>
 
 #define MEMBERS 64

@@ -5,9 +5,18 @@
  * new ones are started; within a stage one rank per step of the chain and one for looking calls in doubt up. Where leads
  * begin, those that come back to the first step have a rank of their own, before all others.
  */
-#include "lib/engine/approve.h"
+#include "lib/engine/run.h"
 
 #include "lib/base/json_list.h"
+#include "lib/engine/approve.h"
+#include "lib/engine/busy.h"
+#include "lib/engine/intake.h"
+#include "lib/engine/known.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+#include "lib/engine/tallies.h"
+#include "lib/store/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -2,10 +2,23 @@
  * Which call next, and why not: gate_call asks every condition of one place in the queue and returns the binding one
  * with its earliest time. The scheduler grants when that time is now; `why` prints what the same function says.
  */
-#include "lib/engine/state.h"
+
+#include "lib/engine/schedule.h"
 
 #include "lib/base/money.h"
+#include "lib/engine/accounts.h"
 #include "lib/engine/approve.h"
+#include "lib/engine/batch.h"
+#include "lib/engine/call.h"
+#include "lib/engine/down.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/grant.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/notify.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+
+#include <stdio.h>
 
 static const char *const words[] = {"none", "store", "drain", "run", "pipeline", "approval", "paused", "concurrency", "key", "breaker", "throttle", "quota",
     "window", "budget", "finish", "linger", "time", "set-up"};

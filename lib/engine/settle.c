@@ -3,8 +3,26 @@
  * quota and hold, frees its place. In its turn (settle): the ledger row ends, balances move, statistics count, and the
  * item goes where its stage says, all in one transaction.
  */
+#include "lib/engine/settle.h"
+
+#include "lib/base/ids.h"
+#include "lib/engine/accounts.h"
+#include "lib/engine/answers.h"
+#include "lib/engine/busy.h"
+#include "lib/engine/cache.h"
+#include "lib/engine/call.h"
+#include "lib/engine/engine.h"
 #include "lib/engine/foretell.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/share.h"
+#include "lib/engine/stage.h"
 #include "lib/engine/state.h"
+#include "lib/engine/tallies.h"
+#include "lib/flow/hold.h"
+
+#include <stdio.h>
 
 static void arrived(struct call *c, int64_t at_us, struct now now)
 {

@@ -6,7 +6,16 @@
  * A call can be joined until it has ended, under the description it was granted under, and on the day it was granted on: its money
  * belongs to that day.
  */
+#include "lib/engine/share.h"
+
+#include "lib/engine/accounts.h"
+#include "lib/engine/busy.h"
+#include "lib/engine/cache.h"
+#include "lib/engine/call.h"
 #include "lib/engine/grant_parts.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
 
 static struct share_key key_of_call(const struct slot *s, uint64_t hash)
 {

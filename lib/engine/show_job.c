@@ -1,7 +1,14 @@
 /* Jobs as JSON and in words: what is at work, since when, when it is asked for. See show.h. Tokens are never shown. */
+#include "lib/engine/show_job.h"
+
+#include "lib/engine/call.h"
+#include "lib/engine/job.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
+#include "lib/store/jobs.h"
+
+#include <stdio.h>
 
 /* The job as memory has it, else the store; false when that call has none. */
 static bool find_row(struct engine *e, struct txn *t, uint64_t call, struct job_row *ret)

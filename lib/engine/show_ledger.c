@@ -1,7 +1,13 @@
 /* The ledger as JSON: rows and sums. See show.h. */
 #include "lib/engine/show.h"
+
+#include "lib/engine/call.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/show_job.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
+#include "lib/store/names.h"
 
 #define LOOK_AT_MOST 50000
 

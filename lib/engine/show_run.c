@@ -1,8 +1,22 @@
 /* Runs, leads and their timelines as JSON; and an item's columns for the results. See show.h. */
 #include "lib/engine/show.h"
-#include "lib/engine/show_put.h"
+
 #include "lib/engine/approve.h"
+#include "lib/engine/call.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/forecast.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
 #include "lib/engine/masked.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/show_job.h"
+#include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
+#include "lib/engine/view.h"
+#include "lib/store/names.h"
+
+#include <stdio.h>
 
 /* --- runs --- */
 

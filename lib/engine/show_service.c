@@ -1,7 +1,12 @@
 /* Services and the engine's state as JSON. See show.h. */
 #include "lib/engine/show.h"
-#include "lib/engine/show_put.h"
+
 #include "lib/engine/approve.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
 
 static void put_limit(struct json_object *list, struct lane *l, size_t i, const char *key, struct limit *limit, struct now now)
 {

@@ -5,10 +5,17 @@
 #include "lib/engine/show_task.h"
 
 #include "lib/base/ids.h"
+#include "lib/engine/forecast.h"
+#include "lib/engine/route.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
 #include "lib/lead/mask.h"
+#include "lib/store/inbox.h"
+
+#include <stdio.h>
 
 #define LOOK_MOST 20000
 

@@ -4,9 +4,17 @@
  * is asked when the item comes to the stage, after every answer, and, while it waits for what it brought, whenever some of
  * that has come to an end.
  */
-#include "lib/engine/state.h"
+
+#include "lib/engine/source.h"
 
 #include "lib/base/json_list.h"
+#include "lib/engine/birth.h"
+#include "lib/engine/call.h"
+#include "lib/engine/run.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+
+#include <stdio.h>
 
 #define KNOWN_MOST 1000 /* domains that a source is told */
 

@@ -7,9 +7,21 @@
  *
  * What each class of answer means stands in stage_answer.c, what is kept of it in stage_keep.c.
  */
+#include "lib/engine/stage.h"
+
+#include "lib/engine/credit.h"
+#include "lib/engine/known.h"
+#include "lib/engine/makes.h"
+#include "lib/engine/recall.h"
+#include "lib/engine/run.h"
+#include "lib/engine/source.h"
 #include "lib/engine/stage_parts.h"
+#include "lib/engine/state.h"
+#include "lib/engine/verify.h"
+#include "lib/engine/view.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 #define TOO_DEAR "spend-at-most"
 

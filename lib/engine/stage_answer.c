@@ -5,9 +5,23 @@
  *   throttle, transient, pending -> retry | next step | on_fail        refusal, permanent -> next step | on_fail
  *   quota, auth -> wait (or next step)                       in doubt -> repeat | look up | hold
  */
+
 #include "lib/engine/stage_parts.h"
 
+#include "lib/base/ids.h"
+#include "lib/engine/call.h"
+#include "lib/engine/credit.h"
+#include "lib/engine/engine.h"
 #include "lib/engine/foretell.h"
+#include "lib/engine/makes.h"
+#include "lib/engine/recall.h"
+#include "lib/engine/run.h"
+#include "lib/engine/source.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+#include "lib/engine/tallies.h"
+#include "lib/engine/verify.h"
+#include "lib/engine/view.h"
 
 #include <strings.h>
 

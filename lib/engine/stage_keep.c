@@ -1,7 +1,15 @@
 /* What a stage keeps of what it was told: the fields of a fact. */
+
 #include "lib/engine/stage_parts.h"
 
 #include "lib/base/json.h"
+#include "lib/engine/call.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+#include "lib/engine/view.h"
+
+#include <stdio.h>
 
 static struct value kept_field(const void *ctx, const char *name, size_t len)
 {

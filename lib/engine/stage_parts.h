@@ -4,7 +4,15 @@
  */
 #pragma once
 
-#include "lib/engine/state.h"
+#include "lib/base/expr.h"
+#include "lib/engine/pipeline.h"
+#include "lib/engine/stage.h"
+
+struct answer;
+struct engine;
+struct gate;
+struct run;
+struct view;
 
 /* --- stage_keep.c --- */
 

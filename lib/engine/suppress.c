@@ -2,13 +2,19 @@
  * Suppression lists: whom an organisation must not write to. Asked when a row is taken in (intake.c) and again when a call is
  * granted (grant.c), always within the turn: an entry that is on disk holds for everything that leaves later.
  */
+#include "lib/engine/suppress.h"
+
+#include "lib/base/text.h"
+#include "lib/engine/command.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
 #include "lib/lead/suppression.h"
+#include "lib/store/names.h"
 #include "lib/store/suppress.h"
 
-#include "lib/base/text.h"
+#include <stdio.h>
 
 _Static_assert(SUPPRESS_GIVEN == (int)SUPPRESS_KINDS, "rows know every kind of entry");
 

@@ -2,7 +2,17 @@
  * What became of calls, counted as it happens: in memory, one row for each place in a pipeline, written once per turn
  * in which it changed. See lib/store/tally.h.
  */
+#include "lib/engine/tallies.h"
+
+#include "lib/engine/call.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
+#include "lib/store/items.h"
+#include "lib/store/names.h"
+#include "lib/store/runs.h"
+
+#include <stdio.h>
 
 struct day_tally *tally_get(struct engine *e, const struct run *r, const struct slot *s, bool again)
 {

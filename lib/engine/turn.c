@@ -4,7 +4,35 @@
  * A commit that fails is undone in one way only: what this turn granted is taken back, memory is read anew from the store,
  * and the outcomes that were gathered are applied again with admission closed, now or a second later.
  */
+#include "lib/engine/engine.h"
+
+#include "lib/base/ids.h"
+#include "lib/engine/accounts.h"
+#include "lib/engine/agenda.h"
+#include "lib/engine/answers.h"
 #include "lib/engine/approve.h"
+#include "lib/engine/cache.h"
+#include "lib/engine/call.h"
+#include "lib/engine/command.h"
+#include "lib/engine/finish.h"
+#include "lib/engine/grant.h"
+#include "lib/engine/inbox.h"
+#include "lib/engine/intake.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/load.h"
+#include "lib/engine/notify.h"
+#include "lib/engine/outbox.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/settle.h"
+#include "lib/engine/source.h"
+#include "lib/engine/state.h"
+#include "lib/engine/tallies.h"
+#include "lib/engine/verify.h"
+#include "lib/store/names.h"
+
+#include <stdio.h>
 
 int engine_new(const struct engine_options *o, struct engine **ret, struct lead_error *err)
 {

@@ -1,8 +1,18 @@
 /* See verify.h. */
 #include "lib/engine/verify.h"
 
+#include "lib/base/ids.h"
+#include "lib/engine/call.h"
+#include "lib/engine/command.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
+#include "lib/engine/source.h"
+#include "lib/engine/stage.h"
+#include "lib/engine/state.h"
+#include "lib/engine/view.h"
+
+#include <stdio.h>
 
 #define SLICE 100        /* leads a turn */
 #define CLEAR_SLICE 500  /* rows a turn */

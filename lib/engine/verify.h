@@ -8,8 +8,16 @@
  */
 #pragma once
 
-#include "lib/engine/state.h"
+#include "lib/base/value.h"
+#include "lib/store/items.h"
 #include "lib/store/verify.h"
+
+struct answer;
+struct call;
+struct command;
+struct engine;
+struct run;
+struct stage;
 
 #define ITEM_VERIFY (ITEM_ROOT - 1)
 
@@ -19,3 +27,13 @@ const struct stage *verify_stage(const struct run *r, uint8_t *ret_stage);
 void verify_page(struct engine *e, struct run *r, const struct stage *st, struct verify_row *v, const struct value *list);
 /* The keyed hash of what the destination knows a lead by; false when that is blank. */
 bool verify_hash(struct engine *e, const struct value *key, uint64_t *ret);
+
+void run_verify(struct engine *e, struct command *c, struct run *r);
+void verify_load(struct engine *e, struct run *r);
+void verifies_step(struct engine *e);
+/* A push was answered: it may be seen, and is not foreign. */
+void verify_pushed(struct engine *e, struct run *r, const struct item *i);
+/* The answer to a call of the item in PHASE_VERIFY. */
+void verify_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
+/* It reads no further; no counter holds it any more. */
+void verify_stop(struct engine *e, struct run *r, struct item *i, const char *reason);

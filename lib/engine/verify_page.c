@@ -2,8 +2,13 @@
 #include "lib/engine/verify.h"
 
 #include "lib/base/json_list.h"
+#include "lib/engine/pipeline.h"
+#include "lib/engine/state.h"
+#include "lib/engine/view.h"
 #include "lib/lead/mask.h"
+#include "lib/service/request.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 static struct value at(struct engine *e, struct expr *x, const char *text, size_t len)

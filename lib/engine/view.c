@@ -2,9 +2,13 @@
  * An item's record as expressions see it: its facts laid over its row, then `.campaign`, `.run` (the run's params and what its own
  * item found out) and `.parent` (the company a lead came from).
  */
-#include "lib/engine/state.h"
+
+#include "lib/engine/view.h"
 
 #include "lib/base/json.h"
+#include "lib/engine/config.h"
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
 
 static bool is_name(const char *name, size_t len, const char *word)
 {

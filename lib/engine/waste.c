@@ -9,9 +9,15 @@
  *
  * What is left could not be known by what there is.
  */
+
 #include "lib/engine/reckon_parts.h"
 
+#include "lib/engine/run.h"
+#include "lib/engine/state.h"
+#include "lib/engine/view.h"
 #include "lib/lead/gates.h"
+
+#include <stdio.h>
 
 enum { SUM_KNOWABLE, SUM_REST };
 

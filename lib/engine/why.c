@@ -1,7 +1,18 @@
 /* Why something waits: what gate_call says about its place in the queue, in JSON. See show.h. */
 #include "lib/engine/show.h"
-#include "lib/engine/show_put.h"
+
 #include "lib/engine/approve.h"
+#include "lib/engine/call.h"
+#include "lib/engine/job.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/place.h"
+#include "lib/engine/run.h"
+#include "lib/engine/schedule.h"
+#include "lib/engine/show_job.h"
+#include "lib/engine/show_put.h"
+#include "lib/engine/state.h"
+
+#include <stdio.h>
 
 struct why_arg {
 	struct json_object *list;

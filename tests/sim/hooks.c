@@ -5,7 +5,11 @@
  */
 #include "tests/sim/hooks.h"
 
+#include "lib/engine/accounts.h"
+#include "lib/engine/run.h"
 #include "lib/engine/state.h"
+#include "lib/flow/share.h"
+#include "lib/store/ledger.h"
 
 struct hooks hooks;
 enum planted planted;

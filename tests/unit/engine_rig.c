@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/store/check.h"
+#include "lib/store/outbox.h"
 
 #define NOT_TOLD 99
 #define MARGIN_US SEC /* the default of services */

@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/engine/call.h"
+#include "lib/engine/lane.h"
+#include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/state.h"
 

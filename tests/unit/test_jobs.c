@@ -3,6 +3,7 @@
  * a callback before the answer, twice, after a restart, too late.
  */
 #include "engine_rig.h"
+#include "lib/store/jobs.h"
 
 #include <json-c/json.h>
 

@@ -5,6 +5,7 @@
 #include "engine_rig.h"
 
 #include "lib/store/check.h"
+#include "lib/store/outbox.h"
 
 #include <json-c/json.h>
 

@@ -3,6 +3,7 @@
 
 #include "lib/engine/odds.h"
 #include "lib/engine/plan_night.h"
+#include "lib/engine/tallies.h"
 #include "lib/store/snapshot.h"
 #include "lib/store/tally.h"
 

@@ -3,6 +3,7 @@
  * restarts.
  */
 #include "engine_rig.h"
+#include "lib/store/names.h"
 
 #include <sys/stat.h>
 

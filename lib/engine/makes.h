@@ -1,0 +1,17 @@
+/* lib/engine/makes.h: a stage brings items: from what it was told. */
+#pragma once
+
+#include "lib/base/expr.h"
+
+#include <stdint.h>
+
+struct engine;
+struct item;
+struct run;
+struct stage;
+
+struct making;
+/* What the stage brings, from what it was told and the record, before anything is written; NULL: nothing. */
+struct making *makes_read(struct engine *e, const struct item *parent, const struct stage *st, const struct expr_source *kept);
+/* The items come into the run. Returns how many are new. */
+uint64_t makes_items(struct engine *e, struct run *r, const struct item *parent, const struct stage *st, struct making *m);
