@@ -38,21 +38,29 @@ void get_metrics(void *app, struct http_request *r);
 /* routes_run.c */
 void get_runs(void *app, struct http_request *r);
 void get_run(void *app, struct http_request *r);
-void post_run(void *app, struct http_request *r);
 void post_pause(void *app, struct http_request *r);
 void post_resume(void *app, struct http_request *r);
 void post_cancel(void *app, struct http_request *r);
 void post_retry(void *app, struct http_request *r);
 void get_export(void *app, struct http_request *r);
 void get_rejects(void *app, struct http_request *r);
-void get_leads(void *app, struct http_request *r);
-void get_lead(void *app, struct http_request *r);
-
-/* A run as a body describes it; the names in `c`. LEAD_EINPUT. */
-int run_body(const struct config *c, struct json_object *body, struct run_row *ret, struct lead_error *err) MUST_CHECK;
 
 /* 200 or `status` with the run object, or 404. */
 void reply_run(struct leadd *l, struct http_request *r, int status, uint32_t run);
+
+/* `rejected,failed` to bits; NULL or "": none. False when it was answered already. */
+bool outcome_bits(struct http_request *r, const char *text, uint32_t *ret);
+
+/* routes_start.c */
+void post_run(void *app, struct http_request *r);
+/* A run as a body describes it; the names in `c`. LEAD_EINPUT. */
+int run_body(const struct config *c, struct json_object *body, struct run_row *ret, struct lead_error *err) MUST_CHECK;
+/* `by` of a body, a time to come in RFC 3339, as wall clock; 0 (and *ret untouched): it has none. LEAD_EINPUT; what: whose, for its message. */
+int read_by(struct json_object *body, const char *what, int64_t *ret, struct lead_error *err) MUST_CHECK;
+
+/* routes_lead.c */
+void get_leads(void *app, struct http_request *r);
+void get_lead(void *app, struct http_request *r);
 
 /* payments.c */
 void post_payment(void *app, struct http_request *r);
