@@ -1,16 +1,12 @@
 /*
- * The API: one table at the end, and behind each line a short handler. Runs and leads are in routes_run.c, what
- * administers the daemon in routes_admin.c, suppression lists in routes_suppress.c, webhooks in in routes_intake.c; here are status, ledger, services and why.
+ * The API: one table at the end, and behind each line a short handler in a file of its subject (routes_*.c, metrics.c, reckon.c, ...); here
+ * are what they share, and the status.
  */
 #include "daemon/routes.h"
-#include "lib/base/ids.h"
-#include "lib/base/json.h"
-#include "lib/base/text.h"
 #include "lib/engine/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define MAX_LIST 1000
@@ -28,7 +24,6 @@ struct txn *read_begin(struct leadd *l, struct http_request *r)
 	return t;
 }
 
-/* 200 with the object, or 404 when there is none. */
 void reply_or_missing(struct http_request *r, struct json_object *o, const char *what)
 {
 	const char *run = http_param(r, "run"), *lead = http_param(r, "lead");
@@ -51,24 +46,6 @@ bool run_known(struct leadd *l, struct http_request *r, uint64_t run)
 	return true;
 }
 
-/* The service of the path, or a 404 with the nearest name. */
-static struct service *service_param(struct leadd *l, struct http_request *r)
-{
-	struct config *c = engine_config(l->engine);
-	const char *name = http_param(r, "service"), *names[257] = {NULL}, *nearest;
-	struct service *s = config_service(c, name);
-
-	for (size_t i = 0; i < c->n_services && i < 256; i++) {
-		names[i] = c->services[i]->name;
-	}
-	if (s == NULL) {
-		nearest = text_nearest(name, names);
-		http_reply_problem(r, 404, "not-found", "there is no service '%.80s'%s%s%s", name, nearest != NULL ? "; is '" : "",
-		    nearest != NULL ? nearest : "", nearest != NULL ? "' meant?" : "");
-	}
-	return s;
-}
-
 bool list_limit(struct http_request *r, uint64_t *ret)
 {
 	*ret = DEFAULT_LIST;
@@ -79,8 +56,6 @@ bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead)
 {
 	return http_param_uint(r, "run", 1, UINT32_MAX, run) && http_param_uint(r, "lead", 1, UINT32_MAX, lead);
 }
-
-/* --- status --- */
 
 static void put_times(struct json_object *o, const char *key, const struct times *t, bool turn)
 {
@@ -135,202 +110,6 @@ static void get_status(void *app, struct http_request *r)
 	put_times(o, "commit_ms", &l->commit_times, false);
 	put_times(o, "turn_ms", &l->turn_times, true);
 	http_reply_json(r, 200, o);
-}
-
-/* --- ledger --- */
-
-static void get_ledger(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-	struct call_filter f = {.service = http_query(r, "service")};
-	const char *state = http_query(r, "state"), *cursor = http_query(r, "cursor");
-	uint64_t run = 0, limit;
-	enum call_state s;
-	struct txn *t;
-
-	if (!http_query_uint(r, "run", 1, UINT32_MAX, &run) || !list_limit(r, &limit) || (run != 0 && !run_known(l, r, run))) {
-		return;
-	}
-	if (state != NULL && state[0] != 0) {
-		if (!call_state_parse(state, &s)) {
-			http_reply_problem(r, 400, "bad-state", "'state' is one of reserved, sent, settled, refunded, in-doubt");
-			return;
-		}
-		f.states = 1u << s;
-	}
-	if (f.service != NULL && !show_service_known(l->engine, f.service)) {
-		http_reply_problem(r, 400, "bad-service", "'service': there has never been a service '%.60s'", f.service);
-		return;
-	}
-	if (cursor != NULL && !ids_parse(cursor, &f.before)) {
-		http_reply_problem(r, 400, "bad-cursor", "'cursor' is what 'next' of the page before said");
-		return;
-	}
-	f.run = (uint32_t)run;
-	f.limit = (unsigned)limit;
-	t = read_begin(l, r);
-	if (t != NULL) {
-		http_reply_json(r, 200, show_ledger(l->engine, t, &f));
-		txn_abort(t);
-	}
-}
-
-static void get_summary(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-	uint64_t run = 0;
-	struct txn *t;
-
-	if (!http_query_uint(r, "run", 1, UINT32_MAX, &run) || (run != 0 && !run_known(l, r, run)) || (t = read_begin(l, r)) == NULL) {
-		return;
-	}
-	http_reply_json(r, 200, show_ledger_summary(l->engine, t, (uint32_t)run));
-	txn_abort(t);
-}
-
-/* --- services --- */
-
-static void get_services(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-
-	http_reply_json(r, 200, show_services(l->engine, clock_now()));
-}
-
-static void get_service(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-
-	if (service_param(l, r) != NULL) {
-		reply_or_missing(r, show_service(l->engine, http_param(r, "service"), clock_now()), "service");
-	}
-}
-
-static void on_service_command(struct leadd *l, struct http_request *r, struct command *c)
-{
-	if (c->rc != 0) {
-		command_problem(r, c);
-	} else {
-		reply_or_missing(r, show_service(l->engine, c->service, clock_now()), "service");
-	}
-}
-
-static void service_command(struct leadd *l, struct http_request *r, struct command *c)
-{
-	if (service_param(l, r) == NULL) {
-		free(c);
-		return;
-	}
-	(void)snprintf(c->service, sizeof(c->service), "%s", http_param(r, "service"));
-	command_send(l, c, r, on_service_command);
-}
-
-static void post_service_pause(void *app, struct http_request *r)
-{
-	service_command(app, r, command_new(COMMAND_SERVICE_PAUSE));
-}
-
-static void post_service_resume(void *app, struct http_request *r)
-{
-	service_command(app, r, command_new(COMMAND_SERVICE_RESUME));
-}
-
-static void post_service_reset(void *app, struct http_request *r)
-{
-	service_command(app, r, command_new(COMMAND_SERVICE_RESET));
-}
-
-/* The service has such a window; else a 404 that lists what it has. */
-static bool window_known(struct http_request *r, const struct service *s, const char *label, const struct window_spec *window)
-{
-	struct buf known = {0};
-	char text[48];
-
-	for (size_t i = 0; i < s->n_limits; i++) {
-		for (size_t w = 0; w < s->limits[i].n_windows; w++) {
-			const struct window_spec *have = &s->limits[i].windows[w];
-
-			if ((label == NULL || strcmp(label, s->limits[i].label) == 0) && have->kind == window->kind && have->length_us == window->length_us) {
-				buf_free(&known);
-				return true;
-			}
-			window_write(have, text);
-			buf_printf(&known, "%s%s (limit '%s')", known.len > 0 ? ", " : "", text, s->limits[i].label);
-		}
-	}
-	window_write(window, text);
-	http_reply_problem(r, 404, "not-found", "'max': %s has no window of the length in %s%s%s%s; it has %s", s->name, text,
-	    label != NULL ? " in the limit '" : "", label != NULL ? label : "", label != NULL ? "'" : "", known.len > 0 ? known.data : "none");
-	buf_free(&known);
-	return false;
-}
-
-static void put_limit(void *app, struct http_request *r)
-{
-	struct json_object *body = http_body_json(r);
-	const char *max = NULL, *label = NULL;
-	struct window_spec window;
-	struct lead_error err;
-	struct service *s;
-	struct command *c;
-
-	if (body == NULL || (s = service_param(app, r)) == NULL) {
-		return;
-	}
-	if (json_get_string(body, "max", "the limit", &max, &err) < 0 || json_get_string(body, "limit", "the limit", &label, &err) < 0) {
-		http_reply_error(r, &err);
-		return;
-	}
-	if (max == NULL || !window_parse(max, &window)) {
-		http_reply_problem(r, 400, "bad-limit", "'max' is a count and a window, such as 40/60s or 10000/day");
-		return;
-	}
-	if (!window_known(r, s, label, &window)) {
-		return;
-	}
-	c = command_new(COMMAND_SERVICE_LIMIT);
-	(void)snprintf(c->limit, sizeof(c->limit), "%s", label != NULL ? label : "");
-	c->window = window;
-	service_command(app, r, c);
-}
-
-/* --- why --- */
-
-static void get_why_lead(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-	uint64_t run = 0, lead = 0;
-	struct txn *t;
-
-	if (!lead_params(r, &run, &lead) || (t = read_begin(l, r)) == NULL) {
-		return;
-	}
-	reply_or_missing(r, why_lead(l->engine, t, (uint32_t)run, (uint32_t)lead, clock_now()), "lead");
-	txn_abort(t);
-}
-
-static void get_why_run(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-	uint64_t run = 0;
-	struct txn *t;
-
-	if (!http_param_uint(r, "run", 1, UINT32_MAX, &run) || (t = read_begin(l, r)) == NULL) {
-		return;
-	}
-	reply_or_missing(r, why_run(l->engine, t, (uint32_t)run, clock_now()), "run");
-	txn_abort(t);
-}
-
-static void get_why_service(void *app, struct http_request *r)
-{
-	struct leadd *l = app;
-	struct txn *t = service_param(l, r) != NULL ? read_begin(l, r) : NULL;
-
-	if (t != NULL) {
-		reply_or_missing(r, why_service(l->engine, t, http_param(r, "service"), clock_now()), "service");
-		txn_abort(t);
-	}
 }
 
 static void get_openapi(void *app, struct http_request *r)

@@ -21,6 +21,8 @@ bool run_known(struct leadd *l, struct http_request *r, uint64_t run);
 bool list_limit(struct http_request *r, uint64_t *ret);
 /* {run}/{lead} of the path; false when it was answered already. */
 bool lead_params(struct http_request *r, uint64_t *run, uint64_t *lead);
+/* The service of the path; NULL when it was answered already, with the nearest name. */
+struct service *service_param(struct leadd *l, struct http_request *r);
 
 /* routes_campaign.c */
 void get_campaigns(void *app, struct http_request *r);
@@ -61,6 +63,23 @@ int read_by(struct json_object *body, const char *what, int64_t *ret, struct lea
 /* routes_lead.c */
 void get_leads(void *app, struct http_request *r);
 void get_lead(void *app, struct http_request *r);
+
+/* routes_ledger.c */
+void get_ledger(void *app, struct http_request *r);
+void get_summary(void *app, struct http_request *r);
+
+/* routes_service.c */
+void get_services(void *app, struct http_request *r);
+void get_service(void *app, struct http_request *r);
+void post_service_pause(void *app, struct http_request *r);
+void post_service_resume(void *app, struct http_request *r);
+void post_service_reset(void *app, struct http_request *r);
+void put_limit(void *app, struct http_request *r);
+
+/* routes_why.c */
+void get_why_lead(void *app, struct http_request *r);
+void get_why_run(void *app, struct http_request *r);
+void get_why_service(void *app, struct http_request *r);
 
 /* payments.c */
 void post_payment(void *app, struct http_request *r);

@@ -3,7 +3,6 @@
 #include "lib/base/json.h"
 #include "lib/engine/show.h"
 
-#include <string.h>
 
 void get_recall(void *app, struct http_request *r)
 {
