@@ -175,6 +175,10 @@ static void poll_bind(struct reading *r, const struct yaml_node *job, struct ser
 		c->job->poll = NULL;
 		return;
 	}
+	if (c->job->poll->answer == NULL) { /* broken, which was said at its own line */
+		c->job->poll = NULL;
+		return;
+	}
 	if (c->job->poll->job != NULL) {
 		problems_add(r->p, r->y, node, "call '%s' has a job of its own", name);
 	}

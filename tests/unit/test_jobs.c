@@ -768,6 +768,8 @@ static void test_files(void **state)
 	    {"  ask:\n    post: /a\n    json: {e: '${.email}'}\n    job: {poll: status}\n" STATUS, "needs 'id'"},
 	    {"  ask:\n    post: /a\n    json: {e: '${.email}'}\n    job: {id: .x, poll: statsu}\n" STATUS, "is 'status' meant?"},
 	    {"  ask:\n    post: /a\n    json: {e: '${.mail}'}\n    job: {id: .x, poll: status}\n" STATUS, "needs parameter 'email'"},
+	    /* the call that is asked for it is broken itself */
+	    {"  ask:\n    post: /a\n    json: {e: '${.email}'}\n    job: {id: .x, poll: status}\n  status: {gte: /b}\n", "unknown"},
 	    {"  ask:\n    post: /a\n    json: {e: '${.email}'}\n    job: {callback: true}\n", "sends ${.call.callback}"},
 	    {"  ask:\n    post: /a\n    json: {e: '${.call.callback}'}\n", "has no 'job: {callback: true}'"},
 	    {"  ask:\n    post: /a\n    json: {e: '${.email}'}\n    job: {pol: x}\n", "unknown"},
