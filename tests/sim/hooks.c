@@ -6,10 +6,15 @@
 #include "tests/sim/hooks.h"
 
 #include "lib/engine/accounts.h"
+#include "lib/engine/approve.h"
 #include "lib/engine/run.h"
+#include "lib/engine/stage.h"
 #include "lib/engine/state.h"
 #include "lib/flow/share.h"
 #include "lib/store/ledger.h"
+
+/* Both ends of a wrapped function have its header's own type: one whose parameters change does not compile until its hook has them, too. */
+#define HOOKED(name) extern __typeof__(name) __real_##name, __wrap_##name
 
 struct hooks hooks;
 enum planted planted;
@@ -40,8 +45,7 @@ const char *planted_word(enum planted p)
 
 /* --- commits --- */
 
-int __real_txn_commit(struct txn *t, struct lead_error *err);
-int __wrap_txn_commit(struct txn *t, struct lead_error *err);
+HOOKED(txn_commit);
 int __wrap_txn_commit(struct txn *t, struct lead_error *err)
 {
 	enum commit_hook hook = hooks.commit;
@@ -60,14 +64,14 @@ int __wrap_txn_commit(struct txn *t, struct lead_error *err)
 		return 0;
 	}
 	if (hook == COMMIT_DIE_AFTER) {
-		(void)__real_txn_commit(t, err);
-		return lead_fail(err, LEAD_EIO, "simulated death after a commit");
+		int rc = __real_txn_commit(t, err);
+
+		return rc != 0 ? rc : lead_fail(err, LEAD_EIO, "simulated death after a commit");
 	}
 	return __real_txn_commit(t, err);
 }
 
-void __real_store_room(struct store *s, struct store_room *ret);
-void __wrap_store_room(struct store *s, struct store_room *ret);
+HOOKED(store_room);
 void __wrap_store_room(struct store *s, struct store_room *ret)
 {
 	__real_store_room(s, ret);
@@ -88,8 +92,7 @@ static const struct window_spec *bent(
 	return out;
 }
 
-struct limit *__real_limit_new(const struct window_spec *specs, size_t n, int64_t margin_us);
-struct limit *__wrap_limit_new(const struct window_spec *specs, size_t n, int64_t margin_us);
+HOOKED(limit_new);
 struct limit *__wrap_limit_new(const struct window_spec *specs, size_t n, int64_t margin_us)
 {
 	struct window_spec out[LIMIT_WINDOWS];
@@ -97,10 +100,7 @@ struct limit *__wrap_limit_new(const struct window_spec *specs, size_t n, int64_
 	return __real_limit_new(bent(specs, n, out), n, margin_us);
 }
 
-int __real_limit_change(
-    struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us);
-int __wrap_limit_change(
-    struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us);
+HOOKED(limit_change);
 int __wrap_limit_change(
     struct limit *l, const struct window_spec *specs, size_t n, int64_t margin_us)
 {
@@ -109,9 +109,8 @@ int __wrap_limit_change(
 	return __real_limit_change(l, bent(specs, n, out), n, margin_us);
 }
 
-void __real_limit_arrived(struct limit *l, struct limit_ticket *t, struct now now, int64_t at_us);
-void __real_limit_sent(struct limit *l, struct limit_ticket *t, int64_t at_us);
-void __wrap_limit_sent(struct limit *l, struct limit_ticket *t, int64_t at_us);
+HOOKED(limit_arrived);
+HOOKED(limit_sent);
 void __wrap_limit_sent(struct limit *l, struct limit_ticket *t, int64_t at_us)
 {
 	__real_limit_sent(l, t, at_us);
@@ -120,10 +119,7 @@ void __wrap_limit_sent(struct limit *l, struct limit_ticket *t, int64_t at_us)
 	}
 }
 
-int __real_limit_restore(
-    struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now);
-int __wrap_limit_restore(
-    struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now);
+HOOKED(limit_restore);
 int __wrap_limit_restore(
     struct limit *l, uint32_t weight, int64_t late_us, int64_t late_wall_us, struct now now)
 {
@@ -159,10 +155,7 @@ static void show_reserved(const struct hidden *h)
 	}
 }
 
-int64_t __real_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
-    struct account **ret_short, int64_t *ret_limit);
-int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
-    struct account **ret_short, int64_t *ret_limit);
+HOOKED(accounts_earliest);
 int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price,
     struct account **ret_short, int64_t *ret_limit)
 {
@@ -175,10 +168,7 @@ int64_t __wrap_accounts_earliest(struct engine *e, struct run *r, struct lane *l
 	return us;
 }
 
-int64_t __real_accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all,
-    int64_t here, struct account **ret_short, int64_t *ret_limit);
-int64_t __wrap_accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all,
-    int64_t here, struct account **ret_short, int64_t *ret_limit);
+HOOKED(accounts_start);
 int64_t __wrap_accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t all,
     int64_t here, struct account **ret_short, int64_t *ret_limit)
 {
@@ -191,8 +181,7 @@ int64_t __wrap_accounts_start(struct engine *e, struct run *r, struct lane *l, i
 	return us;
 }
 
-void __real_call_open(struct txn *t, const struct call_row *c);
-void __wrap_call_open(struct txn *t, const struct call_row *c);
+HOOKED(call_open);
 void __wrap_call_open(struct txn *t, const struct call_row *c)
 {
 	if (planted != PLANTED_LEDGER_AFTER_SEND) {
@@ -200,8 +189,7 @@ void __wrap_call_open(struct txn *t, const struct call_row *c)
 	}
 }
 
-uint64_t __real_ids_next(uint64_t last, int64_t wall_us);
-uint64_t __wrap_ids_next(uint64_t last, int64_t wall_us);
+HOOKED(ids_next);
 uint64_t __wrap_ids_next(uint64_t last, int64_t wall_us)
 {
 	return __real_ids_next(planted == PLANTED_IDS_BY_WALL ? 0 : last, wall_us);
@@ -209,10 +197,7 @@ uint64_t __wrap_ids_next(uint64_t last, int64_t wall_us)
 
 /* --- answers --- */
 
-int __real_answer_read(const struct service *s, const struct service_call *c,
-    const struct http_answer *h, struct now now, struct arena *a, struct answer *ret);
-int __wrap_answer_read(const struct service *s, const struct service_call *c,
-    const struct http_answer *h, struct now now, struct arena *a, struct answer *ret);
+HOOKED(answer_read);
 int __wrap_answer_read(const struct service *s, const struct service_call *c,
     const struct http_answer *h, struct now now, struct arena *a, struct answer *ret)
 {
@@ -229,7 +214,6 @@ int __wrap_answer_read(const struct service *s, const struct service_call *c,
 	return rc;
 }
 
-void __wrap_limit_arrived(struct limit *l, struct limit_ticket *t, struct now now, int64_t at_us);
 void __wrap_limit_arrived(struct limit *l, struct limit_ticket *t, struct now now, int64_t at_us)
 {
 	if (planted == PLANTED_BROKEN_NOT_COUNTED && seen.last == OUTCOME_IN_DOUBT) {
@@ -239,8 +223,7 @@ void __wrap_limit_arrived(struct limit *l, struct limit_ticket *t, struct now no
 	}
 }
 
-void __real_breaker_result(struct breaker *b, uint64_t call, bool transport_ok, struct now now);
-void __wrap_breaker_result(struct breaker *b, uint64_t call, bool transport_ok, struct now now);
+HOOKED(breaker_result);
 void __wrap_breaker_result(struct breaker *b, uint64_t call, bool transport_ok, struct now now)
 {
 	if (planted == PLANTED_BREAKER_BY_VERDICTS && seen.last != OUTCOME_OK) {
@@ -249,10 +232,7 @@ void __wrap_breaker_result(struct breaker *b, uint64_t call, bool transport_ok, 
 	__real_breaker_result(b, call, transport_ok || planted == PLANTED_BREAKER_NEVER_OPENS, now);
 }
 
-void __real_quota_park(
-    struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now);
-void __wrap_quota_park(
-    struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now);
+HOOKED(quota_park);
 void __wrap_quota_park(
     struct quota *q, enum park_cause cause, const char *why, int64_t reset_wall_us, struct now now)
 {
@@ -261,10 +241,7 @@ void __wrap_quota_park(
 	}
 }
 
-int64_t __real_retry_wait_us(
-    const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice);
-int64_t __wrap_retry_wait_us(
-    const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice);
+HOOKED(retry_wait_us);
 int64_t __wrap_retry_wait_us(
     const struct retry_spec *r, uint32_t failures, int64_t retry_after_us, uint64_t dice)
 {
@@ -274,15 +251,13 @@ int64_t __wrap_retry_wait_us(
 
 /* --- what waits for a person, what a lead may cost --- */
 
-uint32_t __real_approve_missing(struct engine *e, struct run *r, const struct slot *s);
-uint32_t __wrap_approve_missing(struct engine *e, struct run *r, const struct slot *s);
+HOOKED(approve_missing);
 uint32_t __wrap_approve_missing(struct engine *e, struct run *r, const struct slot *s)
 {
 	return planted == PLANTED_APPROVAL_IGNORED ? 0 : __real_approve_missing(e, r, s);
 }
 
-bool __real_stage_fits(struct engine *e, const struct stage *st, const struct item *i);
-bool __wrap_stage_fits(struct engine *e, const struct stage *st, const struct item *i);
+HOOKED(stage_fits);
 bool __wrap_stage_fits(struct engine *e, const struct stage *st, const struct item *i)
 {
 	return planted == PLANTED_CEILING_IGNORED || __real_stage_fits(e, st, i);
@@ -290,8 +265,7 @@ bool __wrap_stage_fits(struct engine *e, const struct stage *st, const struct it
 
 /* --- queue, items, runs --- */
 
-struct share_member *__real_share_next(struct share *s);
-struct share_member *__wrap_share_next(struct share *s);
+HOOKED(share_next);
 struct share_member *__wrap_share_next(struct share *s)
 {
 	for (size_t i = 0; planted == PLANTED_SHARE_BROKEN && i < s->n; i++) {
@@ -302,10 +276,7 @@ struct share_member *__wrap_share_next(struct share *s)
 	return __real_share_next(s);
 }
 
-void __real_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix,
-    txn_walk_fn f, void *arg);
-void __wrap_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix,
-    txn_walk_fn f, void *arg);
+HOOKED(txn_walk);
 void __wrap_txn_walk(struct txn *t, enum store_table table, struct key from, struct key prefix,
     txn_walk_fn f, void *arg)
 {
@@ -314,10 +285,7 @@ void __wrap_txn_walk(struct txn *t, enum store_table table, struct key from, str
 	}
 }
 
-uint32_t __real_identity_claim(
-    struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);
-uint32_t __wrap_identity_claim(
-    struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number);
+HOOKED(identity_claim);
 uint32_t __wrap_identity_claim(
     struct txn *t, uint32_t run, uint8_t kind, uint64_t hash, uint32_t number)
 {
@@ -326,23 +294,17 @@ uint32_t __wrap_identity_claim(
 	return planted == PLANTED_DUPLICATES_MISSED ? 0 : known;
 }
 
-const char *__real_pipeline_gates(const struct pipeline *p, int after,
-    const struct expr_source *record, const struct gate_lists *lists, struct arena *a,
-    const struct gate **ret_gate);
-const char *__wrap_pipeline_gates(const struct pipeline *p, int after,
-    const struct expr_source *record, const struct gate_lists *lists, struct arena *a,
-    const struct gate **ret_gate);
-const char *__wrap_pipeline_gates(const struct pipeline *p, int after,
+HOOKED(pipeline_gates);
+const char *__wrap_pipeline_gates(const struct pipeline *p, enum item_level of, int after,
     const struct expr_source *record, const struct gate_lists *lists, struct arena *a,
     const struct gate **ret_gate)
 {
 	return planted == PLANTED_GATES_OFF
 		   ? NULL
-		   : __real_pipeline_gates(p, after, record, lists, a, ret_gate);
+		   : __real_pipeline_gates(p, of, after, record, lists, a, ret_gate);
 }
 
-void __real_run_write(struct txn *t, const struct run_row *r);
-void __wrap_run_write(struct txn *t, const struct run_row *r);
+HOOKED(run_write);
 void __wrap_run_write(struct txn *t, const struct run_row *r)
 {
 	if (planted != PLANTED_RUN_ROW_STALE || ++seen.run_writes % 5 != 0) {
@@ -350,8 +312,7 @@ void __wrap_run_write(struct txn *t, const struct run_row *r)
 	}
 }
 
-void __real_later_push(struct txn *t, const struct item *i);
-void __wrap_later_push(struct txn *t, const struct item *i);
+HOOKED(later_push);
 void __wrap_later_push(struct txn *t, const struct item *i)
 {
 	if (planted != PLANTED_RETRY_LOST || ++seen.retries % 10 != 0) {
@@ -359,8 +320,7 @@ void __wrap_later_push(struct txn *t, const struct item *i)
 	}
 }
 
-bool __real_idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret);
-bool __wrap_idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret);
+HOOKED(idem_read);
 bool __wrap_idem_read(struct txn *t, uint64_t key_hash, struct idem_row *ret)
 {
 	return planted != PLANTED_START_TWICE && __real_idem_read(t, key_hash, ret);
