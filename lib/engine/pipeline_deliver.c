@@ -1,4 +1,7 @@
-/* What a pipeline says about its destination as a whole: how a lead is taken out again, and how all of it is read back. */
+/*
+ * What a pipeline file says about its destination: how a lead is taken out again, how all of it is read back, and what happens to
+ * those that are missing there.
+ */
 #include "lib/engine/pipeline_read.h"
 
 #include <string.h>
@@ -105,15 +108,49 @@ void stage_read_list(struct pipeline_reading *r, const struct yaml_node *node, s
 	read_same(r, m, key, &st->list);
 }
 
-void stage_free_list(struct list_spec *l)
+void stage_free_destination(struct stage *st)
 {
-	for (size_t i = 0; i < l->step.n_params; i++) {
-		template_free(l->step.params[i].value);
-	}
+	struct list_spec *l = &st->list;
+
+	pipeline_free_params(st->recall.params, st->recall.n_params);
+	service_unref(st->recall.service);
+	expr_free(st->unsent);
+	template_free(st->created);
+	pipeline_free_params(l->step.params, l->step.n_params);
 	service_unref(l->step.service);
 	expr_free(l->id);
 	for (size_t i = 0; i < l->n_same; i++) {
 		expr_free(l->same[i].at);
 		template_free(l->same[i].is);
+	}
+}
+
+/* How often a lead is looked for before it counts as missing, and what is then pushed again. */
+void stage_read_missing(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
+{
+	static const char *const keys[] = {"wait", "looks", "repair", "repairs", NULL};
+	const struct yaml_node *m = yaml_get(node, "missing");
+	const char *repair = NULL;
+	int64_t n;
+
+	st->wait_us = 2 * US_PER_S;
+	st->looks = 3;
+	st->repair = -1;
+	if (m == NULL || !yaml_only_keys(r->pl->yaml, m, keys, "missing", r->problems)) {
+		return;
+	}
+	(void)yaml_read_duration(r->pl->yaml, m, "wait", 0, US_PER_DAY, &st->wait_us, r->problems);
+	n = st->looks;
+	(void)yaml_read_int(r->pl->yaml, m, "looks", 1, 100, &n, r->problems);
+	st->looks = (uint32_t)n;
+	n = 1;
+	(void)yaml_read_int(r->pl->yaml, m, "repairs", 0, 10, &n, r->problems);
+	st->repairs = (uint32_t)n;
+	if (yaml_read_string(r->pl->yaml, m, "repair", &repair, r->problems)) {
+		st->repair = pipeline_stage(r->pl, repair);
+		if (st->repair < 0 || r->pl->stages[st->repair].kind != STAGE_PUSH) {
+			problems_add(r->problems, r->pl->yaml, yaml_get(m, "repair"), "'%s' is no push stage before this one", repair);
+			st->repair = -1;
+		}
 	}
 }

@@ -1,7 +1,7 @@
 """The code, the sample and the man page name the same settings.
 
 options.py SOURCE_ROOT: speaks TAP. What the code knows stands in the key tables of the functions that read a map
-(config.c, config_notify.c, pipeline.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
+(config.c, config_notify.c, pipeline*.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
 where a key behind a `#` counts too.
 """
 import pathlib
@@ -30,6 +30,16 @@ def keys_of_code(file):
             functions[function] = set(re.findall(r'"([^"]*)"', match[3]))
         else:
             words[match[2]] = set(re.findall(r'"([^"]*)"', match[3]))
+    return functions, words
+
+
+def keys_of_files(pattern):
+    """The same of several, whose functions have different names."""
+    functions, words = {}, {}
+    for file in sorted(root.glob(pattern)):
+        more = keys_of_code(file.relative_to(root))
+        functions.update(more[0])
+        words.update(more[1])
     return functions, words
 
 
@@ -131,15 +141,18 @@ for keys, function, section, place in [(intake, 'read_intake', 'INTAKES', ('inta
 check('no other maps are read in config_intake.c', [f'{function}() reads keys that this test does not know' for function in sorted(intake)])
 check('no other maps are read in config_verify.c', [f'{function}() reads keys that this test does not know' for function in sorted(verify)])
 
-code, words = keys_of_code('lib/engine/pipeline.c')
-code.update(keys_of_code('lib/engine/pipeline_deliver.c')[0])
-for function, section in [('read_pipeline', 'The file'), ('read_stage', 'Stages'), ('read_steps', 'Chain steps'),
-                          ('read_gate', 'Gates'), ('read_missing', 'Missing'), ('stage_read_recall', 'Recall'), ('stage_read_list', 'List'), ('read_approval', 'Approval'), ('read_policies', 'Refused')]:
+code, words = keys_of_files('lib/engine/pipeline*.c')
+for function, section in [('read_pipeline', 'The file'), ('pipeline_read_stage', 'Stages'), ('stage_read_steps', 'Chain steps'),
+                          ('read_gate', 'Gates'), ('stage_read_missing', 'Missing'), ('stage_read_recall', 'Recall'), ('stage_read_list', 'List'), ('read_makes', 'Makes'),
+                          ('read_approval', 'Approval'), ('read_policies', 'Refused')]:
     same(f'pipelines: {section.lower()}',
          (f'{function}()', code.pop(function, set())), (f'section {section} of the page', page.get(section, set())))
 code.pop('single_call', None)
-check('no other maps are read in pipeline.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
 text = (root / 'daemon/leadd.yaml.5.scd').read_text()
+for function, key in [('read_param', 'params'), ('read_rounds', 'rounds'), ('read_at_once', 'at_once')]: # maps with a paragraph instead of a section
+    told = set(re.findall(r'\*([a-z_]+)\*', ' '.join(re.findall(rf'^\*{key}\*: MAP\n((?:\t.*\n)+)', text, re.M))))
+    check(f'pipelines: {key}', differ(code.pop(function, {'no keys'}), told, f'{function}()', f'the page behind {key}'))
+check('no other maps are read in pipeline*.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
 check('checks of gates', [f'the page does not explain *{w}*' for w in sorted(words.get('check_words', {'no check_words'})) if f'*{w}*' not in text])
 
 # Options of the programs whose pages are written by hand; that of leadctl comes from its own table.
