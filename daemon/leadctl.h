@@ -134,13 +134,19 @@ int cmd_completion(struct ctl *c, const struct args *a);
 
 /*
  * One request. CTL_OK with *ret (owned; NULL when the answer has no body); otherwise the exit
- * code, the message printed. A connection lost midway is tried again twice: writes carry an
+ * code, the message printed, and *ret is NULL. A connection lost midway is tried again twice: writes carry an
  * Idempotency-Key, so nothing happens twice. path is printf-like, already percent-encoded.
  */
 int api_get(struct ctl *c, struct json_object **ret, const char *path, ...) PRINTF(3, 4);
 /* body: borrowed, may be NULL. */
 int api_send(struct ctl *c, const char *method, struct json_object *body, struct json_object **ret,
     const char *path, ...) PRINTF(5, 6);
+/*
+ * The usual end of a command: rc and answer are what one of the above gave. With --json the answer as it is, else as `print`
+ * shows it to people. Takes the answer; returns rc.
+ */
+int answer_show(
+    struct ctl *c, int rc, struct json_object *answer, void (*print)(struct ctl *c, struct json_object *answer));
 
 #define API_LOST                                                                                   \
 	(-1) /* not an exit code: the connection failed before the whole answer was there */
@@ -289,7 +295,11 @@ int upload_file(struct ctl *c, const char *file, const char **ret_upload, const 
 /* The same for what is in memory. */
 int upload_text(
     struct ctl *c, const char *name, const char *text, size_t len, const char **ret_upload);
-/* leadctl_run.c: what `run start` sends, and `plan` too. */
+/* leadctl_body.c: members of a request; none where the option was not given. */
+void body_text(struct json_object *o, const char *key, const char *text); /* or text is NULL */
+void body_number(struct json_object *o, const char *key, const struct args *a, const char *option);
+void body_time(struct json_object *o, const char *key, const struct args *a, const char *option);
+/* What `run start` sends, and `plan` too. */
 struct json_object *file_body(const struct args *a, const char *upload); /* what a file is read with; upload may be NULL */
 struct json_object *start_body(const struct args *a, const char *upload, const char *source);
 bool check_delimiter(const struct args *a); /* or complains */

@@ -256,6 +256,7 @@ static int call(
 	char key[64];
 	int rc = API_LOST;
 
+	*ret = NULL;
 	write_key(key);
 	for (int i = 0; i < ATTEMPTS && rc == API_LOST; i++) {
 		struct transfer t = {.c = c, .bytes = &bytes};

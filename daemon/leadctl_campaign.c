@@ -68,25 +68,21 @@ static void print_schedule(struct ctl *c, struct json_object *s)
 	}
 }
 
+static void print_campaign(struct ctl *c, struct json_object *one)
+{
+	print_line(c, BOLD, "%s", get_text(one, "campaign"));
+	print_field(c, "pipeline", "%s%s", get_text(one, "pipeline"), get_bool(one, "finds") ? " (finds its leads)" : "");
+	print_field(c, "organisation", "%s", get_text(one, "organisation"));
+	print_field(c, "runs", "%" PRId64 ", %" PRId64 " at work", get_int(one, "runs"), get_int(one, "at_work"));
+	if (get_has(one, "schedule")) {
+		print_schedule(c, get_object(one, "schedule"));
+	}
+}
+
 int cmd_campaign_show(struct ctl *c, const struct args *a)
 {
 	struct json_object *one;
 	int rc = api_get(c, &one, "/v1/campaigns/%s", api_segment(c, a->positions[0]));
 
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(one);
-	} else {
-		print_line(c, BOLD, "%s", get_text(one, "campaign"));
-		print_field(c, "pipeline", "%s%s", get_text(one, "pipeline"), get_bool(one, "finds") ? " (finds its leads)" : "");
-		print_field(c, "organisation", "%s", get_text(one, "organisation"));
-		print_field(c, "runs", "%" PRId64 ", %" PRId64 " at work", get_int(one, "runs"), get_int(one, "at_work"));
-		if (get_has(one, "schedule")) {
-			print_schedule(c, get_object(one, "schedule"));
-		}
-	}
-	json_object_put(one);
-	return CTL_OK;
+	return answer_show(c, rc, one, print_campaign);
 }

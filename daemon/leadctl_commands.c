@@ -19,21 +19,40 @@ const struct option global_options[] = {
     {NULL},
 };
 
+/* --- options that several commands take --- */
+
+/* how a file of leads is read */
+#define FILE_OPTIONS \
+	{"map", OPTION_MAP, "FIELD=HEADER", "which column holds a field, when its name does not tell; may be repeated"}, \
+	    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"}, \
+	    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"}, \
+	    {"delimiter", OPTION_TEXT, "CHAR", \
+		"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"}
+
+/* a run's place beside others */
+#define SHARE_OPTIONS \
+	{"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 100)", .max = 255}, \
+	    {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)", .min = 1, \
+		.max = 1000}, \
+	    {"limit", OPTION_NUMBER, "N", "only the first N rows", .min = 1, .max = 1000000000}
+
+#define LIMIT_OPTION \
+	{"limit", OPTION_NUMBER, "N", "at most N rows (default 50)", .min = 1, .max = 1000000, .letter = 'n'}, \
+	    {"all", OPTION_FLAG, NULL, "all rows"}
+
+#define CALL_OPTIONS \
+	{"service", OPTION_TEXT, "NAME", "only calls to this service"}, \
+	    {"state", OPTION_CHOICE, "reserved|sent|settled|refunded|in-doubt", "only calls in this state"}, LIMIT_OPTION
+
+/* --- options --- */
+
 static const struct option start_options[] = {
     {"campaign", OPTION_TEXT, "NAME", "the campaign to run", .required = true, .letter = 'c'},
-    {"map", OPTION_MAP, "FIELD=HEADER",
-	"which column holds a field, when its name does not tell; may be repeated"},
-    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"},
-    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
-    {"delimiter", OPTION_TEXT, "CHAR",
-	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
+    FILE_OPTIONS,
     {"budget", OPTION_MONEY, "MONEY", "spend at most this much, reservations included"},
     {"by", OPTION_TIME, "TIME",
 	"start no lead that could not be finished by then: 07:00, 8h, or 2026-11-28T07:00+01:00"},
-    {"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 100)", .max = 255},
-    {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)",
-	.min = 1, .max = 1000},
-    {"limit", OPTION_NUMBER, "N", "only the first N rows", .min = 1, .max = 1000000000},
+    SHARE_OPTIONS,
     {"sample", OPTION_NUMBER, "N",
 	"the first N leads go all the way, the others wait for `run approve`", .min = 1,
 	.max = 1000000000},
@@ -52,16 +71,8 @@ static const struct option plan_options[] = {
     {"what-if", OPTION_TEXT, "NAME.WORD=VALUE",
 	"another limit, concurrency or price of a service or stage, or `budget=60`; may be "
 	"repeated"},
-    {"map", OPTION_MAP, "FIELD=HEADER",
-	"which column holds a field, when its name does not tell; may be repeated"},
-    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"},
-    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
-    {"delimiter", OPTION_TEXT, "CHAR",
-	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
-    {"priority", OPTION_NUMBER, "N", "0 to 255; lower goes first (default 100)", .max = 255},
-    {"share", OPTION_NUMBER, "N", "turns relative to other runs of the same priority (default 1)",
-	.min = 1, .max = 1000},
-    {"limit", OPTION_NUMBER, "N", "only the first N rows", .min = 1, .max = 1000000000},
+    FILE_OPTIONS,
+    SHARE_OPTIONS,
     {NULL},
 };
 
@@ -72,21 +83,9 @@ static const struct option prompt_options[] = {
     {"lead", OPTION_NUMBER, "N", "the lead, in place of --row", .min = 1, .max = UINT32_MAX},
     {"stage", OPTION_TEXT, "NAME", "the stage (default: the first that has a prompt)"},
     {"step", OPTION_NUMBER, "N", "of the stage's chain (default 0, the first)", .max = 99},
-    {"map", OPTION_MAP, "FIELD=HEADER",
-	"which column holds a field, when its name does not tell; may be repeated"},
-    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"},
-    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"},
-    {"delimiter", OPTION_TEXT, "CHAR",
-	"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"},
+    FILE_OPTIONS,
     {NULL},
 };
-
-#define LIMIT_OPTION                                                                               \
-	{"limit", OPTION_NUMBER, "N", "at most N rows (default 50)", .min = 1, .max = 1000000,     \
-	    .letter = 'n'},                                                                        \
-	{                                                                                          \
-		"all", OPTION_FLAG, NULL, "all rows"                                               \
-	}
 
 static const struct option list_options[] = {LIMIT_OPTION, {NULL}};
 
@@ -135,16 +134,12 @@ static const struct option service_limit_options[] = {
 
 static const struct option ledger_options[] = {
     {"run", OPTION_NUMBER, "RUN", "only calls for this run", .min = 1, .max = INT64_MAX},
-    {"service", OPTION_TEXT, "NAME", "only calls to this service"},
-    {"state", OPTION_CHOICE, "reserved|sent|settled|refunded|in-doubt", "only calls in this state"},
-    LIMIT_OPTION,
+    CALL_OPTIONS,
     {NULL},
 };
 
 static const struct option ledger_run_options[] = {
-    {"service", OPTION_TEXT, "NAME", "only calls to this service"},
-    {"state", OPTION_CHOICE, "reserved|sent|settled|refunded|in-doubt", "only calls in this state"},
-    LIMIT_OPTION,
+    CALL_OPTIONS,
     {NULL},
 };
 

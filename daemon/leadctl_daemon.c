@@ -1,4 +1,4 @@
-/* daemon/leadctl_daemon.c: the daemon itself: status, doctor, reload, backup. */
+/* daemon/leadctl_daemon.c: the daemon itself: status, doctor, test messages, reload, backup. */
 #include "daemon/leadctl.h"
 
 #include "lib/base/time.h"
@@ -74,39 +74,29 @@ int cmd_status(struct ctl *c, const struct args *a)
 	int rc = api_get(c, &o, "/v1/status");
 
 	(void)a;
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(o);
-	} else {
-		print_status(c, o);
-	}
-	json_object_put(o);
-	return CTL_OK;
+	return answer_show(c, rc, o, print_status);
 }
 
-int cmd_doctor(struct ctl *c, const struct args *a)
+/* A list of what is good and what is not: two columns before RESULT, one behind it. */
+static int show_checks(
+    struct ctl *c, int rc, struct json_object *answer, const char *columns, const char *const keys[3], const char *good)
 {
-	struct json_object *answer, *items;
+	struct json_object *items = get_list(answer, "items");
 	struct table t;
-	int rc = api_send(c, "POST", NULL, &answer, "/v1/doctor");
 
-	(void)a;
 	if (rc != CTL_OK) {
 		return rc;
 	}
-	items = get_list(answer, "items");
-	table_init(&t, "CHECK SUBJECT RESULT DETAIL*");
+	table_init(&t, columns);
 	for (size_t i = 0; i < list_length(items); i++) {
 		struct json_object *one = list_at(items, i);
 		bool ok = get_bool(one, "ok");
 
-		table_cell(c, &t, "%s", get_text(one, "check"));
-		table_cell(c, &t, "%s", show_text(c, one, "subject"));
-		table_cell(c, &t, "%s", ok ? "ok" : "failed");
+		table_cell(c, &t, "%s", get_text(one, keys[0]));
+		table_cell(c, &t, "%s", show_text(c, one, keys[1]));
+		table_cell(c, &t, "%s", ok ? good : "failed");
 		table_color(&t, ok ? GREEN : RED);
-		table_cell(c, &t, "%s", show_text(c, one, "detail"));
+		table_cell(c, &t, "%s", show_text(c, one, keys[2]));
 		rc = ok ? rc : CTL_FOUND;
 	}
 	if (c->json) {
@@ -118,29 +108,49 @@ int cmd_doctor(struct ctl *c, const struct args *a)
 	return rc;
 }
 
-int cmd_reload(struct ctl *c, const struct args *a)
+int cmd_doctor(struct ctl *c, const struct args *a)
 {
-	bool check = args_has(a, "check");
-	struct json_object *answer, *changes;
-	int rc = api_send(c, "POST", NULL, &answer, "/v1/reload%s", check ? "?check=1" : "");
+	static const char *const keys[] = {"check", "subject", "detail"};
+	struct json_object *answer;
+	int rc = api_send(c, "POST", NULL, &answer, "/v1/doctor");
 
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(answer);
-		json_object_put(answer);
-		return CTL_OK;
-	}
-	changes = get_list(answer, "changes");
+	(void)a;
+	return show_checks(c, rc, answer, "CHECK SUBJECT RESULT DETAIL*", keys, "ok");
+}
+
+int cmd_notify_test(struct ctl *c, const struct args *a)
+{
+	static const char *const keys[] = {"way", "to", "said"};
+	struct json_object *answer;
+	int rc = api_send(c, "POST", NULL, &answer, "/v1/notify/test");
+
+	(void)a;
+	return show_checks(c, rc, answer, "WAY TO RESULT ANSWER*", keys, "taken");
+}
+
+static void print_changes(struct ctl *c, struct json_object *answer)
+{
+	struct json_object *changes = get_list(answer, "changes");
+
 	for (size_t i = 0; i < list_length(changes); i++) {
 		print_line(c, PLAIN, "%s", show_value(c, list_at(changes, i)));
 	}
 	print_line(c, PLAIN, "generation %" PRId64 " %s, %zu changes",
 	    get_int(answer, "generation"),
 	    get_bool(answer, "applied") ? "is in force" : "would be good", list_length(changes));
-	json_object_put(answer);
-	return CTL_OK;
+}
+
+int cmd_reload(struct ctl *c, const struct args *a)
+{
+	struct json_object *answer;
+	int rc = api_send(c, "POST", NULL, &answer, "/v1/reload%s", args_has(a, "check") ? "?check=1" : "");
+
+	return answer_show(c, rc, answer, print_changes);
+}
+
+static void print_path(struct ctl *c, struct json_object *answer)
+{
+	print_line(c, PLAIN, "%s", get_text(answer, "path"));
 }
 
 int cmd_backup(struct ctl *c, const struct args *a)
@@ -149,16 +159,7 @@ int cmd_backup(struct ctl *c, const struct args *a)
 	int rc = api_send(c, "POST", NULL, &answer, "/v1/backup");
 
 	(void)a;
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(answer);
-	} else {
-		print_line(c, PLAIN, "%s", get_text(answer, "path"));
-	}
-	json_object_put(answer);
-	return CTL_OK;
+	return answer_show(c, rc, answer, print_path);
 }
 
 int cmd_store_check(struct ctl *c, const struct args *a)

@@ -131,31 +131,27 @@ static void print_run(struct ctl *c, struct json_object *run)
 	}
 }
 
+static void print_task(struct ctl *c, struct json_object *task)
+{
+	print_line(c, BOLD, "task %s", get_text(task, "task"));
+	print_field(c, "received", "%s, by intake %s", show_time(c, task, "received"), get_text(task, "intake"));
+	print_field(c, "state", "%s, %s%s%s", get_text(task, "state"), get_text(task, "detail"), get_has(task, "reason") ? ": " : "",
+	    get_text(task, "reason"));
+	if (get_has(task, "duplicate_of")) {
+		print_field(c, "repeats", "%s", get_text(task, "duplicate_of"));
+	}
+	if (get_object(task, "lead") != NULL) {
+		print_lead(c, get_object(task, "lead"));
+	}
+	if (get_object(task, "run") != NULL) {
+		print_run(c, get_object(task, "run"));
+	}
+}
+
 int cmd_task_show(struct ctl *c, const struct args *a)
 {
 	struct json_object *task = NULL;
 	int rc = api_get(c, &task, "/v1/tasks/%s%s", api_segment(c, a->positions[0]), args_has(a, "plain") ? "?plain=1" : "");
 
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(task);
-	} else {
-		print_line(c, BOLD, "task %s", get_text(task, "task"));
-		print_field(c, "received", "%s, by intake %s", show_time(c, task, "received"), get_text(task, "intake"));
-		print_field(c, "state", "%s, %s%s%s", get_text(task, "state"), get_text(task, "detail"), get_has(task, "reason") ? ": " : "",
-		    get_text(task, "reason"));
-		if (get_has(task, "duplicate_of")) {
-			print_field(c, "repeats", "%s", get_text(task, "duplicate_of"));
-		}
-		if (get_object(task, "lead") != NULL) {
-			print_lead(c, get_object(task, "lead"));
-		}
-		if (get_object(task, "run") != NULL) {
-			print_run(c, get_object(task, "run"));
-		}
-	}
-	json_object_put(task);
-	return CTL_OK;
+	return answer_show(c, rc, task, print_task);
 }

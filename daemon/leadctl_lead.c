@@ -202,14 +202,5 @@ int cmd_lead_show(struct ctl *c, const struct args *a)
 		return CTL_USAGE;
 	}
 	rc = api_get(c, &lead, "/v1/leads/%" PRIu64 "/%" PRIu64, run, number);
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(lead);
-	} else {
-		print_lead(c, lead);
-	}
-	json_object_put(lead);
-	return CTL_OK;
+	return answer_show(c, rc, lead, print_lead);
 }

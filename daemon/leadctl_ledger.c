@@ -150,16 +150,7 @@ int cmd_ledger_summary(struct ctl *c, const struct args *a)
 	struct json_object *summary;
 	int rc = get_summary(c, args_text(a, "run"), &summary);
 
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(summary);
-	} else {
-		print_summary(c, summary);
-	}
-	json_object_put(summary);
-	return CTL_OK;
+	return answer_show(c, rc, summary, print_summary);
 }
 
 /* The sums, then the calls; with --json only the calls, as `ledger list --run`. */

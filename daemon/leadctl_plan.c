@@ -198,14 +198,5 @@ int cmd_plan(struct ctl *c, const struct args *a)
 	add_changes(body, a);
 	rc = api_send(c, "POST", body, &plan, "/v1/plans");
 	json_object_put(body);
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(plan);
-	} else {
-		print_plan(c, plan);
-	}
-	json_object_put(plan);
-	return CTL_OK;
+	return answer_show(c, rc, plan, print_plan);
 }

@@ -288,6 +288,18 @@ void table_print(struct ctl *c, struct table *t)
 	*t = (struct table){0};
 }
 
+int answer_show(
+    struct ctl *c, int rc, struct json_object *answer, void (*print)(struct ctl *c, struct json_object *answer))
+{
+	if (rc == CTL_OK && c->json) {
+		print_json(answer);
+	} else if (rc == CTL_OK) {
+		print(c, answer);
+	}
+	json_object_put(answer);
+	return rc;
+}
+
 int list_print(struct ctl *c, const struct args *a, const char *path, struct table *t, row_fn row,
     const char *none)
 {

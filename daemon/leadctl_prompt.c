@@ -136,15 +136,6 @@ static void print_preview(struct ctl *c, struct json_object *preview)
 	print_gates(c, preview);
 }
 
-static void add_number(struct json_object *body, const struct args *a, const char *name)
-{
-	int64_t n;
-
-	if (args_number(a, name, &n)) {
-		json_object_object_add(body, name, json_object_new_int64(n));
-	}
-}
-
 int cmd_prompt(struct ctl *c, const struct args *a)
 {
 	const char *file = args_text(a, "file"), *upload = NULL, *source = NULL;
@@ -165,24 +156,13 @@ int cmd_prompt(struct ctl *c, const struct args *a)
 		return rc;
 	}
 	body = file_body(a, upload);
-	json_object_object_add(body, "campaign", json_object_new_string(a->positions[0]));
-	if (args_has(a, "stage")) {
-		json_object_object_add(body, "stage", json_object_new_string(args_text(a, "stage")));
-	}
-	add_number(body, a, "row");
-	add_number(body, a, "run");
-	add_number(body, a, "lead");
-	add_number(body, a, "step");
+	body_text(body, "campaign", a->positions[0]);
+	body_text(body, "stage", args_text(a, "stage"));
+	body_number(body, "row", a, "row");
+	body_number(body, "run", a, "run");
+	body_number(body, "lead", a, "lead");
+	body_number(body, "step", a, "step");
 	rc = api_send(c, "POST", body, &preview, "/v1/previews");
 	json_object_put(body);
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(preview);
-	} else {
-		print_preview(c, preview);
-	}
-	json_object_put(preview);
-	return CTL_OK;
+	return answer_show(c, rc, preview, print_preview);
 }

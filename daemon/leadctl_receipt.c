@@ -122,16 +122,7 @@ int cmd_receipt_run(struct ctl *c, const struct args *a)
 	struct json_object *o = NULL;
 	int rc = get_reckoning(c, a, "receipt", &o);
 
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(o);
-	} else {
-		print_receipt(c, o);
-	}
-	json_object_put(o);
-	return CTL_OK;
+	return answer_show(c, rc, o, print_receipt);
 }
 
 /* --- waste --- */
@@ -165,14 +156,5 @@ int cmd_waste_run(struct ctl *c, const struct args *a)
 	struct json_object *o = NULL;
 	int rc = get_reckoning(c, a, "waste", &o);
 
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(o);
-	} else {
-		print_waste(c, o);
-	}
-	json_object_put(o);
-	return CTL_OK;
+	return answer_show(c, rc, o, print_waste);
 }

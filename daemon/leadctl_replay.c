@@ -362,9 +362,7 @@ int cmd_replay_run(struct ctl *c, const struct args *a)
 	(void)args_number(a, "limit", &limit);
 	body = json_object_new_object();
 	json_object_object_add(body, "limit", json_object_new_int64(limit));
-	if (upload != NULL) {
-		json_object_object_add(body, "upload", json_object_new_string(upload));
-	}
+	body_text(body, "upload", upload);
 	rc = api_send(c, "POST", body, &answer, "/v1/runs/%" PRIu64 "/replay", run);
 	json_object_put(body);
 	if (rc == CTL_OK && output != NULL) {

@@ -177,21 +177,10 @@ static void print_service(struct ctl *c, struct json_object *service)
 	buf_free(&text);
 }
 
-/* After show and after every change. */
-static int finish(struct ctl *c, int rc, struct json_object *service, bool whole)
+/* After every change. */
+static void print_state(struct ctl *c, struct json_object *service)
 {
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(service);
-	} else if (whole) {
-		print_service(c, service);
-	} else {
-		print_line(c, PLAIN, "%s: %s", get_text(service, "service"), state_of(service));
-	}
-	json_object_put(service);
-	return CTL_OK;
+	print_line(c, PLAIN, "%s: %s", get_text(service, "service"), state_of(service));
 }
 
 int cmd_service_show(struct ctl *c, const struct args *a)
@@ -199,7 +188,7 @@ int cmd_service_show(struct ctl *c, const struct args *a)
 	struct json_object *service = NULL;
 	int rc = api_get(c, &service, "/v1/services/%s", api_segment(c, a->positions[0]));
 
-	return finish(c, rc, service, true);
+	return answer_show(c, rc, service, print_service);
 }
 
 static int change(struct ctl *c, const struct args *a, const char *verb)
@@ -208,7 +197,7 @@ static int change(struct ctl *c, const struct args *a, const char *verb)
 	int rc = api_send(
 	    c, "POST", NULL, &service, "/v1/services/%s/%s", api_segment(c, a->positions[0]), verb);
 
-	return finish(c, rc, service, false);
+	return answer_show(c, rc, service, print_state);
 }
 
 int cmd_service_pause(struct ctl *c, const struct args *a)
@@ -229,17 +218,14 @@ int cmd_service_reset(struct ctl *c, const struct args *a)
 int cmd_service_limit(struct ctl *c, const struct args *a)
 {
 	struct json_object *body, *service = NULL;
-	const char *of = args_text(a, "of");
 	int rc;
 
 	if (!check_window(a->positions[1])) {
 		return CTL_USAGE;
 	}
 	body = json_object_new_object();
-	if (of != NULL) {
-		json_object_object_add(body, "limit", json_object_new_string(of));
-	}
-	json_object_object_add(body, "max", json_object_new_string(a->positions[1]));
+	body_text(body, "limit", args_text(a, "of"));
+	body_text(body, "max", a->positions[1]);
 	rc = api_send(
 	    c, "PUT", body, &service, "/v1/services/%s/limit", api_segment(c, a->positions[0]));
 	json_object_put(body);
@@ -249,5 +235,5 @@ int cmd_service_limit(struct ctl *c, const struct args *a)
 		json_object_put(service);
 		return rc;
 	}
-	return finish(c, rc, service, false);
+	return answer_show(c, rc, service, print_state);
 }

@@ -25,10 +25,7 @@ static struct json_object *entries_body(const struct args *a)
 	}
 	json_object_object_add(body, "entries", list);
 	for (size_t i = 0; i < sizeof(origin) / sizeof(origin[0]); i++) {
-		if (args_has(a, origin[i])) {
-			json_object_object_add(
-			    body, origin[i], json_object_new_string(args_text(a, origin[i])));
-		}
+		body_text(body, origin[i], args_text(a, origin[i]));
 	}
 	return body;
 }
@@ -171,7 +168,7 @@ int cmd_suppress_import(struct ctl *c, const struct args *a)
 		return rc;
 	}
 	json_object_object_del(body, "entries");
-	json_object_object_add(body, "upload", json_object_new_string(upload));
+	body_text(body, "upload", upload);
 	bytes.body = json_object_to_json_string_ext(
 	    body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	bytes.len = strlen(bytes.body);
@@ -191,45 +188,33 @@ int cmd_suppress_import(struct ctl *c, const struct args *a)
 
 /* --- check, list --- */
 
-int cmd_suppress_check(struct ctl *c, const struct args *a)
+static void print_found(struct ctl *c, struct json_object *o)
 {
-	struct json_object *body = json_object_new_object(), *o;
-	int rc;
-
-	json_object_object_add(body, "entry", json_object_new_string(a->positions[1]));
-	rc = api_send(c, "POST", body, &o, PATH "/check", api_segment(c, a->positions[0]));
-	json_object_put(body);
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(o);
-	} else if (get_bool(o, "suppressed")) {
+	if (get_bool(o, "suppressed")) {
 		print_line(c, PLAIN, "%s, given as %s by %s on %s%s%s", get_text(o, "reason"),
 		    get_text(o, "given"), get_text(o, "source"), show_time(c, o, "since"),
 		    get_has(o, "why") ? ": " : "", get_text(o, "why"));
 	} else {
 		print_line(c, PLAIN, "not on the list of %s", get_text(o, "organisation"));
 	}
-	json_object_put(o);
-	return CTL_OK;
 }
 
-int cmd_suppress_list(struct ctl *c, const struct args *a)
+int cmd_suppress_check(struct ctl *c, const struct args *a)
 {
-	struct json_object *o, *list;
-	struct table t;
-	int rc = api_get(c, &o, PATH, api_segment(c, a->positions[0]));
+	struct json_object *body = json_object_new_object(), *o;
+	int rc;
 
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(o);
-		json_object_put(o);
-		return CTL_OK;
-	}
-	list = get_list(o, "items");
+	body_text(body, "entry", a->positions[1]);
+	rc = api_send(c, "POST", body, &o, PATH "/check", api_segment(c, a->positions[0]));
+	json_object_put(body);
+	return answer_show(c, rc, o, print_found);
+}
+
+static void print_sources(struct ctl *c, struct json_object *o)
+{
+	struct json_object *list = get_list(o, "items");
+	struct table t;
+
 	table_init(&t, "SOURCE* ADDRESSES> HASHES> DOMAINS> FIRST LAST");
 	for (size_t i = 0; i < list_length(list); i++) {
 		struct json_object *one = list_at(list, i);
@@ -244,6 +229,12 @@ int cmd_suppress_list(struct ctl *c, const struct args *a)
 	print_line(c, BOLD, "%" PRId64 " entries on the suppression list of %s", get_int(o, "entries"),
 	    get_text(o, "organisation"));
 	table_print(c, &t);
-	json_object_put(o);
-	return CTL_OK;
+}
+
+int cmd_suppress_list(struct ctl *c, const struct args *a)
+{
+	struct json_object *o;
+	int rc = api_get(c, &o, PATH, api_segment(c, a->positions[0]));
+
+	return answer_show(c, rc, o, print_sources);
 }

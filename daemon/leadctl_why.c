@@ -66,20 +66,6 @@ static void print_why(struct ctl *c, struct json_object *why)
 	print_conditions(c, get_list(why, "conditions"));
 }
 
-static int show(struct ctl *c, int rc, struct json_object *why)
-{
-	if (rc != CTL_OK) {
-		return rc;
-	}
-	if (c->json) {
-		print_json(why);
-	} else {
-		print_why(c, why);
-	}
-	json_object_put(why);
-	return CTL_OK;
-}
-
 int cmd_why_lead(struct ctl *c, const struct args *a)
 {
 	struct json_object *why = NULL;
@@ -90,7 +76,7 @@ int cmd_why_lead(struct ctl *c, const struct args *a)
 		return CTL_USAGE;
 	}
 	rc = api_get(c, &why, "/v1/why/lead/%" PRIu64 "/%" PRIu64, run, lead);
-	return show(c, rc, why);
+	return answer_show(c, rc, why, print_why);
 }
 
 int cmd_why_run(struct ctl *c, const struct args *a)
@@ -103,7 +89,7 @@ int cmd_why_run(struct ctl *c, const struct args *a)
 		return CTL_USAGE;
 	}
 	rc = api_get(c, &why, "/v1/why/run/%" PRIu64, run);
-	return show(c, rc, why);
+	return answer_show(c, rc, why, print_why);
 }
 
 int cmd_why_service(struct ctl *c, const struct args *a)
@@ -111,5 +97,5 @@ int cmd_why_service(struct ctl *c, const struct args *a)
 	struct json_object *why = NULL;
 	int rc = api_get(c, &why, "/v1/why/service/%s", api_segment(c, a->positions[0]));
 
-	return show(c, rc, why);
+	return answer_show(c, rc, why, print_why);
 }
