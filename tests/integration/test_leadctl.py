@@ -614,7 +614,7 @@ def test_run_start(fake, people):
     assert up.name == "people.csv" and up.size == len(up.data)
     assert json.loads(fake.seen("POST", "/v1/runs")[0][3]) == {
         "campaign": "demo", "upload": "9f01", "source": "people.csv", "map": ["email=E-Mail", "title=Job"],
-        "encoding": None, "delimiter": "tab", "budget_micro": 12500000, "priority": 0, "limit": 100, "paused": False}
+        "delimiter": "tab", "budget_micro": 12500000, "priority": 0, "limit": 100, "paused": False}
     r = ctl(fake, "run", "start", str(people), "-c", "demo", "--json")
     assert json.loads(r.stdout) == run()
 
