@@ -1,7 +1,7 @@
 """The code, the sample and the man page name the same settings.
 
 options.py SOURCE_ROOT: speaks TAP. What the code knows stands in the key tables of the functions that read a map
-(config.c, config_notify.c, pipeline*.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
+(config*.c, pipeline*.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
 where a key behind a `#` counts too.
 """
 import pathlib
@@ -86,8 +86,7 @@ def same(name, *sources):
     check(name, problems)
 
 
-code, _ = keys_of_code('lib/engine/config.c')
-notify, _ = keys_of_code('lib/engine/config_notify.c')
+code, _ = keys_of_files('lib/engine/config*.c')
 page = keys_of_page('daemon/leadd.yaml.5.scd')
 sample = keys_of_sample('etc/leadd.yaml')
 
@@ -97,49 +96,30 @@ def at(*place):
     return {p[-1] for p in sample if len(p) == len(place) + 1 and all(want in ('*', is_) for want, is_ in zip(place, p))}
 
 
-for function, section, place in [
-        ('config_load_with', 'SETTINGS', [()]),
+for function, section, places in [
+        ('read_config', 'SETTINGS', [()]),
         ('read_store', 'STORE', [('store',)]),
         ('read_answers', 'ANSWERS', [('answers',)]),
         ('read_results', 'RESULTS', [('results',)]),
-        ('read_services', 'SERVICES', [('services', '*')]),
-        ('read_orgs', 'ORGANISATIONS', [('organisations', '*')]),
-        ('read_campaigns', 'CAMPAIGNS', [('campaigns', '*')]),
-        ('read_budget', 'BUDGETS', [('services', '*', 'budget'), ('organisations', '*', 'budget'), ('campaigns', '*', 'budget')])]:
+        ('config_read_services', 'SERVICES', [('services', '*')]),
+        ('config_read_orgs', 'ORGANISATIONS', [('organisations', '*')]),
+        ('config_read_campaigns', 'CAMPAIGNS', [('campaigns', '*')]),
+        ('config_read_budget', 'BUDGETS', [('services', '*', 'budget'), ('organisations', '*', 'budget'), ('campaigns', '*', 'budget')]),
+        ('notify_read', 'NOTIFY', [('notify',)]),
+        ('read_mail', 'Mail', [('notify', 'mail')]),
+        ('read_webhook', 'Webhook', [('notify', 'webhook')]),
+        ('agenda_read', 'SCHEDULE', [('campaigns', '*', 'schedule')]),
+        ('read_tokens', 'TOKENS', [('tokens', '*')]),
+        ('payments_read', 'PAYMENTS', [('payments', '*')]),
+        ('read_intake', 'INTAKES', [('intakes', '*')]),
+        ('read_rule', 'Campaign rule', [('intakes', '*', 'campaign')]),
+        ('read_inbox', 'INBOX', [('inbox',)]),
+        ('verify_read', 'Verify', [('intakes', '*', 'verify')])]:
     same(f'{section.lower()} of leadd.yaml',
          (f'{function}()', code.pop(function, set())),
          (f'section {section} of the page', page.get(section, set())),
-         ('the sample', set().union(*[at(*p) for p in place])))
-check('no other maps are read in config.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
-
-for function, section, place in [('notify_read', 'NOTIFY', ('notify',)), ('read_mail', 'Mail', ('notify', 'mail')),
-                                 ('read_webhook', 'Webhook', ('notify', 'webhook'))]:
-    same(f'{section.lower()} of leadd.yaml',
-         (f'{function}()', notify.pop(function, set())), (f'section {section} of the page', page.get(section, set())), ('the sample', at(*place)))
-check('no other maps are read in config_notify.c', [f'{function}() reads keys that this test does not know' for function in sorted(notify)])
-
-agenda, _ = keys_of_code('lib/engine/config_agenda.c')
-same('schedules of campaigns', ('agenda_read()', agenda.pop('agenda_read', set())), ('section SCHEDULE of the page', page.get('SCHEDULE', set())),
-     ('the sample', at('campaigns', '*', 'schedule')))
-check('no other maps are read in config_agenda.c', [f'{function}() reads keys that this test does not know' for function in sorted(agenda)])
-
-access, _ = keys_of_code('lib/engine/config_access.c')
-same('tokens of leadd.yaml', ('read_tokens()', access.pop('read_tokens', set())), ('section TOKENS of the page', page.get('TOKENS', set())),
-     ('the sample', at('tokens', '*')))
-check('no other maps are read in config_access.c', [f'{function}() reads keys that this test does not know' for function in sorted(access)])
-
-payments, _ = keys_of_code('lib/engine/config_payment.c')
-same('payments of leadd.yaml', ('payments_read()', payments.pop('payments_read', set())), ('section PAYMENTS of the page', page.get('PAYMENTS', set())),
-     ('the sample', at('payments', '*')))
-check('no other maps are read in config_payment.c', [f'{function}() reads keys that this test does not know' for function in sorted(payments)])
-intake, _ = keys_of_code('lib/engine/config_intake.c')
-verify, _ = keys_of_code('lib/engine/config_verify.c')
-for keys, function, section, place in [(intake, 'read_intake', 'INTAKES', ('intakes', '*')), (intake, 'read_rule', 'Campaign rule', ('intakes', '*', 'campaign')),
-                                       (intake, 'read_inbox', 'INBOX', ('inbox',)), (verify, 'verify_read', 'Verify', ('intakes', '*', 'verify'))]:
-    same(f'{section.lower()} of leadd.yaml', (f'{function}()', keys.pop(function, set())), (f'section {section} of the page', page.get(section, set())),
-         ('the sample', at(*place) - ({'close_lead'} if section == 'INTAKES' else set())))
-check('no other maps are read in config_intake.c', [f'{function}() reads keys that this test does not know' for function in sorted(intake)])
-check('no other maps are read in config_verify.c', [f'{function}() reads keys that this test does not know' for function in sorted(verify)])
+         ('the sample', set().union(*[at(*p) for p in places]) - ({'close_lead'} if section == 'INTAKES' else set())))
+check('no other maps are read in config*.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
 
 code, words = keys_of_files('lib/engine/pipeline*.c')
 for function, section in [('read_pipeline', 'The file'), ('pipeline_read_stage', 'Stages'), ('stage_read_steps', 'Chain steps'),
