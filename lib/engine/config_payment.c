@@ -1,7 +1,6 @@
 /* See config_payment.h. What is not said is as in the events of Stripe's checkout. */
 #include "lib/engine/config_payment.h"
 
-#include "lib/base/text.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Credentials: each is a file of its own, read once, wiped when it is freed. Which there are follows from all that names one. */
 #include "lib/engine/config_read.h"
 
-#include "lib/engine/config_payment.h"
+#include "lib/engine/payment.h"
 
 #include <fcntl.h>
 #include <stdio.h>

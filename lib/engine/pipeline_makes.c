@@ -4,7 +4,6 @@
  */
 #include "lib/engine/pipeline_read.h"
 
-#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,11 +1,10 @@
-/* Runs, leads and their timelines as JSON; and an item's columns for the results. See show.h. */
+/* Runs as JSON: where each stands, what it cost, what it waits for and when it will end. See show.h. */
 #include "lib/engine/show.h"
 
 #include "lib/engine/approve.h"
 #include "lib/engine/call.h"
 #include "lib/engine/finish.h"
 #include "lib/engine/forecast.h"
-#include "lib/engine/job.h"
 #include "lib/engine/lane.h"
 #include "lib/engine/masked.h"
 #include "lib/engine/run.h"
@@ -13,12 +12,9 @@
 #include "lib/engine/show_job.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/state.h"
-#include "lib/engine/view.h"
 #include "lib/store/names.h"
 
 #include <stdio.h>
-
-/* --- runs --- */
 
 static void put_outcomes(struct json_object *o, const uint64_t outcomes[ITEM_OUTCOMES])
 {
@@ -230,11 +226,47 @@ static bool on_note(void *arg, const struct note *n)
 	return json_object_array_length(arg) < 100;
 }
 
+/* Where its rows come from, and how many are in so far. */
+static void put_intake(struct json_object *o, const struct run_row *row)
+{
+	put_word(o, "source", row->source);
+	put_text(o, "intake", row->intake);
+	put_text(o, "outside", row->outside);
+	put_bool(o, "open_for_more", row->open);
+	put_int(o, "total", total_of(row->outcomes));
+	put_int(o, "imported", total_of(row->outcomes));
+	put_bool(o, "importing", row->importing);
+	put_int(o, "import_bytes", (int64_t)row->bytes);
+	put_int(o, "import_bytes_total", (int64_t)row->bytes_total);
+}
+
+static void put_notes(struct json_object *o, struct txn *t, uint32_t run)
+{
+	struct json_object *notes = json_object_new_array();
+
+	note_walk(t, run, on_note, notes);
+	json_object_object_add(o, "notes", notes);
+}
+
+/* Those that make calls or wait for a person; those of a pipeline that is gone, too. */
+static void put_stages(struct engine *e, struct json_object *o, const struct run *r, const struct run_row *row)
+{
+	struct json_object *stages = json_object_new_array();
+
+	for (uint8_t s = 0; s < row->n_stages; s++) {
+		const struct stage *st = r != NULL ? run_stage(r, s) : NULL;
+
+		if (st == NULL || st->n_steps > 0 || st->kind == STAGE_APPROVAL) {
+			json_object_array_add(stages, show_stage(e, r, row, s));
+		}
+	}
+	json_object_object_add(o, "stages", stages);
+}
+
 static struct json_object *run_object(struct engine *e, struct txn *t, const struct run_row *row, struct now now)
 {
 	struct run *r = run_get(e, row->id);
 	struct json_object *o = json_object_new_object();
-	struct json_object *stages = json_object_new_array(), *notes = json_object_new_array();
 	char results[32];
 
 	put_int(o, "run", row->id);
@@ -244,22 +276,14 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_word(o, "state", r != NULL ? approve_run_word(e, r) : run_state_word(row->state));
 	put_word(o, "task", r != NULL ? approve_task_word(e, r) : "running");
 	put_text(o, "why", row->why);
-	put_word(o, "source", row->source);
 	put_wall(o, "created", row->created_us);
 	put_wall(o, "started", row->started_us);
 	put_wall(o, "ended", row->ended_us);
-	put_text(o, "intake", row->intake);
-	put_text(o, "outside", row->outside);
-	put_bool(o, "open_for_more", row->open);
 	put_int(o, "priority", row->priority);
 	put_int(o, "share", row->share);
 	json_object_object_add(o, "budget_micro", row->budget_micro < 0 ? NULL : json_object_new_int64(row->budget_micro));
 	put_wall(o, "by", row->by_us);
-	put_int(o, "total", total_of(row->outcomes));
-	put_int(o, "imported", total_of(row->outcomes));
-	put_bool(o, "importing", row->importing);
-	put_int(o, "import_bytes", (int64_t)row->bytes);
-	put_int(o, "import_bytes_total", (int64_t)row->bytes_total);
+	put_intake(o, row);
 	put_outcomes(o, row->outcomes);
 	put_int(o, "recalling", (int64_t)row->recalling);
 	put_finding(o, t, r, row);
@@ -269,18 +293,10 @@ static struct json_object *run_object(struct engine *e, struct txn *t, const str
 	put_approval(e, o, r);
 	put_bool(o, "preview", row->preview);
 	put_int(o, "sample", row->sample);
-	note_walk(t, row->id, on_note, notes);
-	json_object_object_add(o, "notes", notes);
+	put_notes(o, t, row->id);
 	(void)snprintf(results, sizeof(results), "runs/%u", row->id);
 	put_text(o, "results", row->written && now.wall_us - row->ended_us < e->config->results_keep_us ? results : NULL);
-	for (uint8_t s = 0; s < row->n_stages; s++) {
-		const struct stage *st = r != NULL ? run_stage(r, s) : NULL;
-
-		if (st == NULL || st->n_steps > 0 || st->kind == STAGE_APPROVAL) {
-			json_object_array_add(stages, show_stage(e, r, row, s));
-		}
-	}
-	json_object_object_add(o, "stages", stages);
+	put_stages(e, o, r, row);
 	return o;
 }
 
@@ -328,404 +344,4 @@ const struct run_row *show_run_row(struct engine *e, uint32_t run)
 	struct run *r = run_get(e, run);
 
 	return r != NULL ? &r->row : NULL;
-}
-
-/* --- leads --- */
-
-static const struct call *open_call(struct engine *e, uint32_t run, uint32_t number)
-{
-	struct call *c, *next;
-
-	HASH_ITER(hh, e->calls, c, next) {
-		if (c->row.polls == 0 && call_has(&c->row, run, number, NULL)) {
-			return c;
-		}
-	}
-	return NULL;
-}
-
-static const char *stage_name(const struct run *r, uint8_t stage)
-{
-	return stage == STAGE_INTAKE ? "intake" : stage < r->row.n_stages ? r->row.stages[stage].name : "?";
-}
-
-static struct json_object *lead_object(struct engine *e, struct txn *t, const struct run *r, const struct item *i)
-{
-	struct json_object *o = json_object_new_object();
-	const struct call *c = i->status == ITEM_WAITING && !queue_has(t, i) ? open_call(e, i->run, i->number) : NULL;
-
-	put_int(o, "run", i->run);
-	put_int(o, "lead", i->number);
-	put_word(o, "level", item_level_word(i->level));
-	put_int(o, "parent", i->parent);
-	put_int(o, "row", (int64_t)i->number + 1);
-	put_word(o, "stage", stage_name(r, i->stage));
-	put_word(o, "status", c != NULL ? "in-flight" : item_status_word(i->status));
-	put_text(o, "outcome", i->outcome == ITEM_OPEN ? NULL : item_outcome_word(i->outcome));
-	put_text(o, "reason", i->reason);
-	put_int(o, "spent_micro", i->spent_micro);
-	put_word(o, "currency", e->config->currency);
-	put_boot(o, "due", i->status == ITEM_RETRYING ? i->due_us : 0, e->now);
-	put_call_id(o, "call", c != NULL ? c->id : 0);
-	if (c != NULL && c->job != NULL && c->job->open) {
-		json_object_object_add(o, "job", job_object(e, t, c->id));
-	}
-	return o;
-}
-
-struct leads_arg {
-	struct engine *e;
-	struct txn *txn;
-	struct run *r;
-	const struct lead_filter *f;
-	struct json_object *items;
-	unsigned n, looked;
-	uint32_t last;
-	bool more;
-};
-
-/* Who it is: enough to recognise a lead in a list. */
-static void put_person(struct engine *e, struct json_object *o, struct txn *t, struct run *r, const struct item *i)
-{
-	static const enum lead_field shown[] = {FIELD_EMAIL, FIELD_FULL_NAME, FIELD_TITLE, FIELD_COMPANY};
-	struct json_object *fields = json_object_new_object();
-	struct buf masked = {0};
-	struct view view;
-
-	if (i->level < LEVEL_RUN) {
-		view_open(e, t, r, i->number, &view);
-		for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
-			const char *name = lead_field_names[shown[k]];
-			struct value v = view.source.field(view.source.ctx, name, strlen(name));
-
-			v = masked_is(r) ? masked_value(name, strlen(name), &v, &masked) : v;
-			put_value(fields, name, strlen(name), &v);
-		}
-	}
-	buf_free(&masked);
-	json_object_object_add(o, "fields", fields);
-}
-
-static bool on_lead(void *arg, struct slice key, struct slice value)
-{
-	struct leads_arg *a = arg;
-	struct item i;
-
-	if (a->n == a->f->limit || a->looked++ == 20000) {
-		a->more = true;
-		return false;
-	}
-	if (!item_decode(key, value, &i)) {
-		return true;
-	}
-	a->last = i.number;
-	if (i.level == a->f->level && (a->f->outcomes == 0 || (a->f->outcomes >> i.outcome & 1) != 0) &&
-	    (a->f->stage == NULL || strcmp(a->f->stage, stage_name(a->r, i.stage)) == 0)) {
-		struct json_object *o = lead_object(a->e, a->txn, a->r, &i);
-
-		put_person(a->e, o, a->txn, a->r, &i);
-		json_object_array_add(a->items, o);
-		a->n++;
-	}
-	return true;
-}
-
-struct json_object *show_leads(struct engine *e, struct txn *t, uint32_t run, const struct lead_filter *f)
-{
-	struct leads_arg a = {.e = e, .txn = t, .r = run_get(e, run), .f = f};
-	struct json_object *o;
-
-	if (a.r == NULL) {
-		return NULL;
-	}
-	o = json_object_new_object();
-	a.items = json_object_new_array();
-	txn_walk(t, TABLE_STATE, item_key(run, f->after + 1), run_prefix(run), on_lead, &a);
-	json_object_object_add(o, "items", a.items);
-	json_object_object_add(o, "next", NULL);
-	if (a.more) {
-		char cursor[16];
-
-		(void)snprintf(cursor, sizeof(cursor), "%u", a.last);
-		put_word(o, "next", cursor);
-	}
-	return o;
-}
-
-struct timeline_arg {
-	struct engine *e;
-	const struct run *r;
-	struct json_object *list;
-};
-
-static const char *fact_kind_word(enum fact_kind kind)
-{
-	static const char *const kinds[] = {"call", "gate", "template", "operator", "unchanged", "warning", "ask", "cached", "reused"};
-
-	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "?";
-}
-
-static bool on_fact(void *arg, const struct fact *f)
-{
-	struct timeline_arg *a = arg;
-	struct json_object *o = json_object_new_object(), *fields = json_object_new_object();
-	struct buf masked = {0};
-
-	put_wall(o, "at", f->wall_us);
-	put_word(o, "stage", stage_name(a->r, f->stage));
-	put_int(o, "step", f->step);
-	put_word(o, "kind", fact_kind_word(f->kind));
-	put_text(o, "outcome", f->kind == FACT_CALL || f->kind == FACT_CACHED ? outcome_word((enum outcome_class)f->outcome) : NULL);
-	put_text(o, "reason", f->reason);
-	put_text(o, "service", f->service != 0 ? names_text(a->e->names, NAME_SERVICE, f->service) : NULL);
-	put_call_id(o, "call", f->call);
-	put_int(o, "price_micro", f->price_micro);
-	put_int(o, "saved_micro", f->saved_micro);
-	put_bool(o, "joined", f->joined);
-	put_int(o, "ms", f->ms);
-	put_text(o, "prompt", f->prompt != 0 ? names_text(a->e->names, NAME_PROMPT, f->prompt) : NULL);
-	for (size_t i = 0; i < f->n_fields; i++) {
-		const struct fact_field *x = &f->fields[i];
-		struct value v = masked_is(a->r) ? masked_value(x->name, x->name_len, &x->value, &masked) : x->value;
-
-		put_value(fields, x->name, x->name_len, &v);
-	}
-	buf_free(&masked);
-	json_object_object_add(o, "fields", fields);
-	json_object_array_add(a->list, o);
-	return true;
-}
-
-/* --- where each field is from --- */
-
-struct origin_arg {
-	struct engine *e;
-	const struct run *r;
-	struct json_object *fields, *origins;
-};
-
-/* The latest fact that gave a field counts, as in view.c. */
-static bool on_origin(void *arg, const struct fact *f)
-{
-	struct origin_arg *a = arg;
-
-	for (size_t i = 0; i < f->n_fields; i++) {
-		char name[256];
-		struct json_object *o;
-
-		(void)snprintf(name, sizeof(name), "%.*s", (int)f->fields[i].name_len, f->fields[i].name);
-		if (!json_object_object_get_ex(a->fields, name, NULL)) {
-			continue; /* not shown */
-		}
-		o = json_object_new_object();
-		put_word(o, "kind", fact_kind_word(f->kind));
-		put_word(o, "stage", stage_name(a->r, f->stage));
-		put_int(o, "step", f->step);
-		put_text(o, "service", f->service != 0 ? names_text(a->e->names, NAME_SERVICE, f->service) : NULL);
-		put_call_id(o, "call", f->call);
-		put_int(o, "price_micro", f->price_micro);
-		put_text(o, "prompt", f->prompt != 0 ? names_text(a->e->names, NAME_PROMPT, f->prompt) : NULL);
-		put_wall(o, "at", f->wall_us);
-		json_object_object_add(a->origins, name, o);
-	}
-	return true;
-}
-
-static struct json_object *show_origins(struct engine *e, struct txn *t, const struct run *r, enum item_level level, uint32_t number,
-    struct json_object *fields)
-{
-	const struct columns *c = level < LEVEL_RUN && r->has_columns[level] ? &r->columns[level] : NULL;
-	struct origin_arg a = {.e = e, .r = r, .fields = fields, .origins = json_object_new_object()};
-
-	for (size_t i = 0; c != NULL && i < c->n; i++) {
-		struct json_object *o = json_object_new_object();
-
-		put_word(o, "kind", "row");
-		put_word(o, "stage", stage_name(r, STAGE_INTAKE));
-		put_wall(o, "at", r->row.created_us);
-		json_object_object_add(a.origins, c->list[i].header, o);
-	}
-	fact_walk(t, r->id, number, on_origin, &a);
-	return a.origins;
-}
-
-static void on_column(void *arg, const char *name, const struct value *v)
-{
-	put_value(arg, name, strlen(name), v);
-}
-
-struct json_object *show_lead(struct engine *e, struct txn *t, uint32_t run, uint32_t number)
-{
-	struct timeline_arg a = {.e = e, .r = run_get(e, run)};
-	struct json_object *o, *fields;
-	struct item i;
-
-	if (a.r == NULL || !item_read(t, run, number, &i)) {
-		return NULL;
-	}
-	o = lead_object(e, t, a.r, &i);
-	fields = json_object_new_object();
-	show_columns(e, t, run, i.level, number, UINT64_MAX, on_column, fields);
-	json_object_object_add(o, "fields", fields);
-	json_object_object_add(o, "provenance", show_origins(e, t, a.r, i.level, number, fields));
-	a.list = json_object_new_array();
-	fact_walk(t, run, number, on_fact, &a);
-	json_object_object_add(o, "timeline", a.list);
-	return o;
-}
-
-/* --- columns of the results --- */
-
-struct columns_arg {
-	struct view *view;
-	uint64_t before_turn;
-	uint32_t unchanged; /* bit per stage of the run */
-};
-
-static bool on_column_fact(void *arg, const struct fact *f)
-{
-	struct columns_arg *a = arg;
-
-	if (f->kind == FACT_UNCHANGED && f->stage < RUN_STAGES && f->turn < a->before_turn) {
-		a->unchanged |= 1u << f->stage;
-	}
-	for (size_t i = 0; f->turn < a->before_turn && i < f->n_fields; i++) {
-		view_add(a->view, &f->fields[i]);
-	}
-	return true;
-}
-
-static bool is_seen(const char *const names[], size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(names[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Names that the stages of that level give, in order, each once. */
-static size_t given_names(const struct run *r, enum item_level level, const char *names[], size_t max)
-{
-	size_t n = 0;
-
-	for (size_t s = 0; r->pipeline != NULL && s < r->pipeline->n_stages; s++) {
-		const struct stage *st = &r->pipeline->stages[s];
-
-		if (st->of != level) {
-			continue;
-		}
-		for (size_t i = 0; i < st->n_gives && n < max; i++) {
-			n += is_seen(names, n, st->gives[i].name) ? 0 : (names[n] = st->gives[i].name, 1);
-		}
-		if (st->prompt_field != NULL && n < max) {
-			n += is_seen(names, n, st->prompt_field) ? 0 : (names[n] = st->prompt_field, 1);
-		}
-		for (size_t k = 0; st->n_gives == 0 && k < st->n_steps; k++) {
-			const char *const *list = st->steps[k].call != NULL ? answer_names(st->steps[k].call) : NULL;
-
-			for (size_t i = 0; list != NULL && list[i] != NULL && n < max; i++) {
-				n += is_seen(names, n, list[i]) ? 0 : (names[n] = list[i], 1);
-			}
-		}
-	}
-	return n;
-}
-
-static bool may_stay_unchanged(const struct run *r, enum item_level level)
-{
-	for (size_t s = 0; r->pipeline != NULL && s < r->pipeline->n_stages; s++) {
-		const struct stage *st = &r->pipeline->stages[s];
-
-		if (st->of == level && (st->on_fail == POLICY_UNCHANGED || st->on_empty == POLICY_UNCHANGED || st->on_down == POLICY_UNCHANGED)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The stages that brought nothing to an item that went on all the same. */
-static void unchanged_column(const struct run *r, uint32_t stages, uint32_t number, column_fn f, void *arg)
-{
-	struct buf names = {0};
-	struct value v;
-
-	for (; stages != 0; stages &= stages - 1) {
-		unsigned s = (unsigned)__builtin_ctz(stages);
-
-		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", s < r->row.n_stages ? r->row.stages[s].name : "?");
-	}
-	v = number == 0 ? value_text("unchanged") : names.len > 0 ? value_text(names.data) : (struct value){0};
-	f(arg, "unchanged", &v);
-	buf_free(&names);
-}
-
-static bool is_column(const struct columns *c, const char *name)
-{
-	for (size_t i = 0; c != NULL && i < c->n; i++) {
-		if (strcmp(c->list[i].header, name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static struct value given_value(const struct view *view, const char *name)
-{
-	for (size_t k = 0; k < view->n; k++) {
-		if (view->fields[k].name_len == strlen(name) && memcmp(view->fields[k].name, name, view->fields[k].name_len) == 0) {
-			return view->fields[k].value;
-		}
-	}
-	return (struct value){0};
-}
-
-void show_columns(struct engine *e, struct txn *t, uint32_t run, enum item_level level, uint32_t number, uint64_t before_turn, column_fn f,
-    void *arg)
-{
-	struct run *r = run_get(e, run);
-	const struct columns *c = r != NULL && level < LEVEL_RUN && r->has_columns[level] ? &r->columns[level] : NULL;
-	const char *names[VIEW_FIELDS];
-	struct view view;
-	struct columns_arg a = {.view = &view, .before_turn = before_turn};
-	struct buf hidden = {0};
-	bool mask = r != NULL && number != 0 && masked_is(r);
-	struct slice row;
-	size_t n;
-
-	if (r == NULL) {
-		return;
-	}
-	view_open(e, t, r, 0, &view);
-	if (number != 0) {
-		view.has_row = c != NULL && item_row(t, run, number, &row) && record_open(&view.row, c, row.data, row.len);
-		fact_walk(t, run, number, on_column_fact, &a);
-	}
-	for (size_t i = 0; c != NULL && i < c->n; i++) { /* a column that a stage gives too is one column: the later value counts */
-		struct value v = number == 0 ? value_text(c->list[i].header) : given_value(&view, c->list[i].header);
-
-		v = v.kind == VALUE_NONE && view.has_row ? record_cell(&view.row, i) : v;
-		if (mask) {
-			int field = c->list[i].field;
-			const char *name = field >= 0 ? lead_field_names[field] : c->list[i].header;
-
-			v = masked_value(name, strlen(name), &v, &hidden);
-		}
-		f(arg, c->list[i].header, &v);
-	}
-	n = given_names(r, level, names, VIEW_FIELDS);
-	for (size_t i = 0; i < n; i++) {
-		struct value v = number == 0 ? value_text(names[i]) : given_value(&view, names[i]);
-
-		if (is_column(c, names[i])) {
-			continue;
-		}
-		v = mask ? masked_value(names[i], strlen(names[i]), &v, &hidden) : v;
-		f(arg, names[i], &v);
-	}
-	if (may_stay_unchanged(r, level)) {
-		unchanged_column(r, a.unchanged, number, f, arg);
-	}
-	buf_free(&hidden);
 }
