@@ -114,8 +114,8 @@ void upload_drop(struct leadd *l, const char *id);
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
 /* The text of the upload at this path: the file beside it when it was a workbook. -1 with errno. */
 int upload_text(const char *path);
-/* The same for children: up to max bytes at offset; below 0 with errno. */
-long upload_read_spool(const char *state_dir, const char *upload, uint64_t offset, void *out, size_t max);
+/* The same for children: up to max bytes at offset; below 0 with errno. state_dir: its path, a `const char *`. */
+long upload_read_spool(void *state_dir, const char *upload, uint64_t offset, void *out, size_t max);
 /* Where it is; false when that is no name of an upload. */
 bool upload_path(struct leadd *l, const char *id, char path[4096]);
 int upload_dir(struct leadd *l, struct lead_error *err) MUST_CHECK;

@@ -6,13 +6,12 @@
  * The child reads the configuration as its files stand now: a change can be planned before it is loaded. Of the credentials
  * it gets to know only which are missing.
  */
+#include "daemon/child_kit.h"
 #include "daemon/routes.h"
 #include "daemon/workbook.h"
 #include "lib/base/json.h"
 #include "lib/engine/plan.h"
-#include "lib/table/csv.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +30,7 @@
 struct planning {
 	struct leadd *l;
 	struct http_request *r;
+	struct json_object *body; /* of the request */
 	char upload[40];
 };
 
@@ -84,81 +84,52 @@ static int check_what_if(struct json_object *body, struct json_object **ret, str
 	return 0;
 }
 
-static void plan_start(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload)
+static void make(struct planning *p)
 {
-	const char *args[] = {"leadd", "--plan", l->config_file, engine_config(l->engine)->state_dir, NULL, NULL};
-	struct planning *p = calloc(1, sizeof(*p));
+	const char *args[] = {"leadd", "--plan", p->l->config_file, engine_config(p->l->engine)->state_dir, NULL, NULL};
 	struct lead_error err;
+
+	json_object_object_add(p->body, "missing", missing_secrets(engine_config(p->l->engine)));
+	args[4] = json_object_to_json_string_ext(p->body, JSON_C_TO_STRING_PLAIN);
+	if (p->l->planning) {
+		http_reply_problem(p->r, 409, "plan-running", "another plan is being made: try again in a moment");
+	} else if (strlen(args[4]) > MAX_BODY) {
+		http_reply_problem(p->r, 413, "too-large", "the plan's body is too long");
+	} else if (child_start(p->l, args, on_planned, p, &err) != 0) {
+		http_reply_error(p->r, &err);
+	} else {
+		p->l->planning = true;
+		return;
+	}
+	free(p);
+}
+
+static void on_text(void *arg, enum upload_kind kind)
+{
+	struct planning *p = arg;
+
+	if (kind == UPLOAD_LOST) {
+		upload_drop(p->l, p->upload);
+		free(p);
+		return;
+	}
+	if (kind == UPLOAD_BOOK) {
+		workbook_say(p->body);
+	}
+	make(p);
+}
+
+static void start(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload, const char *sheet)
+{
+	struct planning *p = calloc(1, sizeof(*p));
 
 	if (p == NULL) {
 		abort();
 	}
-	p->l = l;
-	p->r = r;
+	*p = (struct planning){.l = l, .r = r, .body = body};
 	(void)snprintf(p->upload, sizeof(p->upload), "%s", upload);
-	json_object_object_add(body, "missing", missing_secrets(engine_config(l->engine)));
-	args[4] = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
-	if (l->planning) {
+	if (!workbook_look(l, upload, sheet, r, on_text, p)) {
 		free(p);
-		http_reply_problem(r, 409, "plan-running", "another plan is being made: try again in a moment");
-	} else if (strlen(args[4]) > MAX_BODY) {
-		free(p);
-		http_reply_problem(r, 413, "too-large", "the plan's body is too long");
-	} else if (child_start(l, args, on_planned, p, &err) != 0) {
-		free(p);
-		http_reply_error(r, &err);
-	} else {
-		l->planning = true;
-	}
-}
-
-/* A plan whose workbook is being read; the body belongs to the request. */
-struct planning_book {
-	struct leadd *l;
-	struct http_request *r;
-	struct json_object *body;
-	char upload[40];
-};
-
-static void say_book(struct json_object *body)
-{
-	json_object_object_add(body, "encoding", json_object_new_string(csv_encoding_word(CSV_UTF8)));
-	json_object_object_add(body, "delimiter", json_object_new_string(","));
-}
-
-static void on_workbook(void *arg, bool ok)
-{
-	struct planning_book *b = arg;
-
-	if (ok) {
-		say_book(b->body);
-		plan_start(b->l, b->r, b->body, b->upload);
-	} else {
-		upload_drop(b->l, b->upload);
-	}
-	free(b);
-}
-
-static void plan_when_text(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload, const char *sheet)
-{
-	struct planning_book *b = calloc(1, sizeof(*b));
-	enum upload_state state;
-
-	if (b == NULL) {
-		abort();
-	}
-	*b = (struct planning_book){.l = l, .r = r, .body = body};
-	(void)snprintf(b->upload, sizeof(b->upload), "%s", upload);
-	state = workbook_look(l, upload, sheet, r, on_workbook, b);
-	if (state == UPLOAD_WAITS) {
-		return;
-	}
-	free(b);
-	if (state == UPLOAD_IS_BOOK) {
-		say_book(body);
-	}
-	if (state != UPLOAD_REFUSED) {
-		plan_start(l, r, body, upload);
 	}
 }
 
@@ -192,47 +163,10 @@ void post_plan(void *app, struct http_request *r)
 		http_reply_problem(r, 409, "plan-running", "another plan is being made: try again in a moment");
 		return;
 	}
-	plan_when_text(l, r, body, row.upload, sheet);
+	start(l, r, body, row.upload, sheet);
 }
 
 /* --- in the child --- */
-
-static void be_modest(void)
-{
-	static const struct rlimit cpu = {CPU_S, CPU_S}, memory = {MEMORY_BYTES, MEMORY_BYTES};
-
-	(void)setrlimit(RLIMIT_CPU, &cpu);
-#ifdef __SANITIZE_ADDRESS__
-	(void)memory; /* its own bookkeeping takes terabytes */
-#else
-	(void)setrlimit(RLIMIT_DATA, &memory);
-#endif
-	(void)setpriority(PRIO_PROCESS, 0, 10);
-}
-
-static long read_spool(void *ctx, const char *upload, uint64_t offset, void *out, size_t max)
-{
-	return upload_read_spool(ctx, upload, offset, out, max);
-}
-
-static int open_config(const char *file, struct json_object *missing, struct config **ret, struct lead_error *err)
-{
-	const char *names[1024] = {NULL};
-	const struct config_options o = {.no_secrets = true, .missing = names};
-	struct problems problems;
-	int rc;
-
-	for (size_t i = 0; missing != NULL && i < json_object_array_length(missing) && i < 1023; i++) {
-		names[i] = json_object_get_string(json_object_array_get_idx(missing, i));
-	}
-	problems_init(&problems);
-	rc = config_load_with(file, 1, &o, &problems, ret);
-	if (rc == 0 && *ret == NULL) {
-		rc = lead_fail(err, LEAD_EINPUT, "the configuration's files have a mistake now: %.400s", problems.first != NULL ? problems.first->text : "");
-	}
-	problems_fini(&problems);
-	return rc;
-}
 
 static int read_request(struct json_object *body, struct plan_request *q, struct lead_error *err)
 {
@@ -263,19 +197,20 @@ static void print_plan(struct json_object *plan)
 int plan_main(const char *config_file, const char *state_dir, const char *request)
 {
 	struct store_options so = {.dir = state_dir, .read_only = true};
-	struct plan_request q = {.now = clock_now(), .read = read_spool, .ctx = (void *)(uintptr_t)state_dir};
+	struct plan_request q = {.now = clock_now(), .read = upload_read_spool, .ctx = (void *)(uintptr_t)state_dir};
 	struct json_object *body = NULL, *plan = NULL, *missing = NULL;
 	struct store *store = NULL;
 	struct lead_error err = {.text = ""};
 	char scratch[4096];
 	int rc;
 
-	be_modest();
+	child_bound(CPU_S, MEMORY_BYTES);
+	(void)setpriority(PRIO_PROCESS, 0, 10);
 	(void)snprintf(scratch, sizeof(scratch), "%s/plan", state_dir);
 	q.scratch = scratch;
 	rc = json_parse(request, strlen(request), &body, &err);
 	(void)json_object_object_get_ex(body, "missing", &missing);
-	rc = rc == 0 ? open_config(config_file, missing, &q.config, &err) : rc;
+	rc = rc == 0 ? child_config(config_file, missing, &q.config, &err) : rc;
 	rc = rc == 0 ? read_request(body, &q, &err) : rc;
 	rc = rc == 0 ? store_open(&so, &store, &err) : rc;
 	q.store = store;

@@ -6,12 +6,12 @@
  * The child reads the configuration as its files stand now, so that a prompt can be looked at before it is loaded. What it has to say is
  * longer than a pipe holds: it goes into a file without a name (descriptors 3 and 4).
  */
+#include "daemon/child_kit.h"
 #include "daemon/routes.h"
 #include "daemon/workbook.h"
 #include "lib/base/json.h"
 #include "lib/engine/preview.h"
 #include "lib/engine/show.h"
-#include "lib/table/csv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,22 +127,18 @@ static void make(struct looking *p)
 	looking_free(p);
 }
 
-static void say_book(struct json_object *body)
-{
-	json_object_object_add(body, "encoding", json_object_new_string(csv_encoding_word(CSV_UTF8)));
-	json_object_object_add(body, "delimiter", json_object_new_string(","));
-}
-
-static void on_workbook(void *arg, bool ok)
+static void on_text(void *arg, enum upload_kind kind)
 {
 	struct looking *p = arg;
 
-	if (ok) {
-		say_book(p->body);
-		make(p);
-	} else {
+	if (kind == UPLOAD_LOST) {
 		looking_free(p);
+		return;
 	}
+	if (kind == UPLOAD_BOOK) {
+		workbook_say(p->body);
+	}
+	make(p);
 }
 
 /* Has that run's lead to stay unread? Then it was answered. */
@@ -185,7 +181,6 @@ static bool find_run(struct leadd *l, struct http_request *r, struct json_object
 static void start(struct leadd *l, struct http_request *r, struct json_object *body, const char *upload, const char *sheet)
 {
 	struct looking *p = calloc(1, sizeof(*p));
-	enum upload_state state;
 
 	if (p == NULL) {
 		abort();
@@ -193,14 +188,11 @@ static void start(struct leadd *l, struct http_request *r, struct json_object *b
 	*p = (struct looking){.l = l, .r = r, .body = body, .out = -1, .next = l->previews};
 	(void)snprintf(p->upload, sizeof(p->upload), "%s", upload != NULL ? upload : "");
 	l->previews = p;
-	state = upload != NULL ? workbook_look(l, upload, sheet, r, on_workbook, p) : UPLOAD_IS_TEXT;
-	if (state == UPLOAD_IS_BOOK) {
-		say_book(body);
-	}
-	if (state == UPLOAD_REFUSED) {
-		looking_free(p);
-	} else if (state != UPLOAD_WAITS) {
+	if (upload == NULL) {
 		make(p);
+	} else if (!workbook_look(l, upload, sheet, r, on_text, p)) {
+		p->upload[0] = 0; /* it may be asked for again */
+		looking_free(p);
 	}
 }
 
@@ -269,40 +261,6 @@ void post_preview(void *app, struct http_request *r)
 
 /* --- in the child --- */
 
-static void be_modest(void)
-{
-	static const struct rlimit cpu = {CPU_S, CPU_S}, memory = {MEMORY_BYTES, MEMORY_BYTES}, file = {OUT_BYTES, OUT_BYTES};
-
-	(void)setrlimit(RLIMIT_CPU, &cpu);
-	(void)setrlimit(RLIMIT_FSIZE, &file);
-#ifdef __SANITIZE_ADDRESS__
-	(void)memory; /* its own bookkeeping takes terabytes */
-#else
-	(void)setrlimit(RLIMIT_DATA, &memory);
-#endif
-	(void)setpriority(PRIO_PROCESS, 0, 10);
-}
-
-static long read_spool(void *ctx, const char *upload, uint64_t offset, void *out, size_t max)
-{
-	return upload_read_spool(ctx, upload, offset, out, max);
-}
-
-static int open_config(const char *file, struct config **ret, struct lead_error *err)
-{
-	static const struct config_options o = {.no_secrets = true};
-	struct problems problems;
-	int rc;
-
-	problems_init(&problems);
-	rc = config_load_with(file, 1, &o, &problems, ret);
-	if (rc == 0 && *ret == NULL) {
-		rc = lead_fail(err, LEAD_EINPUT, "the configuration's files have a mistake now: %.400s", problems.first != NULL ? problems.first->text : "");
-	}
-	problems_fini(&problems);
-	return rc;
-}
-
 static int write_out(const struct config *c, struct json_object *o, const char *campaign, struct lead_error *err)
 {
 	char hash[17];
@@ -319,13 +277,13 @@ static int write_out(const struct config *c, struct json_object *o, const char *
 static int look(const char *config_file, const char *state_dir, struct json_object *body, struct lead_error *err)
 {
 	struct store_options so = {.dir = state_dir, .read_only = true};
-	struct preview_request q = {.read = read_spool, .ctx = (void *)(uintptr_t)state_dir};
+	struct preview_request q = {.read = upload_read_spool, .ctx = (void *)(uintptr_t)state_dir};
 	struct json_object *o = NULL;
 	struct store *store = NULL;
 	const char *upload = NULL;
 	int rc = read_body(body, &q, &upload, err);
 
-	rc = rc == 0 ? open_config(config_file, &q.config, err) : rc;
+	rc = rc == 0 ? child_config(config_file, NULL, &q.config, err) : rc;
 	if (rc == 0 && upload != NULL) {
 		rc = run_body(q.config, body, &q.file, err);
 	} else if (rc == 0) {
@@ -342,11 +300,14 @@ static int look(const char *config_file, const char *state_dir, struct json_obje
 
 int preview_main(const char *config_file, const char *state_dir, const char *request)
 {
+	static const struct rlimit file = {OUT_BYTES, OUT_BYTES};
 	struct json_object *body = NULL;
 	struct lead_error err = {.text = ""};
 	int rc;
 
-	be_modest();
+	child_bound(CPU_S, MEMORY_BYTES);
+	(void)setrlimit(RLIMIT_FSIZE, &file);
+	(void)setpriority(PRIO_PROCESS, 0, 10);
 	rc = json_parse(request, strlen(request), &body, &err);
 	rc = rc == 0 ? look(config_file, state_dir, body, &err) : rc;
 	if (rc != 0) {

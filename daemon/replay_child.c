@@ -2,6 +2,7 @@
  * leadd --replay: reads a configuration, plays a run of the live store again in SCRATCH and leaves the result there. No
  * credential is read, nothing is sent. A bundle is what a client uploaded: {"files":{"leadd.yaml":"…","services/x.yaml":"…"}}.
  */
+#include "daemon/child_kit.h"
 #include "daemon/leadd.h"
 #include "daemon/replay.h"
 #include "lib/base/json.h"
@@ -10,11 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -285,14 +284,11 @@ int replay_main(char *argv[])
 	    .steps = argv[6][0] == '1',
 	    .file = argv[7],
 	    .bundle = strcmp(argv[8], "bundle") == 0};
-	struct rlimit cpu = {CPU_S, CPU_S}, core = {0, 0};
 	struct config *c = NULL;
 	struct lead_error err;
 	int rc;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)setrlimit(RLIMIT_CPU, &cpu);
-	(void)setrlimit(RLIMIT_CORE, &core);
+	child_bound(CPU_S, RLIM_INFINITY);
 	(void)snprintf(j.config_dir, sizeof(j.config_dir), "%s/config", j.scratch);
 	rc = load(&j, &c);
 	if (rc == 0) {

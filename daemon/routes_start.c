@@ -195,23 +195,18 @@ struct starting {
 	struct command *c;
 };
 
-static void start_now(struct leadd *l, struct http_request *r, struct command *c, bool book)
-{
-	if (book) {
-		c->start.encoding = CSV_UTF8;
-		c->start.delimiter = ',';
-	}
-	command_send(l, c, r, on_started);
-}
-
-static void on_workbook(void *arg, bool ok)
+static void on_text(void *arg, enum upload_kind kind)
 {
 	struct starting *s = arg;
 
-	if (ok) {
-		start_now(s->l, s->r, s->c, true);
-	} else {
+	if (kind == UPLOAD_LOST) {
 		start_drop(s->c);
+	} else {
+		if (kind == UPLOAD_BOOK) {
+			s->c->start.encoding = CSV_UTF8;
+			s->c->start.delimiter = ',';
+		}
+		command_send(s->l, s->c, s->r, on_started);
 	}
 	free(s);
 }
@@ -220,21 +215,14 @@ static void on_workbook(void *arg, bool ok)
 static void start_when_text(struct leadd *l, struct http_request *r, struct command *c, const char *sheet)
 {
 	struct starting *s = malloc(sizeof(*s));
-	enum upload_state state;
 
 	if (s == NULL) {
 		abort();
 	}
 	*s = (struct starting){l, r, c};
-	state = workbook_look(l, c->start.upload, sheet, r, on_workbook, s);
-	if (state == UPLOAD_WAITS) {
-		return;
-	}
-	free(s);
-	if (state == UPLOAD_REFUSED) {
+	if (!workbook_look(l, c->start.upload, sheet, r, on_text, s)) {
 		start_drop(c);
-	} else {
-		start_now(l, r, c, state == UPLOAD_IS_BOOK);
+		free(s);
 	}
 }
 
@@ -272,7 +260,7 @@ void post_run(void *app, struct http_request *r)
 	(void)snprintf(c->idem, sizeof(c->idem), "%s", idem != NULL ? idem : "");
 	c->idem_body = hash_plain(raw, len);
 	if (c->start.finds) {
-		start_now(l, r, c, false);
+		command_send(l, c, r, on_started);
 	} else {
 		start_when_text(l, r, c, sheet);
 	}

@@ -310,13 +310,13 @@ int upload_text(const char *path)
 	return fd >= 0 || errno != ENOENT ? fd : open(path, O_RDONLY | O_CLOEXEC);
 }
 
-long upload_read_spool(const char *state_dir, const char *upload, uint64_t offset, void *out, size_t max)
+long upload_read_spool(void *state_dir, const char *upload, uint64_t offset, void *out, size_t max)
 {
 	char path[4096];
 	ssize_t n = -1;
 	int fd;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/uploads/%s", state_dir, upload) >= sizeof(path) || strchr(upload, '/') != NULL) {
+	if ((size_t)snprintf(path, sizeof(path), "%s/uploads/%s", (const char *)state_dir, upload) >= sizeof(path) || strchr(upload, '/') != NULL) {
 		return -1;
 	}
 	fd = upload_text(path);

@@ -8,10 +8,12 @@
  */
 #include "daemon/workbook.h"
 #include "lib/base/json.h"
+#include "lib/table/csv.h"
 #include "lib/table/xlsx.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +102,12 @@ bool workbook_sheet(struct json_object *body, struct http_request *r, char ret[S
 	return true;
 }
 
+void workbook_say(struct json_object *body)
+{
+	json_object_object_add(body, "encoding", json_object_new_string(csv_encoding_word(CSV_UTF8)));
+	json_object_object_add(body, "delimiter", json_object_new_string(","));
+}
+
 static bool publish(struct leadd *l, const char *upload)
 {
 	char text[4200], fresh[4200], dir[4096];
@@ -136,7 +144,7 @@ static void on_read(void *arg, int status, const char *output)
 	if (!ok) {
 		(void)unlink(fresh);
 	}
-	x->done(x->arg, ok);
+	x->done(x->arg, ok ? UPLOAD_BOOK : UPLOAD_LOST);
 	free(x);
 }
 
@@ -157,7 +165,7 @@ static int spawn(struct workbook *x, const char *fresh, int in, struct lead_erro
 }
 
 /* Takes `in` only for the call. */
-static enum upload_state start(struct leadd *l, const char *upload, const char *sheet, int in, struct http_request *r, workbook_fn done, void *arg)
+static bool start(struct leadd *l, const char *upload, const char *sheet, int in, struct http_request *r, workbook_fn done, void *arg)
 {
 	char text[4200], fresh[4200];
 	struct workbook *x;
@@ -173,7 +181,7 @@ static enum upload_state start(struct leadd *l, const char *upload, const char *
 	if (n >= AT_ONCE) {
 		http_reply_problem(r, 409, "workbook-busy", "'upload': %s: try again in a moment",
 		    x != NULL ? "this workbook is being read" : "other workbooks are being read");
-		return UPLOAD_REFUSED;
+		return false;
 	}
 	x = calloc(1, sizeof(*x));
 	if (x == NULL) {
@@ -186,10 +194,10 @@ static enum upload_state start(struct leadd *l, const char *upload, const char *
 	if (spawn(x, fresh, in, &err) != 0) {
 		free(x);
 		http_reply_error(r, &err);
-		return UPLOAD_REFUSED;
+		return false;
 	}
 	l->workbooks = x;
-	return UPLOAD_WAITS;
+	return true;
 }
 
 /* A name that ends so. */
@@ -220,13 +228,13 @@ static const char *wrong_kind(const char *name, enum file_kind kind)
 	}
 }
 
-enum upload_state workbook_look(struct leadd *l, const char *upload, const char *sheet, struct http_request *r, workbook_fn done, void *arg)
+bool workbook_look(struct leadd *l, const char *upload, const char *sheet, struct http_request *r, workbook_fn done, void *arg)
 {
-	enum upload_state ret = UPLOAD_REFUSED;
 	char path[4096], text[4200], fresh[4200], head[64], name[RUN_TEXT];
 	enum file_kind kind = FILE_OTHER;
 	struct stat st = {0};
 	const char *wrong;
+	bool ok = false, now = false;
 	ssize_t n = -1;
 	int fd = upload_path(l, upload, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
@@ -245,20 +253,23 @@ enum upload_state workbook_look(struct leadd *l, const char *upload, const char 
 	} else if (kind == FILE_TEXT && sheet[0] != 0) {
 		http_reply_problem(r, 400, "bad-sheet", "'sheet': a CSV file has no sheets");
 	} else if (kind == FILE_TEXT) {
-		ret = UPLOAD_IS_TEXT;
+		ok = now = true;
 	} else if ((size_t)st.st_size > XLSX_BYTES) {
 		http_reply_problem(r, 413, "workbook-too-large", "'upload': a workbook has at most %zu MiB; CSV may have more", XLSX_BYTES >> 20);
 	} else if (access(text, R_OK) != 0) {
-		ret = start(l, upload, sheet, fd, r, done, arg);
+		ok = start(l, upload, sheet, fd, r, done, arg);
 	} else if (!same_sheet(l, upload, sheet)) {
 		http_reply_problem(r, 409, "other-sheet", "'sheet': another sheet of this upload was read before: upload it again for this one");
 	} else {
-		ret = UPLOAD_IS_BOOK;
+		ok = now = true;
 	}
 	if (fd >= 0) {
 		close(fd);
 	}
-	return ret;
+	if (now) {
+		done(arg, kind == FILE_TEXT ? UPLOAD_TEXT : UPLOAD_BOOK);
+	}
+	return ok;
 }
 
 /* After the children. */
@@ -268,7 +279,7 @@ void workbook_stop(struct leadd *l)
 		struct workbook *x = l->workbooks;
 
 		l->workbooks = x->next;
-		x->done(x->arg, false);
+		x->done(x->arg, UPLOAD_LOST);
 		free(x);
 	}
 }

@@ -5,20 +5,21 @@
 
 /* --- workbook.c: an uploaded file as text --- */
 
-enum upload_state {
-	UPLOAD_IS_TEXT, /* as it was sent */
-	UPLOAD_IS_BOOK, /* a workbook, read before: its first sheet as CSV, UTF-8 with commas, lies beside it */
-	UPLOAD_WAITS,   /* a workbook that is being read: `done` follows */
-	UPLOAD_REFUSED, /* neither text nor workbook; r was answered */
+enum upload_kind {
+	UPLOAD_TEXT, /* as it was sent */
+	UPLOAD_BOOK, /* a workbook: the sheet that was wanted lies beside it as CSV, UTF-8 with commas */
+	UPLOAD_LOST, /* a workbook that could not be read: r was answered, or nobody waits any more */
 };
-/* ok false: r was answered, or nobody waits any more. */
-typedef void (*workbook_fn)(void *arg, bool ok);
+typedef void (*workbook_fn)(void *arg, enum upload_kind kind);
 #define SHEET_TEXT 128 /* of a sheet's name in UTF-8, with its end: 31 characters */
 /*
  * What a whole upload is, by its content; a name that promises something else is refused. sheet: the name or number of the one that is wanted; ""
- * for the first to see. An upload is read once: another sheet of it takes another upload.
+ * for the first to see. An upload is read once: another sheet of it takes another upload. `done` is called at once, or when the workbook has been
+ * read. False: refused, r was answered, `done` is not called.
  */
-enum upload_state workbook_look(struct leadd *l, const char *upload, const char *sheet, struct http_request *r, workbook_fn done, void *arg);
+bool workbook_look(struct leadd *l, const char *upload, const char *sheet, struct http_request *r, workbook_fn done, void *arg);
+/* A body that says how its text is to be read: as that of a workbook. */
+void workbook_say(struct json_object *body);
 /* `sheet` of a body, "" when there is none; false when that was answered already. */
 bool workbook_sheet(struct json_object *body, struct http_request *r, char ret[SHEET_TEXT]);
 void workbook_stop(struct leadd *l);

@@ -6,6 +6,7 @@
  *
  * Exit: 0 done, 2 the file is not what it should be, 3 the disk is full, 1 anything else; the reason on stdout.
  */
+#include "daemon/child_kit.h"
 #include "daemon/leadd.h"
 #include "daemon/sandbox.h"
 #include "daemon/workbook.h"
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,15 +147,9 @@ static int write_book(const char *tmp_dir, struct lead_error *err)
 
 int workbook_write_main(const char *tmp_dir)
 {
-	static const struct rlimit cpu = {CPU_S, CPU_S}, memory = {WRITE_MEMORY, WRITE_MEMORY};
 	struct lead_error err = {0};
 
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	(void)setrlimit(RLIMIT_CPU, &cpu);
-#ifdef __SANITIZE_ADDRESS__
-	(void)memory;
-#else
-	(void)setrlimit(RLIMIT_DATA, &memory);
-#endif
+	child_bound(CPU_S, WRITE_MEMORY);
 	return tell(write_book(tmp_dir, &err), &err);
 }
