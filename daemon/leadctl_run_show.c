@@ -194,6 +194,9 @@ void run_print(struct ctl *c, struct json_object *run)
 	const char *state = get_text(run, "state");
 
 	print_line(c, color_of_state(state), "run %" PRId64 " %s", get_int(run, "run"), state);
+	if (get_has(run, "why")) {
+		print_field(c, "because", "%s", get_text(run, "why"));
+	}
 	print_field(c, "campaign", "%s (pipeline %s)", get_text(run, "campaign"),
 	    show_text(c, run, "pipeline"));
 	print_field(c, "source", "%s", show_text(c, run, "source"));

@@ -7,11 +7,13 @@
  */
 #include "lib/engine/intake.h"
 
+#include "lib/base/text.h"
 #include "lib/engine/approve.h"
 #include "lib/engine/birth.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/run.h"
 #include "lib/engine/state.h"
+#include "lib/store/notes.h"
 #include "lib/store/pack.h"
 
 #include <stdio.h>
@@ -45,13 +47,26 @@ static void import_end(struct engine *e, struct run *r)
 
 static void import_fail(struct engine *e, struct run *r, const char *why)
 {
-	(void)snprintf(r->row.why, sizeof(r->row.why), "%.95s", why);
+	(void)snprintf(r->row.why, sizeof(r->row.why), "%.159s", why);
 	r->row.state = RUN_FAILED;
 	r->row.ended_us = e->now.wall_us;
 	r->sweeping = run_has_open(r);
 	r->sweep = 0;
 	e->more = true;
 	import_end(e, r);
+}
+
+/* What stands under no header has no name to be exported under. */
+static void note_loose_cells(struct engine *e, struct run *r)
+{
+	struct note n = {.run = r->id, .kind = NOTE_CELLS_LEFT_OUT, .wall_us = e->now.wall_us, .who = "intake", .amount_micro = -1};
+
+	if (r->import->loose_rows > 0) {
+		(void)snprintf(n.what, sizeof(n.what), "%llu row%s something under no header, first row %llu: it is left out",
+		    (unsigned long long)r->import->loose_rows, r->import->loose_rows == 1 ? " has" : "s have",
+		    (unsigned long long)r->import->first_loose);
+		note_add(e->txn, &n);
+	}
 }
 
 /* --- one row --- */
@@ -92,6 +107,23 @@ static int take_header(struct row_arg *a, const struct csv_field *cells, size_t 
 	return rc;
 }
 
+/* Rows already taken before a restart are counted, too. */
+static void count_loose(struct run *r, uint64_t row, const struct csv_field *cells, size_t n)
+{
+	struct import *i = r->import;
+
+	for (size_t c = columns_of_rows(r)->n; c < n; c++) {
+		const char *text = cells[c].text;
+		size_t len = cells[c].len;
+
+		text_trim(&text, &len);
+		if (len > 0) {
+			i->first_loose = i->loose_rows++ == 0 ? row : i->first_loose;
+			return;
+		}
+	}
+}
+
 #define STOP_AT_LIMIT 1
 
 static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field *cells, size_t n)
@@ -111,6 +143,7 @@ static int on_row(void *arg, uint64_t row, uint64_t line, const struct csv_field
 	if (number > UINT32_MAX) {
 		return lead_fail(&a->err, LEAD_EINPUT, "the file has more rows than a run can hold (%u)", UINT32_MAX);
 	}
+	count_loose(r, row, cells, n);
 	if (number <= r->import->skip) {
 		return 0;
 	}
@@ -201,6 +234,7 @@ static void rows_slice(struct engine *e, struct run *r, const struct import_part
 			return;
 		}
 		r->row.bytes = r->row.bytes_total;
+		note_loose_cells(e, r);
 		import_end(e, r);
 	}
 }

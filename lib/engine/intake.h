@@ -20,6 +20,7 @@ struct import {
 	struct csv_reader *reader;
 	uint64_t offset;        /* next byte to ask for */
 	uint64_t skip;          /* rows already taken before a restart */
+	uint64_t loose_rows, first_loose; /* rows with something under no header */
 	bool asked, failed;
 	char error[200];
 };

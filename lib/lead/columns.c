@@ -297,9 +297,8 @@ static int map_all(const struct csv_field *header, size_t n, const char *const o
 	    !has_field(c, FIELD_FULL_NAME) && !has_field(c, FIELD_LAST_NAME) &&
 	    !has_field(c, FIELD_FIRST_NAME) && !has_field(c, FIELD_COMPANY)) {
 		return lead_fail(err, LEAD_EINPUT,
-		    "no column for an address, a LinkedIn profile or a name: is the first line the "
-		    "header? "
-		    "Columns can be named: email=Header");
+		    "no column for an address, a profile, a name or a company: is the first line "
+		    "the header? Columns can be named: --map email=Header");
 	}
 	return 0;
 }

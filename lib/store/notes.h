@@ -12,6 +12,7 @@ enum note_kind {
 	NOTE_APPROVED,        /* what waited for a person was released */
 	NOTE_PAID,            /* a payment released it */
 	NOTE_PAYMENT_REFUSED, /* a payment came and released nothing: `what` says why */
+	NOTE_CELLS_LEFT_OUT,  /* rows of the file have more cells than the header */
 	NOTE_KINDS
 };
 const char *note_word(enum note_kind k);

@@ -42,7 +42,7 @@ struct run_row {
 	uint32_t share;
 	int64_t budget_micro;      /* -1: none */
 	uint64_t max_rows;         /* --limit; 0: all */
-	char why[RUN_TEXT];        /* failed: what broke the import */
+	char why[160];             /* failed: what broke the import */
 
 	/* import */
 	char upload[40];

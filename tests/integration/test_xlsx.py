@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -134,6 +135,31 @@ def test_rows_keep_their_numbers(night):
     assert found[2]["last_name"] == letters(0) and found[5]["last_name"] == letters(1)
     rejects = list(csv.DictReader(io.StringIO(night.request("GET", f"/v1/runs/{run}/rejects").decode())))
     assert [r["row"] for r in rejects] == ["3", "4"]
+
+
+def test_a_list_that_cannot_be_read_says_why(night):
+    """A title above the header: the run fails, and whoever looks at it or waits for it is told what to do."""
+    file = night.folder / "titled.xlsx"
+    file.write_bytes(book_of([["People of 2026"], [], *book_of_people(2)]))
+    out, rc = night.leadctl("run", "start", str(file), "--campaign", "demo", "--watch")
+    assert rc == 6 and "is the first line the header? Columns can be named: --map email=Header" in out, out
+    run = re.search(r"run (\d+)", out)[1]
+    assert "\nbecause  " in night.leadctl("run", "show", run)[0]
+
+
+def test_cells_under_no_header_are_told(night):
+    """They have no name to be exported under: left out, but not in silence."""
+    rows = book_of_people(3)
+    rows[2] += ["x", None, "y"]
+    rows[3] += [None, "z"]
+    for data in (book_of(rows), "\n".join(",".join(c or "" for c in row) for row in rows).encode()):
+        run = night.start_run(data)
+        notes = night.wait_end(run)["notes"]
+        assert [(n["kind"], n["who"]) for n in notes] == [("cells-left-out", "intake")]
+        assert notes[0]["what"] == "2 rows have something under no header, first row 3: it is left out" and notes[0]["amount_micro"] is None
+        assert "cells-left-out" in night.leadctl("run", "show", str(run))[0]
+    run = night.start_run(b"email,first_name\nann@example.com,Ann,,,\n")
+    assert night.wait_end(run)["notes"] == []
 
 
 def test_the_header_decides_nothing_about_delimiters(night):

@@ -111,8 +111,8 @@ static void test_overrides(void **state)
 	    {"Name|Email", "email", "'email' should be field=Header"},
 	    {"Name|Email", "email=", "'email=' should be field=Header"},
 	    {"a@b.com|Anna", NULL,
-		"no column for an address, a LinkedIn profile or a name: is the first line the "
-		"header? Columns can be named: email=Header"},
+		"no column for an address, a profile, a name or a company: is the first line the "
+		"header? Columns can be named: --map email=Header"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
