@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 struct doctor {
+	struct leadd *l;
 	struct http_request *r;
 	struct json_object *items;
 	unsigned waiting;
@@ -39,22 +40,15 @@ static void add(struct json_object *items, const char *check, const char *subjec
 	json_object_array_add(items, o);
 }
 
-static void check_configuration(struct leadd *l, struct json_object *items)
+static void check_configuration(struct leadd *l, const struct config *fresh, const struct problems *problems, struct json_object *items)
 {
-	struct config_options o = {.old = engine_config(l->engine)};
-	struct config *fresh = NULL;
-	struct problems problems;
-
-	problems_init(&problems);
-	if (config_load_with(l->config_file, 0, &o, &problems, &fresh) == 0 && fresh != NULL) {
+	if (fresh != NULL) {
 		add(items, "configuration", l->config_file, true, "%zu services, %zu pipelines, %zu campaigns", fresh->n_services, fresh->n_pipelines,
 		    fresh->n_campaigns);
 	}
-	for (struct problem *p = problems.first; p != NULL; p = p->next) {
+	for (struct problem *p = problems->first; p != NULL; p = p->next) {
 		add(items, "configuration", l->config_file, false, "%s", p->text);
 	}
-	config_unref(fresh);
-	problems_fini(&problems);
 }
 
 static void check_credential(struct config *c, const char *name, struct json_object *items)
@@ -221,19 +215,14 @@ static void check_notify(struct leadd *l, struct config *c, struct doctor *d)
 	json_object_put(o);
 }
 
-void doctor_open(void *app, struct http_request *r)
+static void on_configured(void *arg, struct config *fresh, const struct problems *problems)
 {
-	struct leadd *l = app;
+	struct doctor *d = arg;
+	struct leadd *l = d->l;
 	struct config *c = engine_config(l->engine);
-	struct doctor *d = calloc(1, sizeof(*d));
 
-	if (d == NULL) {
-		abort();
-	}
-	d->r = r;
-	d->items = json_object_new_array();
-	d->waiting = 1;
-	check_configuration(l, d->items);
+	check_configuration(l, fresh, problems, d->items);
+	config_unref(fresh);
 	check_credentials(c, d->items);
 	check_disk(c, d->items);
 	for (size_t i = 0; i < c->n_services; i++) {
@@ -246,4 +235,15 @@ void doctor_open(void *app, struct http_request *r)
 	check_notify(l, c, d);
 	d->waiting--;
 	finish(d);
+}
+
+void doctor_open(void *app, struct http_request *r)
+{
+	struct doctor *d = calloc(1, sizeof(*d));
+
+	if (d == NULL) {
+		abort();
+	}
+	*d = (struct doctor){.l = app, .r = r, .items = json_object_new_array(), .waiting = 1};
+	reload_read(app, on_configured, d);
 }

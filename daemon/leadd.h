@@ -3,7 +3,7 @@
  *
  * main.c reads options, opens everything in order and ends it in the other; loop.c turns the engine: it gathers, calls
  * engine_turn, carries its effects out; routes.c is the API; upload.c the spool; results.c the files of a run's end;
- * watch.c live streams; doctor.c pre-flight; child.c what leaves the loop for a process of its own (backup, probes);
+ * watch.c live streams; reload.c a new configuration; doctor.c pre-flight; child.c what leaves the loop for a process of its own (backup, probes);
  * replay.c, replay_child.c a run played again; workbook.h, workbook*.c spreadsheets in and out;
  * notify.c mail and webhooks out;
  * memory.c ends it all when there is no memory.
@@ -34,6 +34,7 @@ struct leadd {
 	struct event_base *base;
 	struct store *store;
 	struct engine *engine;
+	struct expr_pool *exprs;     /* of all generations */
 	struct fetch *fetch;
 	struct http *http;
 	int64_t started_wall_us;
@@ -55,6 +56,7 @@ struct leadd {
 	struct event *watchdog, *drain_end;
 	bool draining;
 	int exit_code;
+	struct reading *readings;    /* reload.c */
 
 	/* watch.c, results.c, child.c, routes.c */
 	struct watch *watches;
@@ -79,8 +81,6 @@ int loop_start(struct leadd *l, struct lead_error *err) MUST_CHECK;
 void loop_stop(struct leadd *l);
 /* Something was gathered: a turn is due soon, or at once when a client waits or nothing else can come. */
 void loop_poke(struct leadd *l);
-void loop_reload(struct leadd *l); /* SIGHUP */
-void loop_reloaded(struct leadd *l); /* after the commit of COMMAND_RELOAD */
 void loop_drain(struct leadd *l);  /* SIGTERM */
 extern const struct effects loop_effects; /* ctx is struct leadd */
 
@@ -89,6 +89,13 @@ struct command *command_new(enum command_kind kind);
 void command_send(struct leadd *l, struct command *c, struct http_request *r, void (*reply)(struct leadd *l, struct http_request *r, struct command *c));
 /* The usual problem for a refused command. */
 void command_problem(struct http_request *r, const struct command *c);
+
+/* reload.c: the configuration's files, one reader after the other. done, always from a later callback: fresh is taken, NULL when there are problems. */
+typedef void (*configured_fn)(void *arg, struct config *fresh, const struct problems *problems);
+void reload_read(struct leadd *l, configured_fn done, void *arg);
+void reload_start(struct leadd *l); /* SIGHUP */
+void reload_done(struct leadd *l);  /* after the commit of COMMAND_RELOAD: what of it concerns the shell, such as a larger store */
+void reload_stop(struct leadd *l);
 
 /* access.c: the API on TCP. */
 /* Who asks, for the record: `uid 1000` or `token NAME`. */

@@ -301,7 +301,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 
 	(void)what;
 	if (sig == SIGHUP) {
-		loop_reload(l);
+		reload_start(l);
 	} else if (sig == SIGCHLD) {
 		child_reap(l);
 	} else {
@@ -318,50 +318,6 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	sd_notifyf(0, "WATCHDOG=1\nSTATUS=%zu calls in flight, turn %llu", engine_in_flight(l->engine),
 	    (unsigned long long)engine_turns(l->engine));
-}
-
-/* What of a new configuration concerns the shell: a larger store, so that refused work goes on. */
-void loop_reloaded(struct leadd *l)
-{
-	struct lead_error err;
-
-	if (store_grow(l->store, engine_config(l->engine)->map_bytes, &err) != 0) {
-		log_line(LOG_ERR_, "%s", err.text);
-	}
-	tidy_look(l);
-}
-
-static void on_reloaded(struct leadd *l, struct http_request *r, struct command *c)
-{
-	(void)r;
-	loop_reloaded(l);
-	if (c->rc == 0) {
-		log_line(LOG_NOTE_, "reloaded: generation %llu", (unsigned long long)engine_config(l->engine)->generation);
-	}
-	sd_notifyf(0, "READY=1\nSTATUS=generation %llu", (unsigned long long)engine_config(l->engine)->generation);
-}
-
-void loop_reload(struct leadd *l)
-{
-	struct config_options o = {.old = engine_config(l->engine)};
-	struct config *fresh = NULL;
-	struct problems problems;
-	struct command *c;
-
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_read(CLOCK_MONOTONIC));
-	problems_init(&problems);
-	if (config_load_with(l->config_file, o.old->generation + 1, &o, &problems, &fresh) != 0 || fresh == NULL) {
-		for (struct problem *p = problems.first; p != NULL; p = p->next) {
-			log_line(LOG_ERR_, "not reloaded: %s", p->text);
-		}
-		sd_notify(0, "READY=1\nSTATUS=the new configuration is wrong: the old one stays");
-		problems_fini(&problems);
-		return;
-	}
-	problems_fini(&problems);
-	c = command_new(COMMAND_RELOAD);
-	c->config = fresh;
-	command_send(l, c, NULL, on_reloaded);
 }
 
 static int start_signals(struct leadd *l)

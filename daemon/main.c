@@ -36,19 +36,21 @@ static const char help[] =
     "\n"
     "leadctl controls it; see leadd(8), leadd.yaml(5).\n";
 
-static struct config *load(const char *file, bool quiet)
+/* exprs: see reload.c. */
+static struct config *load(const char *file, struct expr_pool *exprs)
 {
+	struct config_options o = {.exprs = exprs};
 	struct config *c = NULL;
 	struct problems problems;
 
 	problems_init(&problems);
-	if (config_load(file, 1, &problems, &c) != 0) {
+	if (config_load_with(file, 1, &o, &problems, &c) != 0) {
 		(void)fprintf(stderr, "leadd: out of memory\n");
 	}
 	for (struct problem *p = problems.first; p != NULL; p = p->next) {
 		(void)fprintf(stderr, "leadd: %s\n", p->text);
 	}
-	if (problems.count > 0 && !quiet) {
+	if (problems.count > 0) {
 		(void)fprintf(stderr, "leadd: %zu problem%s in the configuration\n", problems.count, problems.count == 1 ? "" : "s");
 	}
 	problems_fini(&problems);
@@ -57,7 +59,7 @@ static struct config *load(const char *file, bool quiet)
 
 static int check(const char *file)
 {
-	struct config *c = load(file, false);
+	struct config *c = load(file, NULL);
 	struct buf out = {0};
 
 	if (c == NULL) {
@@ -144,6 +146,7 @@ static int open_all(struct leadd *l, struct config *c, struct lead_error *err)
 
 static void close_all(struct leadd *l)
 {
+	reload_stop(l);
 	watch_stop(l);
 	results_stop(l);
 	reckon_stop(l);
@@ -160,6 +163,7 @@ static void close_all(struct leadd *l)
 	http_free(l->http);
 	free(l->listening);
 	store_close(l->store);
+	expr_pool_free(l->exprs);
 	if (l->base != NULL) {
 		event_base_free(l->base);
 	}
@@ -195,14 +199,16 @@ static struct event_base *new_base(void)
 
 static int serve(const char *file)
 {
-	struct leadd l = {.config_file = file, .started_wall_us = clock_now().wall_us};
-	struct config *c = load(file, false);
+	struct leadd l = {.config_file = file, .started_wall_us = clock_now().wall_us, .exprs = expr_pool_new()};
+	struct config *c = load(file, l.exprs);
 	struct lead_error err;
 	int rc;
 
 	if (c == NULL) {
+		expr_pool_free(l.exprs);
 		return EXIT_CONFIG;
 	}
+	expr_pool_defer(l.exprs);
 	sd_notify(0, "EXTEND_TIMEOUT_USEC=300000000\nSTATUS=reading the store");
 	signal(SIGPIPE, SIG_IGN);
 	raise_files();

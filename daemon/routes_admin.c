@@ -19,8 +19,9 @@ static struct json_object *lines_of(const struct buf *b)
 
 struct reloading {
 	struct leadd *l;
-	struct json_object *answer;
 	struct http_request *r;
+	bool only_check;
+	struct json_object *answer;
 };
 
 static void on_reloaded(void *ctx, struct command *c)
@@ -31,7 +32,7 @@ static void on_reloaded(void *ctx, struct command *c)
 		json_object_put(x->answer);
 		command_problem(x->r, c);
 	} else {
-		loop_reloaded(x->l);
+		reload_done(x->l);
 		http_reply_json(x->r, 200, x->answer);
 	}
 	free(x);
@@ -56,53 +57,58 @@ static void bad_configuration(struct http_request *r, const struct problems *pro
 	json_object_put(o);
 }
 
+static void apply(struct reloading *x, struct config *fresh)
+{
+	struct command *c = command_new(COMMAND_RELOAD);
+
+	c->config = fresh;
+	c->done = on_reloaded;
+	c->ctx = x;
+	engine_command(x->l->engine, c);
+	loop_poke(x->l);
+}
+
+static void on_configured(void *arg, struct config *fresh, const struct problems *problems)
+{
+	struct reloading *x = arg;
+	struct buf diff = {0};
+
+	if (fresh == NULL) {
+		bad_configuration(x->r, problems);
+		free(x);
+		return;
+	}
+	config_diff(engine_config(x->l->engine), fresh, &diff);
+	x->answer = json_object_new_object();
+	json_object_object_add(x->answer, "generation", json_object_new_int64((int64_t)fresh->generation));
+	json_object_object_add(x->answer, "changes", lines_of(&diff));
+	json_object_object_add(x->answer, "applied", json_object_new_boolean(!x->only_check));
+	buf_free(&diff);
+	if (!x->only_check) {
+		apply(x, fresh);
+		return;
+	}
+	config_unref(fresh);
+	http_reply_json(x->r, 200, x->answer);
+	free(x);
+}
+
 void post_reload(void *app, struct http_request *r)
 {
-	struct leadd *l = app;
 	const char *check = http_query(r, "check");
 	bool only_check = check != NULL && strcmp(check, "1") == 0;
-	struct config *fresh = NULL, *old = engine_config(l->engine);
-	struct config_options o = {.old = old};
-	struct problems problems;
 	struct reloading *x;
-	struct buf diff = {0};
-	struct command *c;
 
 	if (check != NULL && !only_check && strcmp(check, "0") != 0) {
 		http_reply_problem(r, 400, "bad-parameter", "'check' is 0 or 1");
 		return;
 	}
-	problems_init(&problems);
-	if (config_load_with(l->config_file, old->generation + 1, &o, &problems, &fresh) != 0 || fresh == NULL) {
-		bad_configuration(r, &problems);
-		problems_fini(&problems);
-		return;
-	}
-	problems_fini(&problems);
-	config_diff(old, fresh, &diff);
 	x = calloc(1, sizeof(*x));
 	if (x == NULL) {
 		abort();
 	}
-	x->l = l;
-	x->r = r;
-	x->answer = json_object_new_object();
-	json_object_object_add(x->answer, "generation", json_object_new_int64((int64_t)fresh->generation));
-	json_object_object_add(x->answer, "changes", lines_of(&diff));
-	json_object_object_add(x->answer, "applied", json_object_new_boolean(!only_check));
-	buf_free(&diff);
-	if (only_check) {
-		config_unref(fresh);
-		http_reply_json(r, 200, x->answer);
-		free(x);
-		return;
-	}
-	c = command_new(COMMAND_RELOAD);
-	c->config = fresh;
-	c->done = on_reloaded;
-	c->ctx = x;
-	engine_command(l->engine, c);
-	loop_poke(l);
+	*x = (struct reloading){.l = app, .r = r, .only_check = only_check};
+	reload_read(app, on_configured, x);
 }
 
 struct copying {

@@ -31,7 +31,7 @@ struct expr {
 	struct value fallback;
 
 	/* all else */
-	struct program *program;
+	struct pooled *program;
 	size_t input_max; /* bytes */
 };
 
@@ -136,7 +136,7 @@ static int compile_plain(struct expr *e)
 	return rc;
 }
 
-static int compile_program(struct expr *e, struct lead_error *err)
+static int compile_program(struct expr *e, struct expr_pool *pool, struct lead_error *err)
 {
 	struct expr_words words;
 	struct lead_error why;
@@ -146,10 +146,10 @@ static int compile_program(struct expr *e, struct lead_error *err)
 		return lead_fail(err, rc, "'%.80s': %s", e->text, why.text);
 	}
 	e->input_max = words.slow ? SLOW_INPUT_BYTES_MAX : INPUT_BYTES_MAX;
-	return program_compile(e->text, &e->program, err);
+	return pooled_take(pool, e->text, &e->program, err);
 }
 
-int expr_compile(const char *text, struct expr **ret, struct lead_error *err)
+int expr_compile(const char *text, struct expr_pool *pool, struct expr **ret, struct lead_error *err)
 {
 	struct expr *e = calloc(1, sizeof(*e));
 	const char *start = text;
@@ -169,7 +169,7 @@ int expr_compile(const char *text, struct expr **ret, struct lead_error *err)
 	} else {
 		rc = compile_plain(e);
 		if (rc > 0) {
-			rc = compile_program(e, err);
+			rc = compile_program(e, pool, err);
 		} else if (rc < 0) {
 			rc = lead_fail(err, rc, "out of memory");
 		}
@@ -188,7 +188,7 @@ void expr_free(struct expr *e)
 		path_set_free(e->whole);
 		path_set_free(e->rest);
 		path_fini(&e->path);
-		program_free(e->program);
+		pooled_drop(e->program);
 		arena_free(&e->arena);
 		free(e);
 	}
@@ -275,7 +275,7 @@ int expr_eval(struct expr *e, const struct expr_source *src, struct arena *a, st
 		    VALUE_JSON, (uint32_t)json.len, arena_dup(a, json.data, json.len)};
 		rc = v.text != NULL ? 0 : lead_fail(err, LEAD_ENOMEM, "out of memory");
 	} else if (rc == 0) {
-		rc = program_run(e->program, json.data, json.len, a, &v, err);
+		rc = program_run(pooled_program(e->program), json.data, json.len, a, &v, err);
 	}
 	buf_free(&json);
 	if (rc == 0) {
@@ -297,7 +297,7 @@ int expr_eval_json(struct expr *e, const char *json, size_t len, struct arena *a
 		rc = lead_fail(err, LEAD_EINPUT, "'%.80s': its input of %zu bytes is over %zu",
 		    e->text, len, e->input_max);
 	} else {
-		rc = program_run(e->program, json, len, a, &v, err);
+		rc = program_run(pooled_program(e->program), json, len, a, &v, err);
 	}
 	if (rc == 0) {
 		*ret = v;

@@ -32,3 +32,13 @@ void program_free(struct program *p);
  * in err. */
 int program_run(struct program *p, const char *json, size_t len, struct arena *a, struct value *ret,
     struct lead_error *err) MUST_CHECK;
+
+/* expr_pool.c: programs by their text. */
+
+struct pooled;
+
+/* The program of the text, found or new (NULL pool: a new one), one more user. The results of program_compile. */
+int pooled_take(struct expr_pool *pool, const char *text, struct pooled **ret,
+    struct lead_error *err) MUST_CHECK;
+void pooled_drop(struct pooled *p); /* NULL is fine */
+struct program *pooled_program(const struct pooled *p);

@@ -71,6 +71,7 @@ int config_load_with(const char *file, uint64_t generation, const struct config_
 	}
 	r.c->refs = 1;
 	r.c->generation = generation;
+	r.c->exprs = o->exprs;
 	r.c->file = arena_dup(&r.c->arena, file, strlen(file));
 	copy = arena_dup(&r.c->arena, file, strlen(file));
 	if (yaml_load(file, &r.c->yaml, &err) != 0) {

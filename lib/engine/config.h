@@ -113,6 +113,7 @@ struct intake {
 struct config {
 	unsigned refs;
 	uint64_t generation;
+	struct expr_pool *exprs;    /* borrowed */
 	const char *file;
 	const char *state_dir, *socket, *currency, *secrets_dir;
 	struct zone *zone;          /* budget days */
@@ -169,7 +170,7 @@ int config_load(const char *file, uint64_t generation, struct problems *p, struc
 struct config_options {
 	bool bundle;     /* services, pipelines and lists are in folders of these names beside FILE, whatever it says */
 	bool no_secrets; /* no credential is read; each counts as there */
-	const struct config *old; /* services and pipelines that are as they were there are taken over: compiling jq takes 30 ms each */
+	struct expr_pool *exprs; /* of its expressions, outlives it; NULL: none */
 	const char *const *missing; /* but for these (ends with NULL); NULL: none */
 };
 /* The same for a process that calls nobody. */

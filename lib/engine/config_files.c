@@ -4,7 +4,6 @@
  */
 #include "lib/engine/config_read.h"
 
-#include "lib/base/ids.h"
 #include "lib/base/text.h"
 
 #include <dirent.h>
@@ -116,7 +115,7 @@ void config_read_services(struct config_reading *r, const struct yaml_node *root
 	for (size_t i = 0; c->services != NULL && c->service_budgets != NULL && i < f.n; i++) {
 		char *stem = arena_dup(&c->arena, f.name[i], strlen(f.name[i]) - 5);
 		const struct yaml_node *o = own != NULL ? yaml_get(own, stem) : NULL;
-		struct service_options so = {.limit_factor = c->limit_factor};
+		struct service_options so = {.limit_factor = c->limit_factor, .pool = c->exprs};
 		struct service *s = NULL;
 
 		if (o != NULL && yaml_only_keys(c->yaml, o, keys, "service setting", r->p)) {
@@ -124,16 +123,12 @@ void config_read_services(struct config_reading *r, const struct yaml_node *root
 			so.limits_yaml = c->yaml;
 			so.limits = yaml_get(o, "limits");
 		}
-		if (r->o.old != NULL) {
-			so.old = r->o.old->services;
-			so.n_old = r->o.old->n_services;
-		}
 		config_read_budget(r, o, &c->service_budgets[c->n_services]);
 		if (service_load(f.path[i], &so, r->p, &s) == 0 && s != NULL) {
 			if (strcmp(s->name, stem) != 0) {
 				problems_add(r->p, NULL, NULL, "%s: the service is called '%s': the file must be %s.yaml", f.path[i], s->name, s->name);
 			}
-			s->generation = s->generation != 0 ? s->generation : c->generation;
+			s->generation = c->generation;
 			c->services[c->n_services++] = s;
 		}
 	}
@@ -197,55 +192,6 @@ void config_read_prompts(struct config_reading *r, const struct yaml_node *root)
 
 /* --- pipelines --- */
 
-/* It calls the services of this configuration, and no text of it stands in the memory of another. */
-static bool is_as_it_was(const struct pipeline *pl, const struct config *c)
-{
-	for (size_t s = 0; s < pl->n_stages; s++) {
-		const struct stage *st = &pl->stages[s];
-
-		for (size_t k = 0; k < st->n_steps; k++) {
-			if (st->steps[k].prompt != NULL || (st->steps[k].service != NULL && config_service(c, st->steps[k].service->name) != st->steps[k].service)) {
-				return false;
-			}
-		}
-		if ((st->recall.service != NULL && config_service(c, st->recall.service->name) != st->recall.service) ||
-		    (st->list.step.service != NULL && config_service(c, st->list.step.service->name) != st->list.step.service)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static struct pipeline *old_pipeline(const struct config_reading *r, const char *file, const struct buf *text)
-{
-	const struct config *old = r->o.old;
-	uint64_t hash = hash_plain(text->data != NULL ? text->data : "", text->len);
-
-	for (size_t i = 0; old != NULL && i < old->n_pipelines; i++) {
-		struct pipeline *pl = old->pipelines[i];
-
-		if (pl->text_hash == hash && strcmp(pl->file, file) == 0 && is_as_it_was(pl, r->c)) {
-			return pipeline_ref(pl);
-		}
-	}
-	return NULL;
-}
-
-static struct pipeline *one_pipeline(struct config_reading *r, const char *file)
-{
-	struct buf text = {.max = 1 << 20};
-	struct pipeline *pl = NULL;
-
-	if (pipeline_read(file, &text, r->p)) {
-		pl = old_pipeline(r, file, &text);
-		if (pl == NULL && pipeline_parse(file, text.data != NULL ? text.data : "", text.len, find_service, r->c, r->c->prompts, r->p, &pl) != 0) {
-			pl = NULL;
-		}
-	}
-	buf_free(&text);
-	return pl;
-}
-
 void config_read_pipelines(struct config_reading *r, const struct yaml_node *root)
 {
 	struct config *c = r->c;
@@ -254,9 +200,9 @@ void config_read_pipelines(struct config_reading *r, const struct yaml_node *roo
 	list_files(r, root, "pipelines_dir", "pipelines", yaml_endings, &f);
 	c->pipelines = arena_zalloc(&c->arena, (f.n + 1) * sizeof(*c->pipelines));
 	for (size_t i = 0; c->pipelines != NULL && i < f.n; i++) {
-		struct pipeline *pl = one_pipeline(r, f.path[i]);
+		struct pipeline *pl = NULL;
 
-		if (pl != NULL) {
+		if (pipeline_load(f.path[i], find_service, c, c->prompts, c->exprs, r->p, &pl) == 0 && pl != NULL) {
 			c->pipelines[c->n_pipelines++] = pl;
 		}
 	}

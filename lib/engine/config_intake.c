@@ -25,7 +25,7 @@ static struct expr *read_expr(struct config *c, const struct yaml_node *map, con
 	struct lead_error err;
 	struct expr *e = NULL;
 
-	if (yaml_read_string(c->yaml, map, key, &text, p) && expr_compile(text, &e, &err) != 0) {
+	if (yaml_read_string(c->yaml, map, key, &text, p) && expr_compile(text, c->exprs, &e, &err) != 0) {
 		problems_add(p, c->yaml, yaml_get(map, key), "'%s': %s", key, err.text);
 		return NULL;
 	}
@@ -61,7 +61,7 @@ static void read_fields(struct config *c, const struct yaml_node *map, struct in
 	}
 	in->fields = arena_zalloc(&c->arena, node->n * sizeof(*in->fields));
 	for (const struct yaml_node *n = node->first; in->fields != NULL && n != NULL; n = n->next) {
-		struct template *t = template_compile(c->yaml, n, p);
+		struct template *t = template_compile(c->yaml, n, c->exprs, p);
 
 		if (t != NULL) {
 			in->fields[in->n_fields++] = (struct param){n->key, t};

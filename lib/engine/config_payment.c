@@ -13,7 +13,7 @@ static void read_expr(struct config *c, const struct yaml_node *map, const char 
 	if (node != NULL && !yaml_read_string(c->yaml, map, key, &text, p)) {
 		return;
 	}
-	if (expr_compile(text, ret, &err) != 0) {
+	if (expr_compile(text, c->exprs, ret, &err) != 0) {
 		problems_add(p, c->yaml, node != NULL ? node : map, "%s", err.text);
 	}
 }

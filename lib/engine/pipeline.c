@@ -60,9 +60,9 @@ static void read_pipeline(struct pipeline_reading *r)
 }
 
 int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, const struct prompts *prompts,
-    struct problems *p, struct pipeline **ret)
+    struct expr_pool *pool, struct problems *p, struct pipeline **ret)
 {
-	struct pipeline_reading r = {.problems = p, .find = find, .arg = arg, .prompts = prompts};
+	struct pipeline_reading r = {.problems = p, .find = find, .arg = arg, .prompts = prompts, .pool = pool};
 	struct lead_error err;
 	size_t before = p->count;
 	int rc;
@@ -90,32 +90,25 @@ int pipeline_parse(const char *file, const char *text, size_t len, find_service_
 	return 0;
 }
 
-bool pipeline_read(const char *file, struct buf *ret, struct problems *p)
+int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct expr_pool *pool, struct problems *p,
+    struct pipeline **ret)
 {
+	struct buf b = {.max = 1 << 20};
 	FILE *f = fopen(file, "re");
 	char part[4096];
 	size_t n;
-
-	if (f == NULL) {
-		problems_add(p, NULL, NULL, "%s: %s", file, strerror(errno));
-		return false;
-	}
-	while ((n = fread(part, 1, sizeof(part), f)) > 0) {
-		buf_add(ret, part, n);
-	}
-	fclose(f);
-	return true;
-}
-
-int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct problems *p, struct pipeline **ret)
-{
-	struct buf b = {.max = 1 << 20};
-	int rc = 0;
+	int rc;
 
 	*ret = NULL;
-	if (pipeline_read(file, &b, p)) {
-		rc = pipeline_parse(file, b.data != NULL ? b.data : "", b.len, find, arg, prompts, p, ret);
+	if (f == NULL) {
+		problems_add(p, NULL, NULL, "%s: %s", file, strerror(errno));
+		return 0;
 	}
+	while ((n = fread(part, 1, sizeof(part), f)) > 0) {
+		buf_add(&b, part, n);
+	}
+	fclose(f);
+	rc = pipeline_parse(file, b.data != NULL ? b.data : "", b.len, find, arg, prompts, pool, p, ret);
 	buf_free(&b);
 	return rc;
 }

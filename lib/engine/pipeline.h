@@ -151,10 +151,8 @@ struct pipeline {
 /* find_service resolves `zerobounce.validate`; every mistake goes to problems; *ret NULL then. prompts: NULL for none. */
 typedef struct service *(*find_service_fn)(void *arg, const char *name, const char **ret_nearest);
 int pipeline_parse(const char *file, const char *text, size_t len, find_service_fn find, void *arg, const struct prompts *prompts,
-    struct problems *p, struct pipeline **ret) MUST_CHECK;
-/* The file's text, appended; false when that was reported. */
-bool pipeline_read(const char *file, struct buf *ret, struct problems *p) MUST_CHECK;
-int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct problems *p,
+    struct expr_pool *pool, struct problems *p, struct pipeline **ret) MUST_CHECK;
+int pipeline_load(const char *file, find_service_fn find, void *arg, const struct prompts *prompts, struct expr_pool *pool, struct problems *p,
     struct pipeline **ret) MUST_CHECK;
 struct pipeline *pipeline_ref(struct pipeline *p);
 void pipeline_unref(struct pipeline *p);

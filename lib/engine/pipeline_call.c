@@ -17,7 +17,7 @@ static struct template *read_template(struct pipeline_reading *r, const struct y
 	struct yaml_node text;
 
 	if (file == NULL || file->kind != YAML_STRING) {
-		return template_compile(r->pl->yaml, node, r->problems);
+		return template_compile(r->pl->yaml, node, r->pool, r->problems);
 	}
 	prompt = r->prompts != NULL ? prompts_find(r->prompts, file->text, &nearest) : NULL;
 	if (prompt == NULL) {
@@ -28,7 +28,7 @@ static struct template *read_template(struct pipeline_reading *r, const struct y
 	text = prompt->text;
 	text.key = node->key;
 	*ret_prompt = arena_dup(&r->pl->arena, prompt->version, strlen(prompt->version));
-	return template_compile(&prompt->at, &text, r->problems);
+	return template_compile(&prompt->at, &text, r->pool, r->problems);
 }
 
 size_t pipeline_read_params(struct pipeline_reading *r, const struct yaml_node *map, const char *key, struct param **ret)

@@ -30,11 +30,11 @@ void stage_read_recall(struct pipeline_reading *r, const struct yaml_node *node,
 	}
 	pipeline_read_call(r, m, call, NULL, 0, &st->recall);
 	created = yaml_get(m, "created");
-	st->created = created != NULL ? template_compile(r->pl->yaml, created, r->problems) : NULL;
+	st->created = created != NULL ? template_compile(r->pl->yaml, created, r->pool, r->problems) : NULL;
 	if (!yaml_read_string(r->pl->yaml, m, "unsent", &unsent, r->problems)) {
 		return;
 	}
-	if (expr_compile(unsent, &st->unsent, &err) != 0) {
+	if (expr_compile(unsent, r->pool, &st->unsent, &err) != 0) {
 		problems_add(r->problems, r->pl->yaml, yaml_get(m, "unsent"), "%s", err.text);
 	} else if (st->n_steps == 0 || st->steps[0].call == NULL || st->steps[0].call->doubt_lookup == NULL) {
 		problems_add(r->problems, r->pl->yaml, yaml_get(m, "unsent"), "'unsent' needs a push call with 'in_doubt: {lookup: CALL}' to look with");
@@ -47,7 +47,7 @@ static struct expr *read_path(struct pipeline_reading *r, const struct yaml_node
 	struct expr *x = NULL;
 	struct lead_error err;
 
-	if (text == NULL || expr_compile(text, &x, &err) != 0 || expr_path(x) == NULL) {
+	if (text == NULL || expr_compile(text, r->pool, &x, &err) != 0 || expr_path(x) == NULL) {
 		problems_add(r->problems, r->pl->yaml, node, "'%s' must be a field of what the list holds, such as email or payload.role", name);
 		expr_free(x);
 		return NULL;
@@ -67,7 +67,7 @@ static void read_same(struct pipeline_reading *r, const struct yaml_node *node, 
 	for (const struct yaml_node *c = same->first; c != NULL; c = c->next) {
 		l->same[l->n_same].name = c->key;
 		l->same[l->n_same].at = read_path(r, c, c->key);
-		l->same[l->n_same].is = template_compile(r->pl->yaml, c, r->problems);
+		l->same[l->n_same].is = template_compile(r->pl->yaml, c, r->pool, r->problems);
 		l->key = key != NULL && strcmp(key, c->key) == 0 ? l->n_same : l->key;
 		l->n_same++;
 	}

@@ -59,7 +59,7 @@ static void read_gate(struct pipeline_reading *r, const struct yaml_node *node, 
 	} else if (yaml_read_string(y, node, "when", &when, r->problems)) {
 		g->check = CHECK_WHEN;
 		g->text = when;
-		if (expr_compile(when, &g->when, &err) != 0) {
+		if (expr_compile(when, r->pool, &g->when, &err) != 0) {
 			problems_add(r->problems, y, yaml_get(node, "when"), "%s", err.text);
 		}
 	} else if (yaml_get(node, "in") != NULL || yaml_get(node, "not_in") != NULL) {

@@ -148,7 +148,7 @@ static void read_makes(struct pipeline_reading *r, const struct yaml_node *node,
 	if (from == NULL) {
 		problems_add(r->problems, y, node, "'makes' needs 'from', the list, such as \"${.companies}\"");
 	} else {
-		m->from = template_compile(y, from, r->problems);
+		m->from = template_compile(y, from, r->pool, r->problems);
 	}
 	m->n_fields = pipeline_read_params(r, node, "fields", &m->fields);
 	if (m->n_fields == 0 || m->n_fields > MAKES_FIELDS) {
@@ -190,7 +190,7 @@ void stage_read_items(struct pipeline_reading *r, const struct yaml_node *node, 
 
 	(void)yaml_read_word(y, node, "of", level_words, &of, r->problems);
 	st->of = (enum item_level)of;
-	if (yaml_read_string(y, node, "when", &when, r->problems) && expr_compile(when, &st->when, &err) != 0) {
+	if (yaml_read_string(y, node, "when", &when, r->problems) && expr_compile(when, r->pool, &st->when, &err) != 0) {
 		problems_add(r->problems, y, yaml_get(node, "when"), "%s", err.text);
 	}
 	read_at_once(r, node, st);

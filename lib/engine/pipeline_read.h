@@ -11,6 +11,7 @@ struct pipeline_reading {
 	find_service_fn find;
 	void *arg;
 	const struct prompts *prompts;
+	struct expr_pool *pool;
 };
 
 /* n zeroed ones in the pipeline's arena; NULL was reported. */

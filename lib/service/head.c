@@ -13,9 +13,8 @@ static void base_read(struct reading *r, const char *base)
 	size_t len;
 
 	yaml_read_string(r->y, root, "base", &r->s->base, r->p);
-	if (base != NULL) { /* a copy: the settings that say so may go before the service does */
-		r->s->base = arena_dup(&r->s->arena, base, strlen(base));
-		r->nomem |= r->s->base == NULL;
+	if (base != NULL) {
+		r->s->base = base;
 	}
 	if (r->s->base == NULL) {
 		problems_add(r->p, r->y, node == NULL ? root : node,

@@ -123,10 +123,7 @@ static void limit_map(struct reading *r, const struct yaml_node *node,
 		l->scope = scope == 0 ? LIMIT_PER_KEY : LIMIT_PER_SERVICE;
 	}
 	l->calls = calls_bits(r, node, calls);
-	if (yaml_read_string(r->y, node, "label", &l->label, r->p)) { /* it may stand in the settings, which may go before the service does */
-		l->label = arena_dup(&r->s->arena, l->label, strlen(l->label));
-		r->nomem |= l->label == NULL;
-	}
+	yaml_read_string(r->y, node, "label", &l->label, r->p);
 	reading_zone(r, node, &l->windows[0].zone);
 	reserve = reserve_read(r, node);
 	limit = yaml_get(node, "limit");

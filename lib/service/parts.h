@@ -177,6 +177,7 @@ void plan_read(struct reading *r, const struct yaml_node *call, struct service_c
 /* Expressions and zones of one service or template. The same text is compiled once. */
 struct owned {
 	struct arena *arena; /* for the list itself */
+	struct expr_pool *pool; /* NULL: none */
 	struct owned_expr {
 		struct expr *expr;
 		struct owned_expr *next;

@@ -52,7 +52,7 @@ int request_preview(const struct service *s, const struct service_call *c, const
     struct arena *a, struct request *ret, struct lead_error *err) MUST_CHECK;
 
 /* Pipelines use the same templates for `with:` maps and fallback texts. node: a scalar, list or map. NULL when problems were reported. */
-struct template *template_compile(const struct yaml *y, const struct yaml_node *node, struct problems *p);
+struct template *template_compile(const struct yaml *y, const struct yaml_node *node, struct expr_pool *pool, struct problems *p);
 void template_free(struct template *t);
 /* The value of the template over the source: a scalar leaf keeps its type, maps and lists become VALUE_JSON. */
 int template_value(const struct template *t, const struct expr_source *src, struct arena *a, struct value *ret, struct lead_error *err) MUST_CHECK;

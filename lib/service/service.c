@@ -32,7 +32,7 @@ struct expr *owned_expr(struct owned *o, const char *text, size_t len, struct le
 		lead_fail(err, LEAD_ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (expr_compile(copy, &e->expr, err) != 0) {
+	if (expr_compile(copy, o->pool, &e->expr, err) != 0) {
 		return NULL;
 	}
 	e->next = o->exprs;
@@ -253,6 +253,7 @@ static int build(struct yaml *y, const char *text, size_t len, const struct serv
 	s->owned = reading_alloc(&r, 1, sizeof *s->owned);
 	if (!r.nomem) {
 		s->owned->arena = &s->arena;
+		s->owned->pool = o != NULL ? o->pool : NULL;
 		if (y->root == NULL || y->root->kind != YAML_MAP) {
 			problems_add(p, y, y->root,
 			    "a service file is a map that begins with 'service: NAME'");
@@ -268,16 +269,6 @@ static int build(struct yaml *y, const char *text, size_t len, const struct serv
 	return 0;
 }
 
-static struct service *old_service(const char *file, uint64_t hash, const struct service_options *o)
-{
-	for (size_t i = 0; o != NULL && i < o->n_old; i++) {
-		if (o->old[i]->text_hash == hash && strcmp(o->old[i]->file, file) == 0) {
-			return service_ref(o->old[i]);
-		}
-	}
-	return NULL;
-}
-
 int service_parse(const char *file, const char *text, size_t len, const struct service_options *o,
     struct problems *p, struct service **ret)
 {
@@ -285,10 +276,7 @@ int service_parse(const char *file, const char *text, size_t len, const struct s
 	struct yaml *y;
 	int rc;
 
-	*ret = old_service(file, text_hash(text, len, o), o);
-	if (*ret != NULL) {
-		return 0;
-	}
+	*ret = NULL;
 	rc = yaml_parse(file, text, len, &y, &err);
 	if (rc == LEAD_EINPUT) {
 		problems_add(p, NULL, NULL, "%s", err.text);

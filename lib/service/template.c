@@ -79,7 +79,7 @@ static bool compile_scalar(struct template *t, struct piecework *w, const struct
 }
 
 struct template *template_compile(
-    const struct yaml *y, const struct yaml_node *node, struct problems *p)
+    const struct yaml *y, const struct yaml_node *node, struct expr_pool *pool, struct problems *p)
 {
 	struct template *t = calloc(1, sizeof *t);
 	struct piecework w = {.y = y, .p = p};
@@ -91,6 +91,7 @@ struct template *template_compile(
 		return NULL;
 	}
 	t->owned.arena = &t->arena;
+	t->owned.pool = pool;
 	w.arena = &t->arena;
 	w.owned = &t->owned;
 	where = node->key == NULL ? "template" : arena_printf(&t->arena, "'%s'", node->key);

@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum++; /* refused; a plain path never gets this far */
 	}
 	if (is_plain(text)) {
-		AGREE(expr_compile(text, &e, NULL) == 0 && expr_path(e) != NULL);
+		AGREE(expr_compile(text, NULL, &e, NULL) == 0 && expr_path(e) != NULL);
 		expr_reads(e, on_name, &sum);
 		if (newline != NULL) {
 			run_plain(e, (const char *)newline + 1, size - len - 1);

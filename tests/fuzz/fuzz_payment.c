@@ -13,7 +13,7 @@ static struct expr *compiled(const char *text)
 	struct lead_error err;
 	struct expr *e = NULL;
 
-	if (expr_compile(text, &e, &err) != 0) {
+	if (expr_compile(text, NULL, &e, &err) != 0) {
 		abort();
 	}
 	return e;

@@ -67,11 +67,13 @@ def test_reload_check():
         assert night.get("/v1/status")["generation"] == 1
         assert night.service("stub")["limits"][0]["windows"][0]["max"] == 1000
         night.change("services/stub.yaml", '"limits"', '"limit"')
+        night.change("services/stub.yaml", ".text", ".text | nonsense")
         night.change("leadd.yaml", '"allow_private"', '"allow_privat"')
         status, problem = refused(night, "POST", "/v1/reload", {})
         assert status == 422 and problem["code"] == "bad-configuration"
         told = "\n".join(problem["problems"])
         assert re.search(r"services/stub\.yaml:\d+:\d+: .*limit.*limits", told), told
+        assert re.search(r"services/stub\.yaml:\d+:\d+: .*nonsense/0 is not defined", told), told
         assert re.search(r"leadd\.yaml:\d+:\d+: .*allow_privat.*allow_private", told), told
         text, rc = night.leadctl("reload")
         assert rc != 0 and "allow_privat" in text
@@ -80,12 +82,14 @@ def test_reload_check():
         wait(lambda: "not reloaded" in night.log(), 5)
         assert night.get("/v1/status")["generation"] == 1
         night.change("services/stub.yaml", '"limit"', '"limits"')
+        night.change("services/stub.yaml", "nonsense", "ascii_upcase")
         night.change("leadd.yaml", '"allow_privat"', '"allow_private"')
         night.leadd.send_signal(signal.SIGHUP)
         wait(lambda: night.get("/v1/status")["generation"] == 2, 5)
         assert night.service("stub")["limits"][0]["windows"][0]["max"] == 20
         run = night.run(10)
         assert night.wait_end(run, 30)["outcomes"]["ready"] == 10
+        assert "GOOD" in json.dumps(night.get(f"/v1/leads/{run}/1"))
 
 
 def test_reloads_under_load():

@@ -20,7 +20,8 @@ void rig_begin(struct rig *r)
 {
 	char target[600], link[96];
 
-	*r = (struct rig){.now = {RIG_BOOT, RIG_WALL}, .seed = 1, .map_bytes = (size_t)64 << 20};
+	*r = (struct rig){.now = {RIG_BOOT, RIG_WALL}, .seed = 1, .map_bytes = (size_t)64 << 20, .exprs = expr_pool_new()};
+	assert_non_null(r->exprs);
 	(void)snprintf(r->dir, sizeof(r->dir), "/tmp/test-engine-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	(void)snprintf(r->config_file, sizeof(r->config_file), "%s/leadd.yaml", r->dir);
@@ -61,7 +62,7 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 struct config *rig_config(struct rig *r, char problem[512])
 {
-	const struct config_options o = {.old = r->engine != NULL ? engine_config(r->engine) : NULL};
+	const struct config_options o = {.exprs = r->exprs};
 	struct config *c = NULL;
 	struct problems p;
 
@@ -263,6 +264,7 @@ void rig_reboot(struct rig *r, int64_t off_us, int64_t step_us)
 void rig_end(struct rig *r)
 {
 	rig_close(r);
+	expr_pool_free(r->exprs);
 	for (size_t i = 0; i < r->n_calls; i++) {
 		free(r->calls[i].url);
 		free(r->calls[i].parts);

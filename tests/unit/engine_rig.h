@@ -57,6 +57,7 @@ struct rig {
 	uint64_t seed, generation;
 	struct store *store;
 	struct engine *engine;
+	struct expr_pool *exprs; /* of all its configurations */
 	struct now now;
 	int64_t shift_us; /* boot clock to the true one */
 	struct seen *calls;

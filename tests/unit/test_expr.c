@@ -17,7 +17,7 @@ static struct expr *compile(const char *text)
 	struct lead_error err = {0};
 	struct expr *e = NULL;
 
-	if (expr_compile(text, &e, &err) != 0) {
+	if (expr_compile(text, NULL, &e, &err) != 0) {
 		print_message("%s: %s\n", text, err.text);
 		fail();
 	}
@@ -259,13 +259,13 @@ static void assert_refused(const char *text, const char *message)
 	struct lead_error err = {0};
 	struct expr *e = NULL;
 
-	if (expr_compile(text, &e, &err) != LEAD_EINPUT) {
+	if (expr_compile(text, NULL, &e, &err) != LEAD_EINPUT) {
 		fail_msg("%s was taken", text);
 	}
 	if (strstr(err.text, message) == NULL) {
 		fail_msg("%s: %s, not %s", text, err.text, message);
 	}
-	assert_int_equal(expr_compile(text, &e, NULL), LEAD_EINPUT);
+	assert_int_equal(expr_compile(text, NULL, &e, NULL), LEAD_EINPUT);
 }
 
 static void test_refused(void **state)
@@ -588,6 +588,71 @@ static void test_home_is_not_read(void **state)
 	free(saved);
 }
 
+/* What is read while texts wait: whether each expression was taken, as a text of + and -. */
+static void read_texts(struct expr_pool *pool, const char *const texts[], struct expr *ret[], char *said)
+{
+	for (; *texts != NULL; texts++, ret++) {
+		struct lead_error err;
+
+		*ret = NULL;
+		*said++ = expr_compile(*texts, pool, ret, &err) == 0 ? '+' : '-';
+	}
+	*said = 0;
+}
+
+static void drop_texts(struct expr *list[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		expr_free(list[i]);
+	}
+}
+
+/* The loop stood still for 150 ms when a file with five programs changed: they were compiled in one go, those that stood in it
+ * before, too. */
+static void test_pool(void **state)
+{
+	static const char *const before[] = {".a", ".a | length", " .a|length ", ".b + 1", ".a | length", NULL};
+	static const char *const after[] = {".a", ".a | length", ".b + 2", ".c | nonsense", ".b + 2", NULL};
+	struct expr_pool *pool = expr_pool_new();
+	struct expr *old[5], *fresh[5];
+	struct buf out = {0};
+	char said[8];
+
+	(void)state;
+	read_texts(pool, before, old, said);
+	assert_string_equal(said, "+++++");
+	assert_int_equal(expr_pool_compiled(pool), 3); /* what is said twice is compiled once */
+	expr_pool_defer(pool);
+
+	read_texts(pool, before, fresh, said);
+	assert_false(expr_pool_waiting(pool)); /* all as before: nothing to do */
+	drop_texts(fresh, 5);
+
+	read_texts(pool, after, fresh, said);
+	assert_string_equal(said, "+++++");
+	drop_texts(fresh, 5);
+	for (int i = 0; i < 2; i++) {
+		assert_true(expr_pool_waiting(pool));
+		assert_int_equal(expr_pool_compiled(pool), 3 + i); /* one at a time */
+		expr_pool_compile(pool);
+	}
+	assert_false(expr_pool_waiting(pool));
+	read_texts(pool, after, fresh, said);
+	assert_string_equal(said, "+++-+");
+	assert_int_equal(expr_pool_compiled(pool), 5);
+
+	drop_texts(old, 5);
+	expr_pool_sweep(pool);
+	eval(fresh[2], "{\"b\": 5}", &out);
+	assert_string_equal(out.data, "7");
+	read_texts(pool, before, old, said);
+	assert_true(expr_pool_waiting(pool)); /* `.b + 1` was forgotten */
+	drop_texts(old, 5);
+	drop_texts(fresh, 5);
+	expr_pool_free(pool);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -605,6 +670,7 @@ int main(void)
 	    cmocka_unit_test(test_reads),
 	    cmocka_unit_test(test_default),
 	    cmocka_unit_test(test_home_is_not_read),
+	    cmocka_unit_test(test_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -466,7 +466,7 @@ static void assert_template(const char *yaml_text, const char *params, enum valu
 	snprintf(file, sizeof file, "v: %s\n", yaml_text);
 	problems_init(&p);
 	assert_int_equal(yaml_parse("t.yaml", file, strlen(file), &y, &err), 0);
-	t = template_compile(y, yaml_get(y->root, "v"), &p);
+	t = template_compile(y, yaml_get(y->root, "v"), NULL, &p);
 	assert_non_null(t);
 	yaml_free(y); /* the template stands for itself */
 	assert_int_equal(template_value(t, &source, &arena, &value, &err), 0);
@@ -514,9 +514,9 @@ static void test_template_mistakes(void **state)
 	(void)state;
 	problems_init(&p);
 	assert_int_equal(yaml_parse("t.yaml", file, strlen(file), &y, &err), 0);
-	assert_null(template_compile(y, yaml_get(y->root, "a"), &p));
-	assert_null(template_compile(y, yaml_get(y->root, "b"), &p));
-	assert_null(template_compile(y, yaml_get(y->root, "c"), &p));
+	assert_null(template_compile(y, yaml_get(y->root, "a"), NULL, &p));
+	assert_null(template_compile(y, yaml_get(y->root, "b"), NULL, &p));
+	assert_null(template_compile(y, yaml_get(y->root, "c"), NULL, &p));
 	assert_int_equal(p.count, 3);
 	assert_string_equal(p.first->text, "t.yaml:1:4: 'a': '${' without its '}'");
 	assert_string_equal(
