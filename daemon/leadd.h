@@ -19,7 +19,7 @@
 
 struct json_object;
 
-/* How long something took: counts per bucket, each a quarter longer than the one before, from 50 us up. */
+/* times.c: how long something took: counts per bucket, each a quarter longer than the one before, from 50 us up. */
 #define TIMES_BUCKETS 64
 struct times {
 	uint64_t buckets[TIMES_BUCKETS];
@@ -84,7 +84,7 @@ void loop_poke(struct leadd *l);
 void loop_drain(struct leadd *l);  /* SIGTERM */
 extern const struct effects loop_effects; /* ctx is struct leadd */
 
-/* A command for the engine, answered through an HTTP request: `reply` runs after the commit. */
+/* commands.c: a command for the engine, answered through an HTTP request: `reply` runs after the commit. */
 struct command *command_new(enum command_kind kind);
 void command_send(struct leadd *l, struct command *c, struct http_request *r, void (*reply)(struct leadd *l, struct http_request *r, struct command *c));
 /* The usual problem for a refused command. */

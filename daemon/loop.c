@@ -8,44 +8,12 @@
  */
 #include "daemon/leadd.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #define FULL_WAIT_US US_PER_S
 #define EVENT_WAIT_MOST_US (2 * US_PER_MS)
-
-void times_add(struct times *t, int64_t us)
-{
-	double edge = 50;
-	int i = 0;
-
-	while (i < TIMES_BUCKETS - 1 && (double)us > edge) {
-		edge *= 1.25;
-		i++;
-	}
-	t->buckets[i]++;
-	t->n++;
-	t->sum_us += us > 0 ? us : 0;
-	t->max_us = us > t->max_us ? us : t->max_us;
-}
-
-double times_quantile_ms(const struct times *t, double q)
-{
-	double edge = 50;
-	uint64_t seen = 0;
-
-	for (int i = 0; i < TIMES_BUCKETS && t->n > 0; i++, edge *= 1.25) {
-		seen += t->buckets[i];
-		if ((double)seen >= q * (double)t->n) {
-			return edge / 1000;
-		}
-	}
-	return 0;
-}
 
 /* --- when --- */
 
@@ -391,66 +359,4 @@ void loop_stop(struct leadd *l)
 	}
 	free(l->wake);
 	free(l->wake_us);
-}
-
-/* --- commands --- */
-
-struct waiting {
-	struct leadd *l;
-	struct http_request *r;
-	void (*reply)(struct leadd *l, struct http_request *r, struct command *c);
-};
-
-static void on_command_done(void *ctx, struct command *c)
-{
-	struct waiting *w = ctx;
-
-	w->reply(w->l, w->r, c);
-	free(w);
-}
-
-struct command *command_new(enum command_kind kind)
-{
-	struct command *c = calloc(1, sizeof(*c));
-
-	if (c == NULL) {
-		abort();
-	}
-	c->kind = kind;
-	return c;
-}
-
-void command_send(struct leadd *l, struct command *c, struct http_request *r,
-    void (*reply)(struct leadd *l, struct http_request *r, struct command *c))
-{
-	struct waiting *w = reply != NULL ? malloc(sizeof(*w)) : NULL;
-
-	if (reply != NULL && w == NULL) {
-		abort();
-	}
-	if (w != NULL) {
-		*w = (struct waiting){.l = l, .r = r, .reply = reply};
-		c->done = on_command_done;
-		c->ctx = w;
-	}
-	engine_command(l->engine, c);
-	loop_poke(l);
-}
-
-void command_problem(struct http_request *r, const struct command *c)
-{
-	switch (c->rc) {
-	case 1:
-		http_reply_problem(r, 404, "not-found", "%s", c->err.text);
-		break;
-	case 2:
-		http_reply_problem(r, 409, "wrong-state", "%s", c->err.text);
-		break;
-	case LEAD_EFULL:
-		http_reply_problem(r, 507, "store-full", "%s", c->err.text);
-		break;
-	default:
-		http_reply_error(r, &c->err);
-		break;
-	}
 }
