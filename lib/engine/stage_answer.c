@@ -64,16 +64,19 @@ void count_failure(struct item *i, enum outcome_class class)
 	i->failures += i->failures < UINT8_MAX ? 1 : 0;
 }
 
-/* Nothing was read back: look again, push again, or leave it as delivered. */
-static void confirm_missing(struct engine *e, struct run *r, struct item *i, const struct stage *st, const char *reason)
+/* It was not read back as it should be: look again, push again, or leave it as delivered. What is there and differs is pushed again once at
+ * most: a tool that overwrites has it right then, one that skips whom it has never will. */
+static void confirm_missing(struct engine *e, struct run *r, struct item *i, const struct stage *st, bool there, const char *reason)
 {
+	uint32_t repairs = there && st->repairs > 1 ? 1 : st->repairs;
+
 	count_failure(i, OUTCOME_EMPTY);
 	if (i->failures < st->looks) {
 		stage_retry(e, r, i, e->now.boot_us + st->wait_us);
 		return;
 	}
 	run_count(r, i->stage)->empty++;
-	if (st->repair >= 0 && i->repairs < st->repairs) {
+	if (st->repair >= 0 && i->repairs < repairs) {
 		i->repairs++;
 		stage_enter(e, r, i, st->repair);
 		return;
@@ -85,7 +88,7 @@ static void on_empty(struct engine *e, struct run *r, struct item *i, const stru
     const char *reason)
 {
 	if (st->kind == STAGE_CONFIRM) {
-		confirm_missing(e, r, i, st, reason);
+		confirm_missing(e, r, i, st, a->outcome != OUTCOME_EMPTY, reason);
 		return;
 	}
 	run_count(r, i->stage)->empty++;

@@ -170,6 +170,19 @@ def test_crm():
         it.wait_tasks([nowhere], ended)
         report = it.report()
         assert [lead["campaign"] for lead in report["pushed"]["leads"]].count(made) == 1
+        # the campaign read back as a whole, while its run is open for more; and what the run brought taken out again, likewise
+        spring = str(runs["Spring"]["run"])
+        text, code = it.leadctl("verify", "run", spring)
+        assert code == 0 and "0 missing, 0 doubled, 0 changed, 0 foreign" in text, text
+        mine = sum(campaign == SPRING for _, campaign in expected)
+        text, code = it.leadctl("recall", "run", spring, "--unsent-only", "--dry-run")
+        assert code == 0 and f"{mine} leads would be looked at" in text, text
+        text, code = it.leadctl("recall", "run", spring, "--unsent-only")
+        assert code == 0, text
+        it.wait_for(spring, lambda r: r["outcomes"]["recalled"] == mine and r["open"] == 0, 60)
+        left = [lead["campaign"] for lead in it.report()["pushed"]["leads"] if not lead.get("deleted")]
+        assert SPRING not in left and left.count(SUMMER) == sum(campaign == SUMMER for _, campaign in expected)
+        report = it.report()
         # the books: limits, store
         proof.windows(it, report)
         worst = {window["window"]: window["max"] for limit in it.get("/v1/services/instantly")["limits"] for window in limit["windows"]}

@@ -498,7 +498,9 @@ static void test_lookup_in_chain(void **state)
 
 /* --- push and confirm --- */
 
-#define CONFIRM                                                                                    \
+#define CONFIRM_OFTEN CONFIRM_AGAIN("5")
+#define CONFIRM CONFIRM_AGAIN("1")
+#define CONFIRM_AGAIN(repairs)                                                                                 \
 	"pipeline: p\n"                                                                            \
 	"stages:\n"                                                                                \
 	"  - {stage: push, push: one.write, with: {email: '${.email}'}}\n"                         \
@@ -506,7 +508,7 @@ static void test_lookup_in_chain(void **state)
 	"    confirm: one.find\n"                                                                  \
 	"    with: {email: '${.email}'}\n"                                                         \
 	"    expect: {found: '${.text}'}\n"                                                        \
-	"    missing: {wait: 5s, looks: 2, repair: push, repairs: 1}\n"
+	"    missing: {wait: 5s, looks: 2, repair: push, repairs: " repairs "}\n"
 
 static void test_confirmed(void **state)
 {
@@ -540,6 +542,23 @@ static void test_confirm_repairs(void **state)
 	look(4, 404, "");
 	look(5, 404, "");
 	state_is("delivered http-404");
+	assert_int_equal(rig.n_calls, 6);
+	end();
+}
+
+/* It is there, but otherwise than it was pushed: a tool that overwrites has it right after one more push, one that skips whom it has
+ * never will, and each repair of thousands costs calls. So one push more, whatever `repairs` allows for those that are missing. */
+static void test_confirm_differs(void **state)
+{
+	begin(ONE FIND, CONFIRM_OFTEN);
+	rig_answer(&rig, 0, 200, "{\"text\":\"7\"}");
+	look(1, 200, "{\"id\":8}");
+	look(2, 200, "{\"id\":8}");
+	assert_string_equal(rig.calls[3].url, "https://one.example/write");
+	rig_answer(&rig, 3, 409, "");
+	look(4, 200, "{\"id\":8}");
+	look(5, 200, "{\"id\":8}");
+	state_is("delivered not-as-pushed");
 	assert_int_equal(rig.n_calls, 6);
 	end();
 }
@@ -608,6 +627,7 @@ int main(void)
 	    cmocka_unit_test(test_lookup_in_chain),
 	    cmocka_unit_test(test_confirmed),
 	    cmocka_unit_test(test_confirm_repairs),
+	    cmocka_unit_test(test_confirm_differs),
 	    cmocka_unit_test(test_confirm_looks_only),
 	    cmocka_unit_test(test_confirm_fails),
 	};
