@@ -79,6 +79,7 @@ def test_why():
     with Night(scenario=scenario, factor=200) as night:
         night.post("/v1/services/perplexity/pause")
         run = start(night, 60, "--budget", "1")
+        night.wait_for(run, lambda r: not r["importing"])
         wait_s = time.monotonic() + 20
         while True:
             text, rc = night.leadctl("why", "lead", f"{run}/60")

@@ -258,7 +258,7 @@ static void each_is_a_line(void **state)
 		s = load(path);
 		line = line_of(path, q->line);
 		a = read_answer(s, q);
-		print_message("%-52s %s:%u -> %s\n", q->says, path + strlen(SOURCE_ROOT) + 1, line,
+		print_message("# %-52s %s:%u -> %s\n", q->says, path + strlen(SOURCE_ROOT) + 1, line,
 		    outcome_word(a.outcome));
 		if (line == 0 || a.outcome != q->is ||
 		    (q->wait_us != ANY && a.retry_after_us != q->wait_us) ||
@@ -358,7 +358,7 @@ static void each_cell_is_a_line(void **state)
 		line = line_of(path, c->line);
 		assert_non_null(service_find_call(s, c->call));
 		right = c->sends != NULL ? is_sent(s, c, &out) : has_batch(service_find_call(s, c->call), c->batch);
-		print_message("%-28s %s:%u %s\n", c->column, path + strlen(SOURCE_ROOT) + 1, line, c->call);
+		print_message("# %-28s %s:%u %s\n", c->column, path + strlen(SOURCE_ROOT) + 1, line, c->call);
 		if (line == 0 || !right) {
 			print_error("  wrong: line %u, %s\n", line, out.data != NULL ? out.data : "no such batch");
 			wrong++;
