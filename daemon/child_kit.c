@@ -8,12 +8,14 @@
 #include <sys/resource.h>
 
 #define MISSING_MOST 1024
+#define NICE 10
 
 void child_bound(unsigned cpu_s, uint64_t memory_bytes)
 {
 	const struct rlimit cpu = {cpu_s, cpu_s}, memory = {memory_bytes, memory_bytes}, core = {0, 0};
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	(void)setrlimit(RLIMIT_CPU, &cpu);
 	(void)setrlimit(RLIMIT_CORE, &core);
 #ifdef __SANITIZE_ADDRESS__

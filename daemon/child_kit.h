@@ -9,7 +9,7 @@
 struct config;
 
 /*
- * No more processor time and memory than this, and not longer than the daemon lives. Memory: RLIM_INFINITY for no bound;
+ * No more processor time and memory than this, not longer than the daemon lives, and behind it. Memory: RLIM_INFINITY for no bound;
  * maps of files, as the store is one, do not count.
  */
 void child_bound(unsigned cpu_s, uint64_t memory_bytes);

@@ -115,6 +115,7 @@ void upload_show(void *app, struct http_request *r);  /* GET /v1/uploads/{upload
 bool upload_whole(struct leadd *l, const char *id, struct http_request *r);
 /* As the client called it. */
 void upload_name(struct leadd *l, const char *id, char ret[RUN_TEXT]);
+bool upload_is_named(const char *name, const char *ending); /* ends so, in letters of any case */
 #define UPLOAD_SHEET ".sheet" /* beside a workbook: the sheet that was asked for */
 /* The file is not needed any more, unless a run has it. */
 void upload_drop(struct leadd *l, const char *id);

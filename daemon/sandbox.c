@@ -11,12 +11,15 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+
+#define NICE 10
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -29,6 +32,7 @@
 #define OTHER_ABI UINT32_MAX
 #endif
 
+/* It neither outlives the daemon nor takes the processor from it. */
 static int set_bounds(const struct sandbox_bounds *b, struct lead_error *err)
 {
 	const struct {
@@ -40,6 +44,8 @@ static int set_bounds(const struct sandbox_bounds *b, struct lead_error *err)
 #endif
 	    {RLIMIT_CPU, b->cpu_s}, {RLIMIT_FSIZE, b->file_bytes}, {RLIMIT_NOFILE, 0}, {RLIMIT_NPROC, 0}, {RLIMIT_CORE, 0}};
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
 		const struct rlimit limit = {bounds[i].most, bounds[i].most};
 

@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/json.h"
+#include "lib/table/xlsx.h"
 
 #define TEXT_SUFFIX ".csv" /* of what workbook.c makes of a workbook */
 #define MAX_UPLOAD_BYTES (INT64_C(4) << 30)
@@ -43,6 +45,25 @@ int upload_dir(struct leadd *l, struct lead_error *err)
 		}
 	}
 	return sync_dir(state) ? 0 : lead_fail(err, LEAD_EIO, "cannot sync %s: %s", state, strerror(errno));
+}
+
+/* The most of a file of that name; what it really is, is looked at when it is whole. */
+static uint64_t most_bytes(const char *name)
+{
+	return upload_is_named(name, ".xlsx") || upload_is_named(name, ".xlsm") ? XLSX_BYTES : (uint64_t)MAX_UPLOAD_BYTES;
+}
+
+static void reply_too_large(struct http_request *r, const char *name)
+{
+	http_reply_problem(r, 413, most_bytes(name) == XLSX_BYTES ? "workbook-too-large" : "upload-too-large",
+	    "a file of leads has at most %d GiB, a workbook at most %zu MiB: save it as CSV", (int)(MAX_UPLOAD_BYTES >> 30), XLSX_BYTES >> 20);
+}
+
+bool upload_is_named(const char *name, const char *ending)
+{
+	size_t len = strlen(name), end = strlen(ending);
+
+	return len >= end && strcasecmp(name + len - end, ending) == 0;
 }
 
 /* Ids are ours: hex only, so that they are safe in a path. */
@@ -110,8 +131,12 @@ void upload_open(void *app, struct http_request *r)
 		return;
 	}
 	if (json_get_string(body, "name", "the upload", &name, &err) < 0 ||
-	    json_get_int(body, "size", "the upload", 0, MAX_UPLOAD_BYTES, &size, &err) < 0) {
+	    json_get_int(body, "size", "the upload", 0, INT64_MAX, &size, &err) < 0) {
 		http_reply_error(r, &err);
+		return;
+	}
+	if ((uint64_t)size > most_bytes(name)) {
+		reply_too_large(r, name);
 		return;
 	}
 	c = command_new(COMMAND_UPLOAD);
@@ -187,10 +212,12 @@ void upload_part(void *app, struct http_request *r)
 		}
 		return;
 	}
-	if (offset > (uint64_t)st.st_size || offset + len > (row.size != 0 ? row.size : (uint64_t)MAX_UPLOAD_BYTES)) {
+	if (offset > (uint64_t)st.st_size || offset + len > (row.size != 0 ? row.size : most_bytes(row.name))) {
 		close(fd);
 		if (offset > (uint64_t)st.st_size) {
 			http_reply_problem(r, 409, "upload-gap", "the next part must begin at offset %lld", (long long)st.st_size);
+		} else if (row.size == 0) {
+			reply_too_large(r, row.name);
 		} else {
 			http_reply_problem(r, 413, "upload-too-long", "the upload was announced with %llu bytes", (unsigned long long)row.size);
 		}

@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define AT_ONCE 4
+#define MOST_WAITING 64
 
 struct workbook {
 	struct leadd *l;
@@ -29,6 +29,7 @@ struct workbook {
 	char upload[40], sheet[SHEET_TEXT];
 	workbook_fn done;
 	void *arg;
+	bool at_work; /* else it waits until another has ended */
 	struct workbook *next;
 };
 
@@ -117,16 +118,29 @@ static bool publish(struct leadd *l, const char *upload)
 	return rename(fresh, text) == 0 && sync_dir(dir);
 }
 
-static void on_read(void *arg, int status, const char *output)
+static void start_waiting(struct leadd *l);
+
+/* The only way out. */
+static void end(struct workbook *x, bool ok)
 {
-	struct workbook *x = arg, **at = &x->l->workbooks;
-	char text[4200], fresh[4200];
-	bool ok = false;
+	struct leadd *l = x->l;
+	struct workbook **at = &l->workbooks;
 
 	while (*at != x) {
 		at = &(*at)->next;
 	}
 	*at = x->next;
+	x->done(x->arg, ok ? UPLOAD_BOOK : UPLOAD_LOST);
+	free(x);
+	start_waiting(l);
+}
+
+static void on_read(void *arg, int status, const char *output)
+{
+	struct workbook *x = arg;
+	char text[4200], fresh[4200];
+	bool ok = false;
+
 	paths(x->l, x->upload, text, fresh);
 	if (status == WORKBOOK_REFUSED) {
 		http_reply_problem(x->r, 422, "bad-workbook", "'upload': %.400s", output);
@@ -135,7 +149,7 @@ static void on_read(void *arg, int status, const char *output)
 	} else if (status != 0 && output[0] != 0) {
 		http_reply_problem(x->r, 500, "workbook-failed", "the workbook cannot be read: %.400s", output);
 	} else if (status != 0) {
-		http_reply_problem(x->r, 422, "bad-workbook", "'upload': the workbook takes too much time or memory");
+		http_reply_problem(x->r, 422, "bad-workbook", "'upload': the workbook takes too much time or memory, or its reader was killed");
 	} else if (!publish(x->l, x->upload)) {
 		http_reply_problem(x->r, errno == ENOSPC ? 507 : 500, "workbook-failed", "the sheet cannot be kept: %s", strerror(errno));
 	} else {
@@ -144,74 +158,85 @@ static void on_read(void *arg, int status, const char *output)
 	if (!ok) {
 		(void)unlink(fresh);
 	}
-	x->done(x->arg, ok ? UPLOAD_BOOK : UPLOAD_LOST);
-	free(x);
+	end(x, ok);
 }
 
-static int spawn(struct workbook *x, const char *fresh, int in, struct lead_error *err)
+static int spawn(struct workbook *x, struct lead_error *err)
 {
 	const char *const args[] = {"leadd", WORKBOOK_READ, x->sheet[0] != 0 ? x->sheet : NULL, NULL};
-	int fds[2] = {in, open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)}, rc;
+	char path[4096] = "", text[4200], fresh[4200];
+	int fds[2] = {-1, -1}, rc;
 
+	(void)upload_path(x->l, x->upload, path);
+	paths(x->l, x->upload, text, fresh);
+	fds[0] = open(path, O_RDONLY | O_CLOEXEC);
+	(void)unlink(fresh); /* of a try that was broken off */
+	fds[1] = fds[0] >= 0 ? open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
 	if (fds[1] < 0 || !write_sheet(x->l, x->upload, x->sheet)) {
-		if (fds[1] >= 0) {
-			close(fds[1]);
-		}
-		return lead_fail(err, errno == ENOSPC ? LEAD_EFULL : LEAD_EBUG, "the sheet cannot be kept: %s", strerror(errno));
+		rc = lead_fail(err, errno == ENOSPC ? LEAD_EFULL : LEAD_EBUG, "the sheet cannot be kept: %s", strerror(errno));
+	} else {
+		rc = child_start_with(x->l, args, fds, on_read, x, err);
 	}
-	rc = child_start_with(x->l, args, fds, on_read, x, err);
-	close(fds[1]);
+	for (int i = 0; i < 2; i++) {
+		if (fds[i] >= 0) {
+			close(fds[i]);
+		}
+	}
 	return rc;
 }
 
-/* Takes `in` only for the call. */
-static bool start(struct leadd *l, const char *upload, const char *sheet, int in, struct http_request *r, workbook_fn done, void *arg)
+/* In the order they came. */
+static void start_waiting(struct leadd *l)
 {
-	char text[4200], fresh[4200];
-	struct workbook *x;
+	struct workbook *x, *next = NULL;
 	struct lead_error err;
 	unsigned n = 0;
 
-	for (x = l->workbooks; x != NULL; x = x->next, n++) {
-		if (strcmp(x->upload, upload) == 0) {
-			n = AT_ONCE;
-			break;
-		}
+	for (x = l->workbooks; x != NULL; x = x->next) {
+		n += x->at_work;
+		next = next == NULL && !x->at_work ? x : next;
 	}
-	if (n >= AT_ONCE) {
+	if (next == NULL || n >= AT_ONCE) {
+		return;
+	}
+	next->at_work = true;
+	if (spawn(next, &err) != 0) {
+		http_reply_error(next->r, &err);
+		end(next, false);
+	} else {
+		start_waiting(l);
+	}
+}
+
+static bool start(struct leadd *l, const char *upload, const char *sheet, struct http_request *r, workbook_fn done, void *arg)
+{
+	struct workbook *x, **last = &l->workbooks;
+	unsigned n = 0;
+
+	for (; *last != NULL && strcmp((*last)->upload, upload) != 0; last = &(*last)->next) {
+		n++;
+	}
+	if (*last != NULL || n >= MOST_WAITING) {
 		http_reply_problem(r, 409, "workbook-busy", "'upload': %s: try again in a moment",
-		    x != NULL ? "this workbook is being read" : "other workbooks are being read");
+		    *last != NULL ? "this workbook is being read" : "other workbooks are being read");
 		return false;
 	}
 	x = calloc(1, sizeof(*x));
 	if (x == NULL) {
 		abort();
 	}
-	*x = (struct workbook){.l = l, .r = r, .done = done, .arg = arg, .next = l->workbooks};
+	*x = (struct workbook){.l = l, .r = r, .done = done, .arg = arg};
 	(void)snprintf(x->upload, sizeof(x->upload), "%s", upload);
 	(void)snprintf(x->sheet, sizeof(x->sheet), "%s", sheet);
-	paths(l, upload, text, fresh);
-	if (spawn(x, fresh, in, &err) != 0) {
-		free(x);
-		http_reply_error(r, &err);
-		return false;
-	}
-	l->workbooks = x;
+	*last = x;
+	start_waiting(l);
 	return true;
-}
-
-/* A name that ends so. */
-static bool is_named(const char *name, const char *ending)
-{
-	size_t len = strlen(name), end = strlen(ending);
-
-	return len >= end && strcasecmp(name + len - end, ending) == 0;
 }
 
 /* NULL, or what is wrong with a file of that name and kind. */
 static const char *wrong_kind(const char *name, enum file_kind kind)
 {
-	bool book = is_named(name, ".xlsx") || is_named(name, ".xlsm") || is_named(name, ".xls");
+	bool book = upload_is_named(name, ".xlsx") || upload_is_named(name, ".xlsm") || upload_is_named(name, ".xls");
 
 	switch (kind) {
 	case FILE_OLD_BOOK:
@@ -257,7 +282,7 @@ bool workbook_look(struct leadd *l, const char *upload, const char *sheet, struc
 	} else if ((size_t)st.st_size > XLSX_BYTES) {
 		http_reply_problem(r, 413, "workbook-too-large", "'upload': a workbook has at most %zu MiB; CSV may have more", XLSX_BYTES >> 20);
 	} else if (access(text, R_OK) != 0) {
-		ok = start(l, upload, sheet, fd, r, done, arg);
+		ok = start(l, upload, sheet, r, done, arg);
 	} else if (!same_sheet(l, upload, sheet)) {
 		http_reply_problem(r, 409, "other-sheet", "'sheet': another sheet of this upload was read before: upload it again for this one");
 	} else {

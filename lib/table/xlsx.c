@@ -11,6 +11,8 @@
 #define MAX_ENTRIES 10000
 #define SMALL_XML ((uint64_t)16 << 20)
 #define SHEET_XML ((uint64_t)2 << 30)
+#define MOST_RATIO 200 /* sheets of programs stay below 100 */
+#define RATIO_FROM ((uint64_t)64 << 20)
 #define MAX_SHEETS 1000
 
 /* `<html`, `<!DOCTYPE`, `<?xml`: a tag where the text begins. */
@@ -51,7 +53,8 @@ enum file_kind file_kind(const void *bytes, size_t len)
 
 /* --- parts --- */
 
-static int pump(struct book *b, zip_file_t *f, uint64_t max, struct xml *x)
+/* packed: bytes of it in the file, as far as that says the truth. */
+static int pump(struct book *b, zip_file_t *f, uint64_t packed, uint64_t max, struct xml *x)
 {
 	static char bytes[65536];
 	zip_int64_t n = 1;
@@ -67,8 +70,11 @@ static int pump(struct book *b, zip_file_t *f, uint64_t max, struct xml *x)
 			    zip_file_strerror(f));
 		} else if (total > max) {
 			rc = lead_fail(b->err, LEAD_EINPUT,
-			    "the workbook's %s unpack to more than %llu MiB", x->part,
+			    "the workbook's %s unpacks to more than %llu MiB", x->part,
 			    (unsigned long long)(max >> 20));
+		} else if (total > RATIO_FROM && total / MOST_RATIO > packed) {
+			rc = lead_fail(b->err, LEAD_EINPUT,
+			    "the workbook's %s unpacks to more than %d times its size", x->part, MOST_RATIO);
 		} else {
 			rc = xml_feed(x, bytes, (size_t)n, n == 0);
 		}
@@ -81,6 +87,7 @@ int book_part(struct book *b, const char *path, uint64_t max, struct xml *x)
 {
 	zip_int64_t index = zip_name_locate(b->zip, path, ZIP_FL_NOCASE);
 	zip_file_t *f = index >= 0 ? zip_fopen_index(b->zip, (zip_uint64_t)index, 0) : NULL;
+	zip_stat_t st;
 	int rc;
 
 	x->err = b->err;
@@ -88,7 +95,9 @@ int book_part(struct book *b, const char *path, uint64_t max, struct xml *x)
 		return lead_fail(b->err, LEAD_EINPUT,
 		    "no workbook of the kind .xlsx: %.100s is missing or locked", path);
 	}
-	rc = pump(b, f, max, x);
+	rc = zip_stat_index(b->zip, (zip_uint64_t)index, 0, &st) == 0 && (st.valid & ZIP_STAT_COMP_SIZE) != 0
+		 ? pump(b, f, st.comp_size, max, x)
+		 : lead_fail(b->err, LEAD_EINPUT, "the workbook's %s has no size", x->part);
 	(void)zip_fclose(f);
 	return rc;
 }

@@ -7,8 +7,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 import zipfile
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -261,13 +264,76 @@ def test_refusals_say_what_is_right(night):
                         (changed(book, sheet, "<!DOCTYPE x [<!ENTITY a 'b'>]><worksheet/>"), "document type"),
                         (changed(book, sheet, "<worksheet/>"), "is empty"),
                         (changed(book, sheet, "<a>" * 100), "in each other"),
-                        (changed(book, "xl/workbook.xml", b"<workbook>" + b" " * (17 << 20)), "unpack to more than 16 MiB")):
+                        (changed(book, sheet, b"<worksheet><sheetData>" + b" " * (65 << 20)), "unpacks to more than 200 times its size"),
+                        (changed(book, "xl/workbook.xml", b"<workbook>" + b" " * (17 << 20)), "unpacks to more than 16 MiB")):
         status, problem = refused(night, data)
         assert status == 422 and problem["code"] == "bad-workbook" and words in problem["detail"], problem
     status, problem = refused(night, b"PK\3\4" + b"\0" * (50 * PART))
     assert status == 413 and problem["code"] == "workbook-too-large"
     assert not list((night.folder / "state" / "uploads").glob("*.new"))
     run = night.start_run(book)
+    night.wait_end(run)
+
+
+def test_a_workbook_is_too_large_from_the_start(night):
+    """It is refused before its first byte is sent, and so is what grows beyond the announced."""
+    for name in ("people.xlsx", "PEOPLE.XLSM"):
+        with pytest.raises(Refused) as e:
+            night.post("/v1/uploads", {"name": name, "size": 50 * PART + 1})
+        assert e.value.status == 413 and "at most 50 MiB" in e.value.body
+    upload = night.post("/v1/uploads", {"name": "people.xlsx"})["upload"]
+    night.request("PUT", f"/v1/uploads/{upload}?offset=0", b"PK\3\4")
+    (night.folder / "state" / "uploads" / upload).write_bytes(b"PK\3\4" + bytes(50 * PART - 4))
+    with pytest.raises(Refused) as e:
+        night.request("PUT", f"/v1/uploads/{upload}?offset={50 * PART}", b"x")
+    assert e.value.status == 413 and "at most 50 MiB" in e.value.body
+    file = night.folder / "large.xlsx"
+    with open(file, "wb") as f:
+        f.truncate(50 * PART + 1)
+    out, rc = night.leadctl("run", "start", str(file), "--campaign", "demo")
+    file.unlink()
+    assert rc == 1 and "workbook-too-large" in out, out
+
+
+def slow_book():
+    """A moment of work, mostly for nothing."""
+    book = book_of(book_of_people(2))
+    with zipfile.ZipFile(io.BytesIO(book)) as z:
+        sheet = z.read("xl/worksheets/sheet1.xml")
+    return changed(book, "xl/worksheets/sheet1.xml", sheet.replace(b"<sheetData>", b"<sheetData>" + b" " * (16 << 20)))
+
+
+def test_more_workbooks_than_are_read_at_once(night):
+    """Seven people load theirs at the same moment: who is not among the first four waits, and nobody is turned away."""
+    book = slow_book()
+    uploads = [night.upload(book, "people.xlsx") for _ in range(7)]
+    started = []
+
+    def start(upload):
+        try:
+            started.append(night.post("/v1/runs", {"campaign": "demo", "upload": upload, "limit": 1})["run"])
+        except Refused as e:
+            started.append(e.body)
+
+    threads = [threading.Thread(target=start, args=(u,)) for u in uploads]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert all(isinstance(s, int) for s in started), started
+
+
+def test_nobody_reads_on_for_a_daemon_that_is_gone(night):
+    """A child that outlived its daemon would write into what the next daemon's child writes."""
+    upload = night.upload(slow_book(), "people.xlsx")
+    thread = threading.Thread(target=lambda: pytest.raises((ConnectionError, OSError), night.post, "/v1/runs", {"campaign": "demo", "upload": upload}))
+    thread.start()
+    child = int(wait(lambda: Path(f"/proc/{night.leadd.pid}/task/{night.leadd.pid}/children").read_text().split(), 10, "the child")[0])
+    wait(lambda: locked_in(child), 10, "the filter")
+    os.kill(child, signal.SIGSTOP)
+    night.kill()
+    thread.join()
+    wait(lambda: not Path(f"/proc/{child}").exists() or "\nState:\tZ" in Path(f"/proc/{child}/status").read_text(), 10, "its end")
+    night.start()
+    run = night.post("/v1/runs", {"campaign": "demo", "upload": upload, "limit": 1})["run"]
     night.wait_end(run)
 
 
