@@ -10,7 +10,6 @@
 #include "lib/engine/batch.h"
 
 #include "lib/base/ids.h"
-#include "lib/base/json.h"
 #include "lib/engine/accounts.h"
 #include "lib/engine/busy.h"
 #include "lib/engine/cache.h"
@@ -344,7 +343,7 @@ int batch_grant(struct engine *e, struct run *r, struct slot *s, const struct ve
 		s->blocked = true; /* nobody may go now */
 	}
 	if (b.call != NULL) {
-		grant_free(e, b.call);
+		engine_call_free(e, b.call);
 	}
 	buf_free(&b.json);
 	return granted;

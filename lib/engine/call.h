@@ -10,6 +10,7 @@
 #include "lib/store/tally.h"
 
 struct day_tally;
+struct engine;
 struct job;
 struct lane;
 
@@ -75,3 +76,18 @@ static inline const struct call_part *call_part(const struct call *c)
 {
 	return c->at == 0 ? &c->row.parts[0] : &c->row.more[c->at - 1];
 }
+
+/* A key of the group that is not refused; they take turns. */
+size_t engine_call_key(struct engine *e, struct lane *l, size_t group);
+/* With the next number, for sc of the lane's present service; its parts are the caller's to fill in. NULL: no memory. */
+struct call *engine_call_new(struct engine *e, struct lane *l, const struct service_call *sc, size_t group, size_t key);
+/* Rendered, with its parts: it counts in every window and budget from here on and is written as reserved. False: no memory, nothing was done. */
+bool engine_call_place(struct engine *e, struct call *c);
+/* One under way, or ended but not yet settled; NULL: nobody knows it. */
+struct call *engine_call_find(struct engine *e, uint64_t id);
+/* Its place in flight is free again. */
+void engine_call_leave(struct call *c);
+/* The commit failed: what was granted in this turn never happened. Rows and balances are read anew by the caller. */
+void engine_calls_drop(struct engine *e);
+/* Not in e->calls any more, or never was. */
+void engine_call_free(struct engine *e, struct call *c);

@@ -25,7 +25,7 @@ struct foretold {
 };
 void engine_foretold(struct engine *e, uint64_t call, const struct foretold *f, struct now now);
 
-/* --- for grant.c and stage.c --- */
+/* --- for grant_inputs.c and stage.c --- */
 
 /* The first input that neither the record has nor an earlier stage gives; NULL when all are there. */
 const char *foretell_missing(struct engine *e, const struct run *r, const struct slot *s, const struct step *step, const struct view *v);

@@ -14,5 +14,3 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 int grant_down(struct engine *e, struct run *r, struct slot *s);
 /* Asks for the job of that call: 1 granted, 0 it could not be asked. */
 int grant_poll(struct engine *e, struct call *job, const struct service_call *poll, const struct verdict *v);
-void grants_drop(struct engine *e);
-void engine_call_free(struct engine *e, struct call *c);

@@ -1,4 +1,4 @@
-/* lib/engine/grant_parts.h: what the files that make calls share: grant.c, batch.c, share.c. */
+/* lib/engine/grant_parts.h: what the files that make calls share: grant.c, grant_inputs.c, grant_poll.c, batch.c, share.c, cache.c. */
 #pragma once
 
 #include "lib/base/error.h"
@@ -10,7 +10,9 @@ struct day_tally;
 struct engine;
 struct run;
 struct slot;
+struct step;
 struct verdict;
+struct view;
 
 #define PARAMS 32
 
@@ -21,6 +23,8 @@ struct params {
 };
 struct value params_field(const void *ctx, const char *name, size_t len);
 struct expr_source params_source(const struct params *p);
+/* Those of a step over a record, out of the store's pages: they live as long as the turn. 0 or an enum lead_err. */
+int params_eval(struct engine *e, const struct step *step, const struct view *view, struct params *ret, struct lead_error *err) MUST_CHECK;
 
 /* Why an item goes elsewhere without a call. */
 struct refusal {
@@ -37,9 +41,9 @@ bool grant_too_dear(struct engine *e, struct run *r, struct slot *s, struct item
 void grant_refuse(struct engine *e, struct run *r, struct item *i, const struct refusal *why);
 
 struct call *grant_new(struct engine *e, struct slot *s, const struct verdict *v);
-/* Of one that never went anywhere. */
-void grant_free(struct engine *e, struct call *c);
 struct day_tally *grant_tally(const struct slot *s, const struct item *i);
+/* The Idempotency-Key: equal for every repeat of the same step of the same item, different for everything else in the world. NULL: no memory. */
+const char *grant_key(struct engine *e, const struct item *i, uint16_t prompt);
 /* Which versions of prompt files the call is made with. 0 or LEAD_ENOMEM. */
 int grant_prompt(struct engine *e, struct run *r, struct slot *s, const struct item *i, struct call *c) MUST_CHECK;
 int grant_render(struct engine *e, struct call *c, const struct params *p, const char *idempotency_key, struct lead_error *err) MUST_CHECK;

@@ -4,11 +4,9 @@
 
 #include "lib/base/ids.h"
 #include "lib/engine/call.h"
-#include "lib/engine/grant.h"
 #include "lib/engine/job.h"
 #include "lib/engine/lane.h"
 #include "lib/engine/load.h"
-#include "lib/engine/settle.h"
 #include "lib/engine/state.h"
 
 #include <stdlib.h>
@@ -25,7 +23,7 @@ void jobs_release(struct engine *e)
 		e->over = c->next_over;
 		if (c->job->placed) {
 			c->lane->jobs--;
-			settle_place(c);
+			engine_call_leave(c);
 			e->more = true; /* somebody may have waited for it */
 		}
 		HASH_DEL(e->calls, c);

@@ -33,17 +33,9 @@ static void arrived(struct call *c, int64_t at_us, struct now now)
 	}
 }
 
-static struct call *find_call(struct engine *e, uint64_t id)
-{
-	struct call *c = NULL;
-
-	HASH_FIND(hh, e->calls, &id, sizeof(id), c);
-	return c;
-}
-
 void engine_sent(struct engine *e, uint64_t id, int64_t boot_us)
 {
-	struct call *c = find_call(e, id);
+	struct call *c = engine_call_find(e, id);
 
 	if (c == NULL || c->row.sent_us != 0) {
 		return;
@@ -56,7 +48,7 @@ void engine_sent(struct engine *e, uint64_t id, int64_t boot_us)
 
 void engine_first_byte(struct engine *e, uint64_t id, int64_t boot_us)
 {
-	struct call *c = find_call(e, id);
+	struct call *c = engine_call_find(e, id);
 	struct now now = {.boot_us = boot_us, .wall_us = e->now.wall_us + (boot_us - e->now.boot_us)};
 
 	if (c != NULL && c->row.late_us == 0) {
@@ -160,27 +152,10 @@ static void feed_hints(struct call *c, const struct answer *a, struct now now)
 	}
 }
 
-void settle_place(struct call *c)
-{
-	struct lane *l = c->lane;
-
-	l->in_flight--;
-	l->polls -= c->row.polls != 0;
-	if (c->key >= l->def->n_keys) {
-		return; /* a reload took it away */
-	}
-	if (l->groups[c->group].in_flight > 0) {
-		l->groups[c->group].in_flight--;
-	}
-	if (l->keys[c->key].in_flight > 0) {
-		l->keys[c->key].in_flight--;
-	}
-}
-
 /* The call has ended; NULL when it had already, or nobody knows it. */
 static struct outcome *end_call(struct engine *e, uint64_t id, const struct http_answer *h, struct now now)
 {
-	struct call *c = find_call(e, id);
+	struct call *c = engine_call_find(e, id);
 	struct outcome *o = c != NULL && !c->ended ? calloc(1, sizeof(*o)) : NULL;
 
 	if (o != NULL) {
@@ -211,7 +186,7 @@ static void gather(struct engine *e, struct outcome *o, const struct http_answer
 		job_place(c); /* it goes on, and may still be joined */
 		share_reopen(e, c);
 	} else {
-		settle_place(c);
+		engine_call_leave(c);
 	}
 	*e->outcomes_end = o;
 	e->outcomes_end = &o->next;
@@ -258,7 +233,7 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 void engine_unanswered(struct engine *e, uint64_t id, struct now now)
 {
 	struct http_answer h = {.transport = TRANSPORT_CANCELLED, .why = NO_ANSWER, .end_us = now.boot_us};
-	struct call *c = find_call(e, id);
+	struct call *c = engine_call_find(e, id);
 
 	if (c != NULL) {
 		c->unanswered = true;

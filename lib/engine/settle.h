@@ -13,5 +13,3 @@ void settle_call(struct engine *e, struct outcome *o);
 void settle_poll(struct engine *e, struct call *c, const struct answer *a);
 /* What a job's result says about the keys of the service. */
 void settle_told(struct engine *e, struct call *c, const struct answer *a);
-/* Its place in flight is free again. */
-void settle_place(struct call *c);

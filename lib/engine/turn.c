@@ -15,7 +15,6 @@
 #include "lib/engine/call.h"
 #include "lib/engine/command.h"
 #include "lib/engine/finish.h"
-#include "lib/engine/grant.h"
 #include "lib/engine/inbox.h"
 #include "lib/engine/intake.h"
 #include "lib/engine/job.h"
@@ -396,7 +395,7 @@ static void refuse_answered(struct engine *e)
 /* The turn did not commit: memory as the store has it. Import readers start their files anew. */
 static int recover(struct engine *e, struct lead_error *err)
 {
-	grants_drop(e);
+	engine_calls_drop(e);
 	drop_parts(e);
 	refuse_tasks(e);
 	refuse_answered(e);
