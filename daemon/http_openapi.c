@@ -95,7 +95,8 @@ static void add_id(struct json_object *o, const struct route *route)
 
 static void add_operation(struct json_object *path, const struct route *route)
 {
-	static const char *const rights[] = {"read", "operate", "admin"};
+	static const char *const rights[] = {[HTTP_READ] = "read", [HTTP_OPERATE] = "operate", [HTTP_ADMIN] = "admin", [HTTP_APPROVE] = "approve",
+	    [HTTP_INTAKE] = "intake", [HTTP_PUBLIC] = "public"};
 	struct json_object *o, *list;
 	char method[8] = "";
 

@@ -430,6 +430,8 @@ def test_bad_inputs():
                 wrong.append((method, path, body, got, problem))
         assert wrong == []
         assert len(night.items("/v1/runs")) == 1 and len(stub.times()) == 3
+        paths = night.get("/v1/openapi.json")["paths"]  # it ended leadd once, at the first route that needs no token
+        assert {o["x-right"] for p in paths.values() for o in p.values()} == {"read", "operate", "admin", "approve", "intake", "public"}
 
 
 def test_bad_files():
