@@ -2,6 +2,7 @@
 #include "daemon/routes.h"
 #include "lib/base/ids.h"
 #include "lib/engine/show.h"
+#include "lib/store/ledger.h"
 
 void get_ledger(void *app, struct http_request *r)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/base/uthash.h"
+#include "lib/store/account.h"
 #include "lib/store/ledger.h"
 
 struct call;

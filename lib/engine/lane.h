@@ -5,6 +5,7 @@
 #include "lib/engine/config.h"
 #include "lib/flow/hold.h"
 #include "lib/flow/share.h"
+#include "lib/store/stat.h"
 
 struct lane_key {
 	uint16_t number;

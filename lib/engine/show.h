@@ -8,7 +8,6 @@
 
 #include "lib/engine/engine.h"
 #include "lib/store/items.h"
-#include "lib/store/ledger.h"
 
 struct json_object;
 

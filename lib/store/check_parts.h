@@ -5,7 +5,7 @@
 #pragma once
 
 #include "lib/store/check.h"
-#include "lib/store/ledger.h"
+#include "lib/store/account.h"
 #include "lib/store/runs.h"
 
 /* What the ledger says one item was charged, and whether a call of it is open. */

@@ -4,7 +4,7 @@
  * One row per call, keyed by its time-ordered id, holding its parts (one item's share each; budgets count parts, windows calls): written as
  * reserved before the first byte leaves, rewritten once when it ends. That a call was sent is known
  * in memory while it is open; after a crash every open call counts as possibly sent. Table `open` lists the unsettled.
- * Balances stand in `account`: settled + reserved + in doubt never exceed a budget.
+ * Balances stand in account.h.
  */
 #pragma once
 
@@ -68,53 +68,3 @@ void call_rewrite(struct txn *t, const struct call_row *c); /* it stays open: an
 void call_close(struct txn *t, const struct call_row *c);  /* rewrites it and takes it out of `open` */
 bool call_read(struct txn *t, uint64_t id, struct call_row *ret);
 bool call_decode(struct slice key, struct slice value, struct call_row *ret);
-
-/* --- balances --- */
-
-enum account_kind { ACCOUNT_RUN, ACCOUNT_CAMPAIGN, ACCOUNT_ORG, ACCOUNT_SERVICE };
-enum account_period { PERIOD_TOTAL, PERIOD_DAY, PERIOD_MONTH };
-
-struct account_id {
-	enum account_kind kind;
-	uint32_t owner;        /* run number, or number of a name */
-	enum account_period period;
-	int64_t start_us;      /* wall start of the period; 0 for PERIOD_TOTAL */
-};
-
-struct balance {
-	int64_t settled_micro, reserved_micro, in_doubt_micro;
-	int64_t refunded_micro; /* reserved and given back whole, for people */
-	uint64_t calls[CALL_STATES];
-};
-bool account_read(struct txn *t, struct account_id id, struct balance *ret); /* zeros and false when new */
-void account_write(struct txn *t, struct account_id id, const struct balance *b);
-struct key account_key(struct account_id id);
-/* From a walk over TABLE_ACCOUNT. */
-bool account_decode(struct slice key, struct slice value, struct account_id *ret_id, struct balance *ret);
-
-/* --- parked keys and statistics --- */
-
-struct park_row {
-	uint8_t cause; /* enum park_cause */
-	int64_t since_wall_us, until_wall_us;
-	char why[96];
-};
-/* what: number of the key's name, or 0 for the whole service (an operator's pause). cause 0 removes the row. */
-void park_write(struct txn *t, uint16_t service, uint16_t key, const struct park_row *p);
-bool park_read(struct txn *t, uint16_t service, uint16_t key, struct park_row *ret);
-
-#define STAT_CLASSES 16
-#define STAT_BUCKETS 24 /* latency: bucket i counts calls under 2^i ms */
-
-/* Since the store began, per service: what `service show` and plan learn from. */
-struct stat_row {
-	uint64_t outcomes[STAT_CLASSES];
-	uint64_t latency[STAT_BUCKETS];
-	int64_t settled_micro;
-	int64_t latency_us;    /* of all calls counted in `latency`; an estimate for those that an older leadd counted */
-};
-bool stat_read(struct txn *t, uint16_t service, struct stat_row *ret);
-void stat_write(struct txn *t, uint16_t service, const struct stat_row *s);
-void stat_count_latency(struct stat_row *s, int64_t us);
-/* Milliseconds below which the share q (0..1) of the calls stayed; 0 without calls. */
-uint64_t stat_quantile_ms(const struct stat_row *s, double q);

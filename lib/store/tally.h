@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "lib/store/ledger.h"
+#include "lib/store/stat.h"
 
 /* Where: the call of a stage's step. A repeat is counted apart, since what was not known a moment ago is often not known again. */
 struct tally_key {

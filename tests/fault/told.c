@@ -6,6 +6,7 @@
 #include "tests/fault/told.h"
 
 #include "lib/store/ledger.h"
+#include "lib/store/stat.h"
 #include "lib/store/names.h"
 
 #include <inttypes.h>

@@ -11,7 +11,7 @@
 #include "lib/engine/show.h"
 #include "lib/sim/scenario.h"
 #include "lib/sim/world.h"
-#include "lib/store/ledger.h"
+#include "lib/store/account.h"
 
 #include <stdio.h>
 #include <stdlib.h>

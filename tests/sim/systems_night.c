@@ -3,7 +3,7 @@
  */
 #include "tests/sim/systems_night.h"
 
-#include "lib/store/ledger.h"
+#include "lib/store/account.h"
 #include "tests/sim/check.h"
 #include "tests/sim/conf.h"
 #include "tests/sim/hooks.h"

@@ -5,6 +5,7 @@
  */
 #include "tests/sim/shell.h"
 
+#include "lib/store/account.h"
 #include "lib/store/ledger.h"
 #include "lib/store/names.h"
 
