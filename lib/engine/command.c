@@ -19,6 +19,7 @@
 #include "lib/engine/override.h"
 #include "lib/engine/payment.h"
 #include "lib/engine/recall.h"
+#include "lib/engine/reopen.h"
 #include "lib/engine/run.h"
 #include "lib/engine/source.h"
 #include "lib/engine/stage.h"
@@ -383,40 +384,6 @@ void run_reopen(struct engine *e, struct run *r)
 	r->row.written = false;
 	r->ended_told = false;
 	run_bind(e, r);
-}
-
-void item_reopen(struct engine *e, struct run *r, struct item *i)
-{
-	struct fact f = {.kind = FACT_OPERATOR, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us, .reason = "retry"};
-	const struct stage *st = run_stage(r, i->stage);
-	bool look = strcmp(i->reason, "in-doubt") == 0 && st != NULL && st->n_steps > 0 && st->steps[0].call != NULL &&
-		    st->steps[0].call->doubt == DOUBT_LOOKUP;
-
-	if (r->row.state >= RUN_DONE) {
-		run_reopen(e, r);
-	}
-	r->row.ends_as = RUN_RUNNING;
-	if (i->status == ITEM_HELD) {
-		run_count(r, i->stage)->held--; /* it was open all the time */
-	} else {
-		stage_uncount(run_count(r, i->stage), i->outcome);
-		run_outcomes(r, i->level)[i->outcome]--;
-		run_outcomes(r, i->level)[ITEM_OPEN]++;
-	}
-	i->outcome = ITEM_OPEN;
-	i->reason[0] = 0;
-	i->failures = i->doubts = i->gate_tries = i->repairs = 0;
-	i->step = 0;
-	i->phase = look ? PHASE_LOOKUP : PHASE_CALL; /* nobody knows yet whether it was done */
-	fact_add(e->txn, i, &f);
-	if (st != NULL && (st->n_steps == 0 || st->steps[0].call == NULL)) {
-		stage_enter(e, r, i, r->stage_of[i->stage]); /* nothing to queue for: gates that a person overruled, a fixed text */
-	} else {
-		run_queue(e, r, i);
-	}
-	if (i->level == LEVEL_RUN) {
-		root_moved(e, r, i);
-	}
 }
 
 /* true when the task is done. */

@@ -19,8 +19,6 @@ struct sweep_task {
 
 /* A run of the campaign begins; takes what row owns. 0 or LEAD_ENOMEM. */
 int run_begin(struct engine *e, const struct campaign *m, struct run_row *row, uint32_t *ret);
-/* A DONE item is open again, at its stage. */
-void item_reopen(struct engine *e, struct run *r, struct item *i);
 /* A task over the run's items that c describes; answered when it is through. */
 void command_sweep(struct engine *e, struct command *c);
 void run_reopen(struct engine *e, struct run *r);

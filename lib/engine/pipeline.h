@@ -29,6 +29,7 @@ enum gate_check {
 enum gate_policy { GATE_REJECT, GATE_HOLD, GATE_PASS };
 
 #define AFTER_INTAKE (-1)
+#define CHAIN_STEPS 9 /* of one stage: each has a place of its own in the queue */
 
 struct gate {
 	enum gate_check check;

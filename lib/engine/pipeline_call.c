@@ -192,6 +192,27 @@ static const struct yaml_node *single_call(const struct yaml_node *node, enum st
 	return NULL;
 }
 
+/* Leads of a stage whose calls are in doubt wait in one place: one look-up serves all. */
+static void check_lookups(struct pipeline_reading *r, const struct yaml_node *chain, const struct stage *st)
+{
+	const struct step *first = NULL;
+
+	for (size_t k = 0; k < st->n_steps; k++) {
+		const struct step *s = &st->steps[k];
+
+		if (s->call == NULL || s->call->doubt_lookup == NULL) {
+			continue;
+		}
+		if (first != NULL && s->call->doubt_lookup != first->call->doubt_lookup) {
+			problems_add(r->problems, r->pl->yaml, chain,
+			    "calls of one chain that are looked up when in doubt need one look-up: '%s' of %s or '%s' of %s; the other has room in a stage of its own",
+			    first->call->doubt_lookup->name, first->service->name, s->call->doubt_lookup->name, s->service->name);
+			return;
+		}
+		first = first != NULL ? first : s;
+	}
+}
+
 /* `call:`, `push:`, `confirm:` alone, or `chain:` of steps. */
 void stage_read_steps(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
@@ -213,6 +234,10 @@ void stage_read_steps(struct pipeline_reading *r, const struct yaml_node *node, 
 		return; /* gates only */
 	}
 	st->kind = STAGE_CALL;
+	if (chain->n > CHAIN_STEPS) {
+		problems_add(r->problems, r->pl->yaml, chain, "a chain has %d steps at most", CHAIN_STEPS);
+		return;
+	}
 	n_common = pipeline_read_params(r, node, "with", &common);
 	st->steps = pipeline_zalloc(r, chain->n, sizeof(*st->steps));
 	for (const struct yaml_node *c = chain->first; st->steps != NULL && c != NULL; c = c->next) {
@@ -231,6 +256,7 @@ void stage_read_steps(struct pipeline_reading *r, const struct yaml_node *node, 
 			problems_add(r->problems, r->pl->yaml, c, "a chain step needs 'call' or 'template'");
 		}
 	}
+	check_lookups(r, chain, st);
 }
 
 /* --- freed again --- */

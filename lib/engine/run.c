@@ -23,7 +23,7 @@
 
 #define RANK_TOP 249
 #define RANK_STAGE 10
-#define RANK_LOOKUP 9
+#define RANK_LOOKUP CHAIN_STEPS
 #define RANK_RECALL 250 /* not places either: of the one stage whose pushes can be taken out again */
 #define RANK_RECALL_LOOK 251
 #define RANK_REST 252 /* the leads beyond a sample, at the first stage: behind all others */
@@ -395,6 +395,9 @@ void run_queue(struct engine *e, struct run *r, struct item *i)
 {
 	struct slot *slot = run_slot(r, rank_of_item(r, i));
 
+	if (stage_stops(e, r, i)) {
+		return;
+	}
 	if (slot == NULL) {
 		item_hold(e, r, i, STAGE_GONE);
 		return;

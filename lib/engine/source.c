@@ -251,7 +251,34 @@ void source_answered(struct engine *e, struct run *r, struct item *i, const stru
 	if (!page_next(e, i, c, a)) {
 		r->row.source_idle = r->row.source_new == 0 ? r->row.source_idle + 1 : 0;
 	}
+	if (stage_stops(e, r, i)) {
+		return;
+	}
 	if (!source_step(e, r, i, st)) {
+		stage_through(e, r, i);
+	}
+}
+
+static bool on_asked(void *arg, const struct fact *f)
+{
+	bool *asked = arg, told = f->outcome == OUTCOME_OK || f->outcome == OUTCOME_EMPTY || f->outcome == OUTCOME_DUPLICATE;
+
+	if (f->kind == FACT_ASK && f->n_fields > 0 && f->fields[0].name_len == 3 && memcmp(f->fields[0].name, "ask", 3) == 0) {
+		*asked = true;
+	} else if (f->kind == FACT_CALL && told) {
+		*asked = false;
+	}
+	return true;
+}
+
+void source_resume(struct engine *e, struct run *r, struct item *i, const struct stage *st)
+{
+	bool asked = false;
+
+	fact_walk(e->txn, i->run, i->number, on_asked, &asked);
+	if (asked) {
+		run_queue(e, r, i);
+	} else if (!source_step(e, r, i, st)) {
 		stage_through(e, r, i);
 	}
 }

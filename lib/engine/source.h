@@ -17,6 +17,8 @@ struct stage;
 int root_start(struct engine *e, struct run *r) MUST_CHECK;
 /* At a stage that brings items: what next? False: it is through with the stage. */
 bool source_step(struct engine *e, struct run *r, struct item *i, const struct stage *st);
+/* The same of one that is put back: what it had asked for and was not told is asked again, and nothing else. */
+void source_resume(struct engine *e, struct run *r, struct item *i, const struct stage *st);
 /* Its answer came, and brought so many new items. */
 void source_answered(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a, uint64_t made);
 /* Roots that waited for what they brought. */

@@ -50,6 +50,10 @@ void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outc
 
 void item_hold(struct engine *e, struct run *r, struct item *i, const char *reason)
 {
+	if (run_is_over(r) && i->phase != PHASE_VERIFY) {
+		item_cancel(e, r, i, reason); /* here a retry goes on, as when it had been held before */
+		return;
+	}
 	i->status = ITEM_HELD;
 	item_reason(i, "%s", reason);
 	run_count(r, i->stage)->held++;
@@ -58,8 +62,20 @@ void item_hold(struct engine *e, struct run *r, struct item *i, const char *reas
 	root_see(e, r, i);
 }
 
+bool stage_stops(struct engine *e, struct run *r, struct item *i)
+{
+	if (!run_is_over(r) || i->phase == PHASE_VERIFY) {
+		return false;
+	}
+	item_cancel(e, r, i, i->phase == PHASE_LOOKUP ? "in-doubt" : "cancelled");
+	return true;
+}
+
 void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us)
 {
+	if (stage_stops(e, r, i)) {
+		return;
+	}
 	i->status = ITEM_RETRYING;
 	i->due_us = due_us;
 	later_push(e->txn, i);
@@ -180,6 +196,17 @@ bool stage_fits(struct engine *e, const struct stage *st, const struct item *i)
 	return st->spend_at_most_micro < 0 || i->step >= st->n_steps || stage_affords(st, i->step, spent_at(e, i, st));
 }
 
+void stage_go_on(struct engine *e, struct run *r, struct item *i)
+{
+	const struct stage *st = run_stage(r, i->stage);
+
+	if (st != NULL && i->step < st->n_steps && st->steps[i->step].fallback != NULL) {
+		fallback_text(e, r, i, st);
+	} else {
+		run_queue(e, r, i);
+	}
+}
+
 /* The next step that the lead may still cost. */
 bool next_step(struct engine *e, struct run *r, struct item *i)
 {
@@ -199,11 +226,7 @@ bool next_step(struct engine *e, struct run *r, struct item *i)
 	}
 	i->step = (uint8_t)step;
 	step_reset(i);
-	if (st->steps[i->step].fallback != NULL) {
-		fallback_text(e, r, i, st);
-	} else {
-		run_queue(e, r, i);
-	}
+	stage_go_on(e, r, i);
 	return true;
 }
 
@@ -313,18 +336,17 @@ void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_s
 	i->stage = (uint8_t)r->run_stage_of[s];
 	i->step = 0;
 	step_reset(i);
-	if (run_is_over(r)) {
-		item_cancel(e, r, i, "cancelled"); /* here a retry goes on: what was paid for is not asked again */
-	} else if (!stage_fits(e, &p->stages[s], i)) {
+	if (stage_stops(e, r, i)) {
+		return; /* here a retry goes on: what was paid for is not asked again */
+	}
+	if (!stage_fits(e, &p->stages[s], i)) {
 		if (!next_step(e, r, i)) {
 			stage_failed(e, r, i, p->stages[s].on_fail, ITEM_REJECTED, TOO_DEAR);
 		}
 	} else if (p->stages[s].makes != NULL && (i->level == LEVEL_RUN || p->stages[s].n_steps == 0)) {
 		enter_makes(e, r, i, &p->stages[s]);
-	} else if (p->stages[s].steps[0].fallback != NULL) {
-		fallback_text(e, r, i, &p->stages[s]);
 	} else {
-		run_queue(e, r, i);
+		stage_go_on(e, r, i);
 	}
 }
 
@@ -339,6 +361,7 @@ void stage_failed(struct engine *e, struct run *r, struct item *i, enum stage_po
 		item_hold(e, r, i, "in-doubt");
 		return;
 	}
+	i->gate_tries = 0; /* all were used up: who is put back has them again */
 	if (policy == POLICY_HOLD) {
 		item_hold(e, r, i, reason);
 		return;
@@ -398,10 +421,6 @@ void gate_refused(struct engine *e, struct run *r, struct item *i, const struct 
 
 	plain_fact(e, i, FACT_GATE, reason);
 	again = again && stage_fits(e, st, i);
-	if (run_is_over(r) && (again || (own && (i->step + 1u < st->n_steps || st->back >= 0)))) {
-		item_cancel(e, r, i, "cancelled");
-		return;
-	}
 	if (again) {
 		i->gate_tries++;
 		i->doubts = 0;

@@ -25,11 +25,15 @@ void stage_enter(struct engine *e, struct run *r, struct item *i, int pipeline_s
 void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
 /* engine_unanswered: it is held. */
 void stage_unanswered(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
+/* At the stage and step where it stands: it waits for its call, or is given a fixed text. */
+void stage_go_on(struct engine *e, struct run *r, struct item *i);
 /* It is done at its stage: to the next. */
 void stage_through(struct engine *e, struct run *r, struct item *i);
 /* The four ways on: each counts the item where it goes and writes it. */
 void stage_retry(struct engine *e, struct run *r, struct item *i, int64_t due_us);
 void item_finish(struct engine *e, struct run *r, struct item *i, enum item_outcome o, const char *reason);
+/* Its run is over, and nothing of it is granted any more: the item stays where it came to, for a retry. False: it goes on. */
+bool stage_stops(struct engine *e, struct run *r, struct item *i);
 /* Its run is over: it stays where it is, delivered if it was pushed, else parked. */
 void item_cancel(struct engine *e, struct run *r, struct item *i, const char *reason);
 void item_hold(struct engine *e, struct run *r, struct item *i, const char *reason);

@@ -76,7 +76,7 @@ static void confirm_missing(struct engine *e, struct run *r, struct item *i, con
 		return;
 	}
 	run_count(r, i->stage)->empty++;
-	if (st->repair >= 0 && i->repairs < repairs) {
+	if (st->repair >= 0 && i->repairs < repairs && !run_is_over(r)) {
 		i->repairs++;
 		stage_enter(e, r, i, st->repair);
 		return;
@@ -174,9 +174,7 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	fact_add(e->txn, i, &f);
 	credit_count(r, &f, seen && reason == NULL);
 	tally_end(e, c, a, end_of(r, i, seen, reason != NULL ? g : NULL));
-	if (!seen && run_is_over(r)) {
-		item_cancel(e, r, i, "cancelled");
-	} else if (!seen) {
+	if (!seen) {
 		on_empty(e, r, i, st, c, a, "not-as-pushed");
 	} else if (reason != NULL) {
 		gate_refused(e, r, i, g, reason);
@@ -248,11 +246,7 @@ static bool lookup_outcome(struct engine *e, struct run *r, struct item *i, cons
 
 		fact_add(e->txn, i, &f);
 		i->phase = PHASE_CALL;
-		if (run_is_over(r)) {
-			item_cancel(e, r, i, "cancelled");
-		} else {
-			run_queue(e, r, i);
-		}
+		run_queue(e, r, i);
 		return true;
 	}
 	return false;
@@ -316,11 +310,7 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	if (st == NULL || c->call == NULL) {
 		f = call_fact(e, i, c, a);
 		fact_add(e->txn, i, &f);
-		if (run_is_over(r)) {
-			item_cancel(e, r, i, "cancelled");
-		} else {
-			item_hold(e, r, i, STAGE_GONE);
-		}
+		item_hold(e, r, i, STAGE_GONE);
 		return;
 	}
 	if (i->phase == PHASE_LOOKUP && lookup_outcome(e, r, i, st, c, a)) {
@@ -333,8 +323,8 @@ void stage_outcome(struct engine *e, struct run *r, struct item *i, const struct
 	f = call_fact(e, i, c, a);
 	keep_of_empty(e, r, i, st, a, &f);
 	fact_add(e->txn, i, &f);
-	if (run_is_over(r)) { /* nothing of the run is granted any more, a look-up neither */
-		item_cancel(e, r, i, a->outcome == OUTCOME_IN_DOUBT ? "in-doubt" : "cancelled");
+	if (run_is_over(r) && a->outcome == OUTCOME_IN_DOUBT) { /* nothing of the run is granted any more, a look-up neither */
+		item_cancel(e, r, i, "in-doubt");
 		return;
 	}
 	by_class(e, r, i, st, c, a);

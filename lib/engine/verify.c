@@ -4,6 +4,7 @@
 #include "lib/base/ids.h"
 #include "lib/engine/call.h"
 #include "lib/engine/command.h"
+#include "lib/engine/reopen.h"
 #include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
@@ -282,6 +283,7 @@ static bool repair(struct engine *e, struct run *r, uint32_t number)
 		if (r->pipeline->stages[p].kind == STAGE_PUSH && r->run_stage_of[p] >= 0 && item_read(e->txn, r->id, number, &i) &&
 		    i.status == ITEM_DONE) {
 			i.stage = (uint8_t)r->run_stage_of[p];
+			i.step = 0;
 			item_reopen(e, r, &i);
 			return true;
 		}
