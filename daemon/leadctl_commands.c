@@ -106,7 +106,7 @@ static const struct option retry_options[] = {
 };
 
 static const struct option export_options[] = {
-    {"format", OPTION_CHOICE, "csv|jsonl|xlsx", "default: csv"},
+    {"format", OPTION_CHOICE, "csv|jsonl|xlsx", "default: as FILE is called, else csv"},
     {"outcome", OPTION_LIST, OUTCOMES, "only leads with these outcomes"},
     {"output", OPTION_FILE, "FILE", "write here instead of to standard output", .letter = 'o'},
     {NULL},

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,22 +114,40 @@ static int receive_anywhere(struct ctl *c, const struct args *a, const char *pat
 						      : receive(c, path, &s, "standard output");
 }
 
+/* What --format says, else the file's name; NULL: they say different things, which was told. */
+static const char *format_of(const struct args *a)
+{
+	static const char *const formats[] = {"csv", "xlsx", "jsonl"};
+	const char *file = args_text(a, "output"), *dot = file != NULL ? strrchr(file, '.') : NULL;
+	const char *said = args_text(a, "format"), *named = NULL;
+
+	for (size_t i = 0; dot != NULL && i < sizeof(formats) / sizeof(formats[0]); i++) {
+		named = strcasecmp(dot + 1, formats[i]) == 0 ? formats[i] : named;
+	}
+	if (said != NULL && named != NULL && strcmp(said, named) != 0) {
+		args_complain(a->command, "--format %s does not go with a file called %s", said, file);
+		return NULL;
+	}
+	return said != NULL ? said : named != NULL ? named : "csv";
+}
+
 int cmd_run_export(struct ctl *c, const struct args *a)
 {
+	const char *format = format_of(a);
 	struct buf path = {0};
 	uint64_t run;
 	int rc;
 
-	if (!args_run(a, 0, &run)) {
+	if (format == NULL || !args_run(a, 0, &run)) {
 		return CTL_USAGE;
 	}
-	if (args_has(a, "format") && strcmp(args_text(a, "format"), "xlsx") == 0 &&
+	if (strcmp(format, "xlsx") == 0 &&
 	    !args_has(a, "output") && isatty(STDOUT_FILENO)) {
 		print_error("a workbook is no text for a terminal: give --output FILE");
 		return CTL_USAGE;
 	}
 	buf_printf(&path, "/v1/runs/%" PRIu64 "/export", run);
-	api_query(&path, "format", args_has(a, "format") ? args_text(a, "format") : "csv");
+	api_query(&path, "format", format);
 	api_query(&path, "outcome", args_text(a, "outcome"));
 	rc = receive_anywhere(c, a, path.data);
 	buf_free(&path);

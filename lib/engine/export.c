@@ -95,23 +95,66 @@ static void on_pair(void *arg, const char *name, const struct value *v)
 	value_write_json(a->out, v);
 }
 
+static void on_name(void *arg, const char *name, const struct value *v)
+{
+	(void)v;
+	buf_add(arg, name, strlen(name) + 1);
+}
+
+/* One of the names, which follow each other with their NULs. */
+static bool is_name(const struct buf *names, const char *name)
+{
+	for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
+		if (strcmp(names->data + at, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A column of the file that is called like one of ours, such as of results that were fed in again, gets a number. */
+static void write_names(const struct export *x, const struct buf *ours, const struct buf *names, struct buf *out)
+{
+	char other[300];
+
+	for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
+		const char *name = names->data + at;
+
+		if (is_name(ours, name)) {
+			unsigned n = 2;
+
+			do {
+				(void)snprintf(other, sizeof(other), "%.280s_%u", name, n++);
+			} while (is_name(names, other));
+			name = other;
+		}
+		writer(x)(out, name, strlen(name), false);
+	}
+}
+
 static void write_header(struct export *x, struct txn *t, struct buf *out)
 {
-	struct cell_arg a = {.out = out, .write = writer(x)};
+	struct buf ours = {0}, names = {0};
 
 	x->headed = true;
 	if (x->format == EXPORT_JSONL) {
 		return;
 	}
-	cell(out, x->level == LEVEL_COMPANY ? "company_id" : x->format == EXPORT_REJECTS ? "row" : "lead", true);
-	cell(out, "outcome", false);
-	cell(out, "reason", false);
-	cell(out, x->format == EXPORT_REJECTS ? "detail" : "spent", false);
+	on_name(&ours, x->level == LEVEL_COMPANY ? "company_id" : x->format == EXPORT_REJECTS ? "row" : "lead", NULL);
+	on_name(&ours, "outcome", NULL);
+	on_name(&ours, "reason", NULL);
+	on_name(&ours, x->format == EXPORT_REJECTS ? "detail" : "spent", NULL);
 	if (x->linked) {
-		cell(out, "company_id", false);
+		on_name(&ours, "company_id", NULL);
 	}
-	show_columns(x->e, t, x->run, x->level, 0, x->turn, on_cell, &a);
+	for (size_t at = 0; at < ours.len; at += strlen(ours.data + at) + 1) {
+		cell(out, ours.data + at, at == 0);
+	}
+	show_columns(x->e, t, x->run, x->level, 0, x->turn, on_name, &names);
+	write_names(x, &ours, &names, out);
 	csv_write_end(out);
+	buf_free(&ours);
+	buf_free(&names);
 }
 
 /* The outcome as of the export's turn. */

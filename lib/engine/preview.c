@@ -147,7 +147,7 @@ static int open_lead(struct preview *p)
 	if (strcmp(row.campaign, p->q->campaign) != 0) {
 		rc = lead_fail(p->err, LEAD_EINPUT, "run %u is of campaign %s", p->q->run, row.campaign);
 	} else if (!item_read(p->txn, p->q->run, number, &p->item)) {
-		rc = lead_fail(p->err, LEAD_EINPUT, "run %u has no lead %u", p->q->run, number);
+		rc = lead_fail(p->err, LEAD_EINPUT, "run %u has no lead %u, row %u of its file", p->q->run, number, number + 1);
 	}
 	return rc;
 }

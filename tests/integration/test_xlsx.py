@@ -229,6 +229,23 @@ def test_a_plan_over_a_workbook(night):
     assert not list((night.folder / "state" / "uploads").glob(f"{upload}*")), "the plan's upload is left"
 
 
+def test_results_as_a_list_again(night):
+    """No column is there twice, however often they go round; a file gets the format of its name."""
+    file, run = night.folder / "round.xlsx", night.start_run(book_of(book_of_people(2)))
+    for _ in range(3):
+        night.wait_end(run)
+        assert night.leadctl("run", "export", str(run), "-o", str(file))[1] == 0
+        header, *rows = openpyxl.load_workbook(file).active.iter_rows(values_only=True)
+        assert len(set(header)) == len(header), header
+        assert [dict(zip(header, row))["outcome"] for row in rows] == ["ready"] * 2
+        run = night.start_run(file.read_bytes())
+    assert header[:4] == ("lead", "outcome", "reason", "spent") and header[4:8] == ("lead_3", "outcome_3", "reason_3", "spent_3"), header
+    assert night.leadctl("run", "export", str(run), "-o", str(file.with_suffix(".jsonl")))[1] == 0
+    assert json.loads(file.with_suffix(".jsonl").read_text().splitlines()[0])["outcome"]
+    out, rc = night.leadctl("run", "export", str(run), "--format", "csv", "-o", str(file))
+    assert rc == 2 and "--format csv" in out, out
+
+
 def test_the_same_start_again(night):
     upload = night.upload(book_of(book_of_people(2)))
     body, key = {"campaign": "demo", "upload": upload}, {"Idempotency-Key": "book"}
