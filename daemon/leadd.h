@@ -132,8 +132,10 @@ bool sync_dir(const char *path) MUST_CHECK;
 
 /* results.c */
 void results_write(struct leadd *l, uint32_t run);
-void results_export(struct leadd *l, struct http_request *r, uint32_t run, int format, uint32_t outcomes);
 void results_stop(struct leadd *l);
+
+/* exports.c: the rows over the API; format: of export.h. */
+void export_start(struct leadd *l, struct http_request *r, uint32_t run, int format, uint32_t outcomes);
 
 /* tidy.c: result folders older than `results: keep`. At once and every day; tidy_look: at once again. */
 void tidy_start(struct leadd *l);

@@ -2,7 +2,7 @@
  * The files of a run's end: runs/<id>/ with contacts.csv (or .jsonl, .xlsx: `formats`), rejects.csv, metrics.json, summary.txt, run.log (and run.log.1, its
  * older piece, when it became too long). Written in slices
  * of a few milliseconds into a folder beside it, synced, renamed, and only then reported to the engine: a crash on the way
- * means it is done again. Exports over the API are the same rows, sent as fast as the client takes them.
+ * means it is done again.
  */
 #include "daemon/workbook.h"
 #include "lib/engine/export.h"
@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define SLICE_ROWS 250
-#define EXPORT_ROWS 100
 
 enum result_step { STEP_CONTACTS, STEP_COMPANIES, STEP_JSONL, STEP_BOOK, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
 
@@ -399,74 +398,4 @@ void results_stop(struct leadd *l)
 	while (l->results != NULL) {
 		result_free(l->results);
 	}
-}
-
-/* --- exports over the API --- */
-
-struct stream {
-	struct http_request *r;
-	struct export *export;
-};
-
-static void stream_free(struct stream *s)
-{
-	export_free(s->export);
-	free(s);
-}
-
-static void on_stream_closed(void *arg)
-{
-	stream_free(arg);
-}
-
-/* A slice each time the client has taken the last one. */
-static void on_stream_drained(void *arg)
-{
-	struct stream *s = arg;
-	struct http_request *r = s->r;
-	struct buf b = {0};
-	struct lead_error err = {0};
-	bool more = true;
-	size_t waiting = 0;
-
-	while (more && waiting < 128 * 1024) {
-		buf_reset(&b);
-		more = export_next(s->export, EXPORT_ROWS, &b, &err);
-		waiting = b.len > 0 ? http_stream_write(r, b.data, b.len) : waiting;
-		if (waiting == SIZE_MAX) {
-			buf_free(&b);
-			return; /* gone: closed follows */
-		}
-		if (waiting > 0 && more) {
-			break; /* the loop has others to serve: drained comes back */
-		}
-	}
-	buf_free(&b);
-	if (!more) {
-		stream_free(s);
-		if (err.code != 0) {
-			http_stream_abort(r);
-		} else {
-			http_stream_end(r);
-		}
-	}
-}
-
-void results_export(struct leadd *l, struct http_request *r, uint32_t run, int format, uint32_t outcomes)
-{
-	struct stream *s = calloc(1, sizeof(*s));
-	struct http_stream_events events = {.drained = on_stream_drained, .closed = on_stream_closed, .arg = s};
-
-	if (s == NULL) {
-		abort();
-	}
-	s->r = r;
-	s->export = export_new(l->engine, run, LEVEL_LEAD, (enum export_format)format, outcomes);
-	if (s->export == NULL) {
-		free(s);
-		http_reply_problem(r, 404, "not-found", "there is no run %u", run);
-		return;
-	}
-	http_stream_start(r, format == EXPORT_JSONL ? "application/x-ndjson" : "text/csv; charset=utf-8", &events);
-	on_stream_drained(s);
 }

@@ -176,7 +176,7 @@ void get_export(void *app, struct http_request *r)
 		workbook_export(app, r, (uint32_t)run, bits);
 		return;
 	}
-	results_export(app, r, (uint32_t)run, jsonl ? EXPORT_JSONL : EXPORT_CSV, bits);
+	export_start(app, r, (uint32_t)run, jsonl ? EXPORT_JSONL : EXPORT_CSV, bits);
 }
 
 void get_rejects(void *app, struct http_request *r)
@@ -184,6 +184,6 @@ void get_rejects(void *app, struct http_request *r)
 	uint64_t run = 0;
 
 	if (http_param_uint(r, "run", 1, UINT32_MAX, &run)) {
-		results_export(app, r, (uint32_t)run, EXPORT_REJECTS, 0);
+		export_start(app, r, (uint32_t)run, EXPORT_REJECTS, 0);
 	}
 }
