@@ -51,7 +51,11 @@ static bool is_signed(struct leadd *l, struct http_request *r, const struct inta
 	}
 	why = signature_refuses(&in->verify.rule, s->text, s->len, header_of, r, body, len, clock_now().wall_us);
 	if (why != NULL) {
-		http_reply_problem(r, 401, why, "the signature is %s", strcmp(why, "no-signature") == 0 ? "missing" : "not right, or not of now");
+		http_reply_problem(r, 401, why, "%s",
+		    strcmp(why, "no-signature") == 0	? "the headers with the signature are missing"
+		    : strcmp(why, "bad-key") == 0	? "our secret for it is not in hex digits"
+		    : strcmp(why, "old-signature") == 0 ? "the time in the signature is too far from ours"
+							: "the signature is not that of these bytes under our secret");
 		return false;
 	}
 	return true;

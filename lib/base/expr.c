@@ -255,6 +255,11 @@ static int read_source(const struct expr *e, const struct expr_source *src, stru
 	return 0;
 }
 
+size_t expr_input_max(const struct expr *e)
+{
+	return e->plain ? SIZE_MAX : e->input_max;
+}
+
 int expr_eval(struct expr *e, const struct expr_source *src, struct arena *a, struct value *ret,
     struct lead_error *err)
 {

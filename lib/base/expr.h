@@ -82,6 +82,8 @@ const struct path *expr_path(const struct expr *e);
 void expr_reads(
     const struct expr *e, void (*f)(void *arg, const char *name, size_t len), void *arg);
 
+/* The most bytes of input it can look at; SIZE_MAX: any. */
+size_t expr_input_max(const struct expr *e);
 /*
  * First result of the expression (VALUE_NONE for `empty`); texts live in the arena, the source or
  * the expression. 0, LEAD_ENOMEM, or LEAD_EINPUT: runtime error, time or size exceeded (err says

@@ -21,6 +21,7 @@
 #include "lib/store/inbox.h"
 
 #include <stdio.h>
+#include <strings.h>
 #include <json-c/json.h>
 
 #define MEMBERS 64
@@ -92,7 +93,7 @@ static bool eval(struct routing *x, struct expr *expr, struct value *ret)
 
 	*ret = (struct value){0};
 	if (expr != NULL && expr_eval(expr, &x->source, &x->e->arena, ret, &err) != 0) {
-		ends(x, INBOX_FAILED, "bad-expression");
+		ends(x, INBOX_FAILED, x->view.len > expr_input_max(expr) ? "event-too-large" : "bad-expression");
 		return false;
 	}
 	return true;
@@ -159,12 +160,13 @@ bool intake_run_takes(const struct run *r)
 	return r->row.open && (r->row.state == RUN_RUNNING || r->row.state == RUN_PAUSED);
 }
 
+/* Whoever writes the name there writes it in any case of its letters, and means one campaign. */
 static struct run *open_run(struct engine *e, const struct intake *in, const char *outside)
 {
 	struct run *r, *next;
 
 	HASH_ITER(hh, e->runs, r, next) {
-		if (intake_run_takes(r) && strcmp(r->row.intake, in->name) == 0 && strcmp(r->row.outside, outside) == 0 &&
+		if (intake_run_takes(r) && strcmp(r->row.intake, in->name) == 0 && strcasecmp(r->row.outside, outside) == 0 &&
 		    strcmp(r->row.campaign, in->campaign->name) == 0) {
 			return r;
 		}

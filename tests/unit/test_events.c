@@ -240,6 +240,40 @@ static void test_reasons(void **state)
 	end();
 }
 
+/* More than an expression may look at: refused with a word of its own, not as if the rule were wrong. */
+static void test_too_large(void **state)
+{
+	char *body = malloc(80 * 1024);
+	uint64_t id;
+
+	(void)state;
+	begin();
+	assert_non_null(body);
+	(void)snprintf(body, 80 * 1024, "{\"event\":{\"id\":\"e1\",\"text\":\"Instantly: S\",\"email\":\"a@one.example.org\",\"note\":\"%070000d\"}}", 7);
+	id = send(body);
+	look();
+	assert_string_equal(says(id), "failure refused event-too-large -");
+	free(body);
+	end();
+}
+
+/* Somebody types the name otherwise: it is the same campaign there, so it is the same run here, and nothing is made twice. */
+static void test_names_in_any_case(void **state)
+{
+	uint64_t other;
+
+	(void)state;
+	begin();
+	(void)event("e1", "Spring", "a@one.example.org");
+	look();
+	other = event("e2", "SPRING", "b@one.example.org");
+	look();
+	assert_string_equal(says(other), "pending waiting - 1/2");
+	assert_string_equal(rig_run_row(&rig, 1)->outside, "Spring");
+	assert_int_equal(rig.n_calls, 1);
+	end();
+}
+
 static void test_masked(void **state)
 {
 	struct json_object *o;
@@ -441,7 +475,7 @@ static void test_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_one_effect), cmocka_unit_test(test_restarts), cmocka_unit_test(test_reasons), cmocka_unit_test(test_masked),
+	    cmocka_unit_test(test_one_effect), cmocka_unit_test(test_restarts), cmocka_unit_test(test_reasons), cmocka_unit_test(test_too_large), cmocka_unit_test(test_names_in_any_case), cmocka_unit_test(test_masked),
 	    cmocka_unit_test(test_unknown), cmocka_unit_test(test_idle), cmocka_unit_test(test_cancelled), cmocka_unit_test(test_senders_first),
 	    cmocka_unit_test(test_keep), cmocka_unit_test(test_full), cmocka_unit_test(test_config),
 	};
