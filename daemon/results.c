@@ -19,7 +19,7 @@
 
 #define SLICE_ROWS 250
 
-enum result_step { STEP_CONTACTS, STEP_COMPANIES, STEP_JSONL, STEP_BOOK, STEP_REJECTS, STEP_LOG, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
+enum result_step { STEP_CONTACTS, STEP_COMPANIES, STEP_JSONL, STEP_BOOK, STEP_REJECTS, STEP_LOG, STEP_COUNT, STEP_METRICS, STEP_SUMMARY, STEP_PUBLISH };
 
 /* What contacts.csv holds: everything that rejects.csv does not. */
 #define CONTACT_OUTCOMES \
@@ -32,6 +32,7 @@ struct result {
 	enum result_step step;
 	struct export *export;
 	struct run_log *log;
+	struct report *report; /* metrics.json and summary.txt count once */
 	struct workbook_make *book;
 	int book_fd;     /* -1: none */
 	FILE *file;
@@ -63,6 +64,7 @@ static void result_free(struct result *x)
 	}
 	export_free(x->export);
 	run_log_free(x->log);
+	report_free(x->report);
 	book_drop(x);
 	if (x->file != NULL) {
 		fclose(x->file);
@@ -81,9 +83,11 @@ static void result_reset(struct result *x)
 	}
 	export_free(x->export);
 	run_log_free(x->log);
+	report_free(x->report);
 	book_drop(x);
 	x->export = NULL;
 	x->log = NULL;
+	x->report = NULL;
 	x->step = STEP_CONTACTS;
 }
 
@@ -194,6 +198,22 @@ static int log_slice(struct result *x)
 	return close_file(x) ? 1 : -1;
 }
 
+static int count_slice(struct result *x)
+{
+	struct lead_error err = {0};
+
+	if (x->report == NULL) {
+		x->report = report_new(x->l->engine, x->run);
+	}
+	if (x->report == NULL) {
+		return -1;
+	}
+	if (report_next(x->report, SLICE_ROWS * 8, &err)) {
+		return 0;
+	}
+	return err.code == 0 ? 1 : -1;
+}
+
 static int whole_file(struct result *x, const char *name, bool json)
 {
 	struct json_object *o = NULL;
@@ -205,12 +225,12 @@ static int whole_file(struct result *x, const char *name, bool json)
 		return -1;
 	}
 	if (json) {
-		o = report_metrics(x->l->engine, t, x->run, clock_now());
+		o = report_metrics(x->report, t, clock_now());
 		buf_add_text(&b, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 		buf_add_char(&b, '\n');
 		json_object_put(o);
 	} else {
-		report_summary(x->l->engine, t, x->run, clock_now(), &b);
+		report_summary(x->report, t, clock_now(), &b);
 	}
 	txn_abort(t);
 	ok = write_buf(x, &b);
@@ -345,6 +365,9 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 		break;
 	case STEP_LOG:
 		done = log_slice(x);
+		break;
+	case STEP_COUNT:
+		done = count_slice(x);
 		break;
 	case STEP_METRICS:
 		done = whole_file(x, "metrics.json", true);

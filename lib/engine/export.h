@@ -28,9 +28,14 @@ void export_free(struct export *x);
 /* Does the run work on companies? */
 bool run_has_companies(struct engine *e, uint32_t run);
 
-/* Text for people and JSON for machines about a whole run. t: a read transaction. */
-void report_summary(struct engine *e, struct txn *t, uint32_t run, struct now now, struct buf *out);
-struct json_object *report_metrics(struct engine *e, struct txn *t, uint32_t run, struct now now);
+/* Text for people and JSON for machines about a whole run, when its leads and calls are counted. t: a read transaction. */
+struct report;
+struct report *report_new(struct engine *e, uint32_t run); /* NULL: no such run, or no memory */
+/* Counts up to `rows` more. false: that was the end, or it failed (err says so then). */
+bool report_next(struct report *x, unsigned rows, struct lead_error *err);
+void report_summary(struct report *x, struct txn *t, struct now now, struct buf *out);
+struct json_object *report_metrics(struct report *x, struct txn *t, struct now now);
+void report_free(struct report *x);
 
 /*
  * run.log: what happened, in order of time, one line a call, each with run, lead and call id; rows refused at

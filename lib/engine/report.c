@@ -1,4 +1,4 @@
-/* What a run brought and cost, for people (summary.txt) and machines (metrics.json), and its log. See export.h. */
+/* What a run brought and cost, counted in slices, for people (summary.txt) and machines (metrics.json). See export.h. */
 #include "lib/engine/export.h"
 
 #include "lib/base/ids.h"
@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-/* --- counted over the items: reasons, and the ledger rows per service --- */
+/* --- counted: reasons over the leads, the rest over the calls --- */
 
 struct reason {
 	char text[ITEM_REASON + 16];
@@ -27,31 +27,28 @@ struct tally {
 	uint64_t other;
 };
 
-static bool on_reason(void *arg, struct slice key, struct slice value)
+static void count_reason(struct tally *t, const struct item *i)
 {
-	struct tally *t = arg;
 	char text[ITEM_REASON + 16];
-	struct item i;
 	size_t k = 0;
 
-	if (!item_decode(key, value, &i) || i.outcome == ITEM_OPEN || i.reason[0] == 0) {
-		return true;
+	if (i->outcome == ITEM_OPEN || i->reason[0] == 0) {
+		return;
 	}
-	(void)snprintf(text, sizeof(text), "%s: %s", item_outcome_word(i.outcome), i.reason);
+	(void)snprintf(text, sizeof(text), "%s: %s", item_outcome_word(i->outcome), i->reason);
 	while (k < t->n && strcmp(t->list[k].text, text) != 0) {
 		k++;
 	}
 	if (k == sizeof(t->list) / sizeof(t->list[0])) {
 		t->other++;
-		return true;
+		return;
 	}
 	if (k == t->n) {
 		t->n++;
 		memcpy(t->list[k].text, text, sizeof(text));
 	}
 	t->list[k].count++;
-	t->list[k].spent_micro += i.spent_micro;
-	return true;
+	t->list[k].spent_micro += i->spent_micro;
 }
 
 static int by_count(const void *a, const void *b)
@@ -59,13 +56,6 @@ static int by_count(const void *a, const void *b)
 	const struct reason *x = a, *y = b;
 
 	return x->count > y->count ? -1 : x->count < y->count;
-}
-
-static void count_reasons(struct txn *t, uint32_t run, struct tally *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	txn_walk(t, TABLE_STATE, run_prefix(run), run_prefix(run), on_reason, ret);
-	qsort(ret->list, ret->n, sizeof(ret->list[0]), by_count);
 }
 
 struct usage {
@@ -81,11 +71,22 @@ struct phase {
 	int64_t working_us;
 };
 
-struct usage_arg {
+struct report {
 	struct engine *e;
 	uint32_t run;
-	struct usage *list;   /* per lane */
-	struct phase *phases; /* per stage of the run */
+	bool calls;           /* the leads are counted */
+	uint32_t item;        /* the last one */
+	uint64_t call;        /* the next one */
+	struct tally tally;
+	struct usage *usage;  /* per lane */
+	size_t n_usage;
+	struct phase phases[RUN_STAGES];
+};
+
+struct count_arg {
+	struct report *x;
+	unsigned left;
+	bool more;
 };
 
 static void count_phase(struct phase *ph, const struct call_row *c)
@@ -97,48 +98,117 @@ static void count_phase(struct phase *ph, const struct call_row *c)
 	ph->working_us += c->sent_us != 0 && c->end_us > c->sent_us ? c->end_us - c->sent_us : 0;
 }
 
+/* A reload may bring services meanwhile. */
+static struct usage *usage_of(struct report *x, size_t lane)
+{
+	if (lane >= x->n_usage) {
+		struct usage *list = realloc(x->usage, (lane + 1) * sizeof(*list));
+
+		if (list == NULL) {
+			abort(); /* a report that lacks money would be a lie */
+		}
+		memset(list + x->n_usage, 0, (lane + 1 - x->n_usage) * sizeof(*list));
+		x->usage = list;
+		x->n_usage = lane + 1;
+	}
+	return &x->usage[lane];
+}
+
+static void count_call(struct report *x, struct usage *u, const struct call_row *c)
+{
+	struct call_part p;
+
+	u->states[c->state]++;
+	if (c->state < CALL_SETTLED) {
+		return;
+	}
+	u->outcomes[c->outcome < OUTCOME_N ? c->outcome : 0]++;
+	if (c->parts[0].run == x->run && c->parts[0].stage < RUN_STAGES) {
+		count_phase(&x->phases[c->parts[0].stage], c);
+	}
+	for (struct part_walk w = call_parts(c); part_next(&w, &p);) {
+		u->settled_micro += p.run == x->run && c->state == CALL_SETTLED ? p.settled_micro : 0;
+		u->in_doubt_micro += p.run == x->run && c->state == CALL_IN_DOUBT ? p.settled_micro : 0;
+		u->refunded_micro += p.run == x->run && c->state == CALL_REFUNDED ? p.reserved_micro : 0;
+	}
+	if (c->sent_us != 0 && c->end_us > c->sent_us) {
+		u->us += c->end_us - c->sent_us;
+		u->timed++;
+	}
+}
+
 static bool on_call(void *arg, struct slice key, struct slice value)
 {
-	struct usage_arg *a = arg;
+	struct count_arg *a = arg;
 	struct call_row c;
-	struct call_part p;
 	struct lane *l;
-	struct usage *u;
 
-	if (!call_decode(key, value, &c) || !call_has(&c, a->run, 0, NULL) || (l = lane_by_number(a->e, c.service)) == NULL) {
-		return true;
+	if (a->left-- == 0) {
+		a->more = true;
+		return false;
 	}
-	u = &a->list[l->index];
-	u->states[c.state]++;
-	if (c.state < CALL_SETTLED) {
-		return true;
-	}
-	u->outcomes[c.outcome < OUTCOME_N ? c.outcome : 0]++;
-	if (c.parts[0].run == a->run && c.parts[0].stage < RUN_STAGES) {
-		count_phase(&a->phases[c.parts[0].stage], &c);
-	}
-	for (struct part_walk w = call_parts(&c); part_next(&w, &p);) {
-		u->settled_micro += p.run == a->run && c.state == CALL_SETTLED ? p.settled_micro : 0;
-		u->in_doubt_micro += p.run == a->run && c.state == CALL_IN_DOUBT ? p.settled_micro : 0;
-		u->refunded_micro += p.run == a->run && c.state == CALL_REFUNDED ? p.reserved_micro : 0;
-	}
-	if (c.sent_us != 0 && c.end_us > c.sent_us) {
-		u->us += c.end_us - c.sent_us;
-		u->timed++;
+	a->x->call = key_get_u64(key.data) + 1;
+	if (call_decode(key, value, &c) && call_has(&c, a->x->run, 0, NULL) && (l = lane_by_number(a->x->e, c.service)) != NULL) {
+		count_call(a->x, usage_of(a->x, l->index), &c);
 	}
 	return true;
 }
 
-static struct usage *count_usage(struct engine *e, struct txn *t, const struct run *r, struct phase phases[RUN_STAGES])
+static bool on_item(void *arg, struct slice key, struct slice value)
 {
-	struct usage_arg a = {.e = e, .run = r->id, .phases = phases};
-	struct key from = key_u64(key_of(), ids_next(0, r->row.created_us - US_PER_S));
+	struct count_arg *a = arg;
+	struct item i;
 
-	a.list = calloc(e->n_lanes + 1, sizeof(*a.list));
-	if (a.list != NULL) {
-		txn_walk(t, TABLE_CALL, from, key_of(), on_call, &a);
+	if (a->left-- == 0) {
+		a->more = true;
+		return false;
 	}
-	return a.list;
+	if (item_decode(key, value, &i)) {
+		a->x->item = i.number;
+		count_reason(&a->x->tally, &i);
+	}
+	return true;
+}
+
+struct report *report_new(struct engine *e, uint32_t run)
+{
+	struct run *r = run_get(e, run);
+	struct report *x = r != NULL ? calloc(1, sizeof(*x)) : NULL;
+
+	if (x != NULL) {
+		*x = (struct report){.e = e, .run = run, .call = ids_next(0, r->row.created_us - US_PER_S)};
+	}
+	return x;
+}
+
+bool report_next(struct report *x, unsigned rows, struct lead_error *err)
+{
+	struct count_arg a = {.x = x, .left = rows};
+	struct txn *t = NULL;
+
+	if (txn_begin(x->e->store, false, &t, err) != 0) {
+		return false;
+	}
+	if (!x->calls) {
+		txn_walk(t, TABLE_STATE, item_key(x->run, x->item + 1), run_prefix(x->run), on_item, &a);
+		x->calls = !a.more;
+		a.more = true;
+	} else {
+		txn_walk(t, TABLE_CALL, key_u64(key_of(), x->call), key_of(), on_call, &a);
+	}
+	txn_abort(t);
+	if (!a.more) {
+		qsort(x->tally.list, x->tally.n, sizeof(x->tally.list[0]), by_count);
+	}
+	return a.more;
+}
+
+void report_free(struct report *x)
+{
+	if (x != NULL) {
+		free(x->usage);
+		free(x);
+	}
 }
 
 static uint64_t usage_calls(const struct usage *u)
@@ -222,11 +292,11 @@ static void write_stages(struct buf *out, const struct run *r, const struct phas
 	}
 }
 
-static void write_services(struct buf *out, struct engine *e, const struct usage *list)
+static void write_services(struct buf *out, const struct report *x)
 {
 	buf_printf(out, "\n%-14s %8s %8s %9s %9s %12s %12s\n", "service", "calls", "mean", "failures", "in doubt", "settled", "in doubt");
-	for (size_t i = 0; i < e->n_lanes; i++) {
-		const struct usage *u = &list[i];
+	for (size_t i = 0; i < x->n_usage; i++) {
+		const struct usage *u = &x->usage[i];
 		char mean[32], settled[32], doubt[32];
 
 		if (usage_calls(u) == 0) {
@@ -235,38 +305,31 @@ static void write_services(struct buf *out, struct engine *e, const struct usage
 		duration_write(u->timed > 0 ? u->us / (int64_t)u->timed : 0, mean);
 		money_write(u->settled_micro, settled);
 		money_write(u->in_doubt_micro, doubt);
-		buf_printf(out, "%-14s %8llu %8s %9llu %9llu %12s %12s\n", e->lanes[i]->name, (unsigned long long)usage_calls(u), mean,
+		buf_printf(out, "%-14s %8llu %8s %9llu %9llu %12s %12s\n", x->e->lanes[i]->name, (unsigned long long)usage_calls(u), mean,
 		    (unsigned long long)(u->outcomes[OUTCOME_TRANSIENT] + u->outcomes[OUTCOME_UNSENT]),
 		    (unsigned long long)u->states[CALL_IN_DOUBT], settled, doubt);
 	}
 }
 
-void report_summary(struct engine *e, struct txn *t, uint32_t run, struct now now, struct buf *out)
+void report_summary(struct report *x, struct txn *t, struct now now, struct buf *out)
 {
-	struct run *r = run_get(e, run);
-	struct tally *tally = calloc(1, sizeof(*tally));
-	struct phase phases[RUN_STAGES] = {0};
-	struct usage *usage = r != NULL ? count_usage(e, t, r, phases) : NULL;
+	const char *currency = x->e->config->currency;
+	struct run *r = run_get(x->e, x->run);
 	struct balance b;
 	char settled[32], doubt[32];
 
-	if (usage != NULL && tally != NULL) {
-		count_reasons(t, run, tally);
-		buf_printf(out, "run %u of campaign %s: %s, %s\n", run, r->row.campaign, r->row.source, run_state_word(r->row.state));
-		if (r->row.why[0] != 0) {
-			buf_printf(out, "because   %s\n", r->row.why);
-		}
-		write_times(out, &r->row, now);
-		write_outcomes(out, &r->row, tally, e->config->currency);
-		write_stages(out, r, phases);
-		write_services(out, e, usage);
-		(void)account_read(t, (struct account_id){.kind = ACCOUNT_RUN, .owner = run}, &b);
-		money_write(b.settled_micro, settled);
-		money_write(b.in_doubt_micro, doubt);
-		buf_printf(out, "\ncost      %s %s settled, %s in doubt\n", settled, e->config->currency, doubt);
+	buf_printf(out, "run %u of campaign %s: %s, %s\n", x->run, r->row.campaign, r->row.source, run_state_word(r->row.state));
+	if (r->row.why[0] != 0) {
+		buf_printf(out, "because   %s\n", r->row.why);
 	}
-	free(tally);
-	free(usage);
+	write_times(out, &r->row, now);
+	write_outcomes(out, &r->row, &x->tally, currency);
+	write_stages(out, r, x->phases);
+	write_services(out, x);
+	(void)account_read(t, (struct account_id){.kind = ACCOUNT_RUN, .owner = x->run}, &b);
+	money_write(b.settled_micro, settled);
+	money_write(b.in_doubt_micro, doubt);
+	buf_printf(out, "\ncost      %s %s settled, %s in doubt\n", settled, currency, doubt);
 }
 
 /* --- metrics.json --- */
@@ -313,151 +376,23 @@ static struct json_object *usage_object(const struct lane *l, const struct usage
 	return o;
 }
 
-struct json_object *report_metrics(struct engine *e, struct txn *t, uint32_t run, struct now now)
+struct json_object *report_metrics(struct report *x, struct txn *t, struct now now)
 {
-	struct run *r = run_get(e, run);
-	struct json_object *o = show_run(e, t, run, now);
-	struct tally *tally = calloc(1, sizeof(*tally));
-	struct phase phases[RUN_STAGES] = {0};
-	struct usage *usage = r != NULL ? count_usage(e, t, r, phases) : NULL;
+	struct run *r = run_get(x->e, x->run);
+	struct json_object *o = show_run(x->e, t, x->run, now);
 	struct json_object *reasons = json_object_new_object(), *services = json_object_new_array();
 
-	if (o != NULL && usage != NULL && tally != NULL) {
-		count_reasons(t, run, tally);
-		for (size_t i = 0; i < tally->n; i++) {
-			put_int(reasons, tally->list[i].text, (int64_t)tally->list[i].count);
-		}
-		for (size_t i = 0; i < e->n_lanes; i++) {
-			if (usage_calls(&usage[i]) > 0) {
-				json_object_array_add(services, usage_object(e->lanes[i], &usage[i]));
-			}
-		}
-		json_object_object_add(o, "phases", phases_object(r, phases));
-		put_int(o, "took_ms", ((r->row.ended_us != 0 ? r->row.ended_us : now.wall_us) - r->row.started_us) / US_PER_MS);
-		json_object_object_add(o, "reasons", json_object_get(reasons));
-		json_object_object_add(o, "services", json_object_get(services));
+	for (size_t i = 0; i < x->tally.n; i++) {
+		put_int(reasons, x->tally.list[i].text, (int64_t)x->tally.list[i].count);
 	}
-	json_object_put(reasons);
-	json_object_put(services);
-	free(tally);
-	free(usage);
+	for (size_t i = 0; i < x->n_usage; i++) {
+		if (usage_calls(&x->usage[i]) > 0) {
+			json_object_array_add(services, usage_object(x->e->lanes[i], &x->usage[i]));
+		}
+	}
+	json_object_object_add(o, "phases", phases_object(r, x->phases));
+	put_int(o, "took_ms", ((r->row.ended_us != 0 ? r->row.ended_us : now.wall_us) - r->row.started_us) / US_PER_MS);
+	json_object_object_add(o, "reasons", reasons);
+	json_object_object_add(o, "services", services);
 	return o;
-}
-
-/* --- run.log --- */
-
-struct run_log {
-	struct engine *e;
-	uint32_t run;
-	bool calls;      /* the intake's lines are done */
-	uint32_t item;
-	uint64_t call;
-};
-
-struct log_arg {
-	struct run_log *l;
-	struct txn *txn;
-	struct buf *out;
-	unsigned left;
-	bool more;
-};
-
-struct run_log *run_log_new(struct engine *e, uint32_t run)
-{
-	struct run *r = run_get(e, run);
-	struct run_log *l = r != NULL ? calloc(1, sizeof(*l)) : NULL;
-
-	if (l != NULL) {
-		*l = (struct run_log){.e = e, .run = run, .call = ids_next(0, r->row.created_us - US_PER_S)};
-	}
-	return l;
-}
-
-void run_log_free(struct run_log *l)
-{
-	free(l);
-}
-
-static bool on_intake(void *arg, struct slice key, struct slice value)
-{
-	struct log_arg *a = arg;
-	struct item i;
-
-	if (a->left-- == 0) {
-		a->more = true;
-		return false;
-	}
-	if (!item_decode(key, value, &i)) {
-		return true;
-	}
-	a->l->item = i.number;
-	if (i.stage == STAGE_INTAKE) {
-		buf_printf(a->out, "intake run=%u lead=%u row=%u %s %s\n", i.run, i.number, i.number + 1, item_outcome_word(i.outcome), i.reason);
-	}
-	return true;
-}
-
-static void log_part(struct log_arg *a, const struct call_row *c, const struct call_part *p)
-{
-	struct engine *e = a->l->e;
-	struct run *r = run_get(e, a->l->run);
-	char at[25], id[17], price[32];
-
-	time_write_utc(c->granted_wall_us, at);
-	ids_write(c->id, id);
-	money_write(p->settled_micro, price);
-	buf_printf(a->out, "%s run=%u lead=%u call=%s stage=%s service=%s.%s %s", at, p->run, p->number, id,
-	    r != NULL && p->stage < r->row.n_stages ? r->row.stages[p->stage].name : "?", names_text(e->names, NAME_SERVICE, c->service),
-	    names_text(e->names, NAME_ENDPOINT, c->endpoint), call_state_word(c->state));
-	if (c->state >= CALL_SETTLED) {
-		buf_printf(a->out, " %s%s%s http=%u ms=%lld price=%s", outcome_word((enum outcome_class)c->outcome), c->reason[0] != 0 ? " reason=" : "",
-		    c->reason, c->http_status, c->sent_us != 0 && c->end_us > c->sent_us ? (long long)(c->end_us - c->sent_us) / 1000 : 0, price);
-	}
-	buf_printf(a->out, c->n_parts > 1 ? " of=%zu\n" : "\n", c->n_parts);
-}
-
-/* One line for each lead of the run. */
-static void log_call(struct log_arg *a, const struct call_row *c)
-{
-	struct call_part p;
-
-	for (struct part_walk w = call_parts(c); part_next(&w, &p);) {
-		if (p.run == a->l->run) {
-			log_part(a, c, &p);
-		}
-	}
-}
-
-static bool on_log_call(void *arg, struct slice key, struct slice value)
-{
-	struct log_arg *a = arg;
-	struct call_row c;
-
-	if (a->left-- == 0) {
-		a->more = true;
-		return false;
-	}
-	a->l->call = key_get_u64(key.data) + 1;
-	if (call_decode(key, value, &c)) {
-		log_call(a, &c);
-	}
-	return true;
-}
-
-bool run_log_next(struct run_log *l, unsigned rows, struct buf *out, struct lead_error *err)
-{
-	struct log_arg a = {.l = l, .out = out, .left = rows};
-
-	if (txn_begin(l->e->store, false, &a.txn, err) != 0) {
-		return false;
-	}
-	if (!l->calls) {
-		txn_walk(a.txn, TABLE_STATE, item_key(l->run, l->item + 1), run_prefix(l->run), on_intake, &a);
-		l->calls = !a.more;
-		a.more = true;
-	} else {
-		txn_walk(a.txn, TABLE_CALL, key_u64(key_of(), l->call), key_of(), on_log_call, &a);
-	}
-	txn_abort(a.txn);
-	return a.more;
 }

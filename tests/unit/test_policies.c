@@ -280,6 +280,7 @@ static void test_unchanged(void **state)
 	struct json_object *o;
 	struct lead_error err;
 	struct buf text = {0};
+	struct report *report;
 	struct txn *t;
 	uint32_t id;
 
@@ -299,7 +300,11 @@ static void test_unchanged(void **state)
 	o = show_lead(rig.engine, t, id, 1);
 	assert_non_null(strstr(json_object_to_json_string(o), "\"kind\": \"unchanged\""));
 	json_object_put(o);
-	report_summary(rig.engine, t, id, rig.now, &text);
+	report = report_new(rig.engine, id);
+	while (report_next(report, 1, &err)) {
+	}
+	report_summary(report, t, rig.now, &text);
+	report_free(report);
 	assert_non_null(strstr(text.data, "unchanged"));
 	txn_abort(t);
 	buf_free(&text);
