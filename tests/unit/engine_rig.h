@@ -8,6 +8,9 @@
  * the rig a `serve` function and lets the clock run (rig_play). Everything that goes wrong inside
  * the rig fails the test. What happens outside a turn is checked as it happens: a call must be on
  * disk, as reserved, when it starts (P2).
+ *
+ * engine_rig.c: files, engine, commands; engine_rig_effects.c: what the engine wants done outside; engine_rig_play.c: turns, time and
+ * answers; engine_rig_look.c: what became of it.
  */
 #pragma once
 
@@ -85,6 +88,7 @@ void rig_write(struct rig *r, const char *path, const char *text);
 struct config *rig_config(struct rig *r, char problem[512]);
 /* Store and engine; the latter alone; both again, as after a crash. */
 void rig_open(struct rig *r);
+struct effects rig_effects(struct rig *r); /* what rig_open gives the engine */
 void rig_close(struct rig *r);
 void rig_restart(struct rig *r);
 /* The machine was off so long and comes back with another boot clock, its wall clock off by `step`.
@@ -139,7 +143,7 @@ const char *rig_facts(struct rig *r, uint32_t run, uint32_t number);
 struct call_row rig_row(struct rig *r, size_t call);
 struct balance rig_balance(struct rig *r, enum account_kind kind, uint32_t owner);
 const struct run_row *rig_run_row(struct rig *r, uint32_t run);
-/* Every item of the run as "number:state" lines. */
+/* How many leads of the run ended so; its own counter must agree. */
 size_t rig_count(struct rig *r, uint32_t run, enum item_outcome o);
 /* No window of that length held more calls than `most`, wherever it lies. */
 void rig_check_window(struct rig *r, size_t most, int64_t length_us);
