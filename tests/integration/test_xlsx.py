@@ -240,6 +240,7 @@ def test_results_as_a_list_again(night):
         assert [dict(zip(header, row))["outcome"] for row in rows] == ["ready"] * 2
         run = night.start_run(file.read_bytes())
     assert header[:4] == ("lead", "outcome", "reason", "spent") and header[4:8] == ("lead_3", "outcome_3", "reason_3", "spent_3"), header
+    night.wait_end(run)
     assert night.leadctl("run", "export", str(run), "-o", str(file.with_suffix(".jsonl")))[1] == 0
     assert json.loads(file.with_suffix(".jsonl").read_text().splitlines()[0])["outcome"]
     out, rc = night.leadctl("run", "export", str(run), "--format", "csv", "-o", str(file))
