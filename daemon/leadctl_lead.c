@@ -10,7 +10,7 @@
 static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
 {
 	table_cell(c, t, "%" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
-	table_cell(c, t, "%" PRId64, get_int(lead, "row"));
+	table_cell(c, t, "%s", show_number(c, lead, "row"));
 	table_cell(c, t, "%s", show_text(c, lead, "stage"));
 	table_cell(c, t, "%s", show_text(c, lead, "status"));
 	table_color(t, color_of_state(get_text(lead, "status")));
@@ -170,7 +170,9 @@ static void print_lead(struct ctl *c, struct json_object *lead)
 
 	print_line(
 	    c, BOLD, "lead %" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
-	print_field(c, "row", "%" PRId64 " of the file", get_int(lead, "row"));
+	if (get_has(lead, "row")) {
+		print_field(c, "row", "%" PRId64 " of the file", get_int(lead, "row"));
+	}
 	print_field(
 	    c, "stage", "%s, %s", show_text(c, lead, "stage"), show_text(c, lead, "status"));
 	if (get_has(lead, "outcome")) {

@@ -46,8 +46,8 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *call)
 			(void)snprintf(others, sizeof(others), " +%zu %s", (size_t)list_length(parts) - 1,
 			    get_text(call, "together"));
 		}
-		table_cell(c, t, "%" PRId64 "/%" PRId64 "%s", get_int(first, "run"),
-		    get_int(first, "lead"), others);
+		table_cell(c, t, "%" PRId64 "/%s%s", get_int(first, "run"),
+		    show_number(c, first, "lead"), others);
 	} else {
 		table_cell(c, t, "-");
 	}

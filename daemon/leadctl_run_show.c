@@ -169,8 +169,9 @@ static void print_approval(struct ctl *c, struct json_object *run)
 	for (size_t i = 0; i < list_length(notes); i++) {
 		struct json_object *n = list_at(notes, i);
 
-		print_field(c, i == 0 ? "notes" : "", "%s %s by %s: %s", show_time(c, n, "at"),
-		    get_text(n, "kind"), get_text(n, "who"), get_text(n, "what"));
+		print_field(c, i == 0 ? "notes" : "", "%s %s%s%s by %s: %s", show_time(c, n, "at"), get_text(n, "kind"),
+		    strcmp(get_text(n, "kind"), "paid") == 0 ? " " : "",
+		    strcmp(get_text(n, "kind"), "paid") == 0 ? show_money(c, n, "amount_micro", currency) : "", get_text(n, "who"), get_text(n, "what"));
 	}
 }
 

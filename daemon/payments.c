@@ -97,6 +97,7 @@ void post_payment(void *app, struct http_request *r)
 		return;
 	}
 	if (event->result == PAYMENT_IGNORED) {
+		log_line(LOG_NOTE_, "payment %s: ignored: %s", event->name, event->why);
 		reply(r, event);
 		free(event);
 		return;

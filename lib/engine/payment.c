@@ -108,6 +108,10 @@ int payment_parse(const struct payment *p, const char *body, size_t len, struct 
 			*c = (char)toupper((unsigned char)*c);
 		}
 		ret->run = take_run(&r, p);
+		if (ret->run == 0) {
+			ret->result = PAYMENT_IGNORED;
+			(void)snprintf(ret->why, sizeof(ret->why), "the event names no run");
+		}
 		ret->amount_micro = take_amount(&r, p);
 		ret->paid = take(&r, p->paid).kind == VALUE_TRUE;
 	}

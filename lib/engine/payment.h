@@ -29,7 +29,7 @@ struct payment {
 
 enum payment_result {
 	PAYMENT_RELEASED,
-	PAYMENT_IGNORED,  /* an event of another type */
+	PAYMENT_IGNORED,  /* an event of another type, or that names no run: money for something else */
 	PAYMENT_REPEATED, /* the event, or another of the same session, was counted */
 	PAYMENT_UNPAID,   /* it says itself that nothing was paid (yet) */
 	PAYMENT_REFUSED,  /* too little, another currency, a run that needs no payment any more: a person must look */

@@ -43,7 +43,7 @@ static struct json_object *call_object(struct engine *e, struct txn *t, const st
 		struct json_object *p = json_object_new_object();
 
 		put_int(p, "run", part.run);
-		put_int(p, "lead", part.number);
+		json_object_object_add(p, "lead", part.number == ITEM_ROOT ? NULL : json_object_new_int64(part.number));
 		put_text(p, "stage", r != NULL && part.stage < r->row.n_stages ? r->row.stages[part.stage].name : NULL);
 		put_int(p, "reserved_micro", part.reserved_micro);
 		put_int(p, "settled_micro", part.settled_micro);

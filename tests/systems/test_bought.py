@@ -183,6 +183,8 @@ def test_preview_payment_bought(stub):
         kept = next(lead for lead in exported if not lead["fields"].get("email"))
         timeline = night.get(f"/v1/leads/{run}/{kept['lead']}")["timeline"]
         assert "unchanged" in [fact["kind"] for fact in timeline]
+        told = night.leadctl("ledger", "list", "--run", str(run))[0] + night.leadctl("lead", "show", f"{run}/1")[0] + night.leadctl("run", "show", str(run))[0]
+        assert f" {run}/- " in told and "of the file" not in told and "paid 6.00 USD by payment stripe: look" in told, told
         files = night.results(run)
         assert re.search(rf"^buy .* {stage['unchanged']} +0 +\S.*$", files["summary.txt"], re.M), files["summary.txt"]
         assert next(s for s in files["metrics.json"]["stages"] if s["stage"] == "buy")["unchanged"] == stage["unchanged"]

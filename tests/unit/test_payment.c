@@ -242,6 +242,10 @@ static void test_words(void **state)
 	id = rig_run(&rig, "c", "email\na@firm.com\n");
 	play();
 	assert_int_equal(pay("{\"event\":\"order.made\"}", why), PAYMENT_IGNORED);
+	/* money for something else that the same account sells: sent again for days if it were an error */
+	assert_int_equal(pay("{\"event\":\"order.paid\",\"n\":15,\"total\":\"0.05\"}", why), PAYMENT_IGNORED);
+	assert_string_equal(why, "the event names no run");
+	assert_int_equal(pay("{\"event\":\"order.paid\",\"n\":15,\"note\":{\"run\":\"spring\"},\"total\":\"0.05\"}", why), PAYMENT_IGNORED);
 	assert_int_equal(pay("{\"event\":\"order.paid\",\"n\":17,\"order\":9,\"note\":{\"run\":1},\"total\":\"0.05\"}", why), PAYMENT_REFUSED);
 	assert_int_equal(pay("{\"event\":\"order.paid\",\"n\":18,\"order\":10,\"note\":{\"run\":1},\"total\":\"0.1\"}", why), PAYMENT_RELEASED);
 	play();
