@@ -39,6 +39,20 @@ def test_old_results():
         wait(lambda: night.reload() and folders(night) == ["77", "notes"])
 
 
+def test_a_month_later():
+    """As shipped: a run's folder is there for 30 days, and gone at the next start or look of the day after them."""
+    day = 86400
+    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, **demo()) as night:
+        night.wait_end(night.start_run(people(3)), 30)
+        night.stop()
+        night.start_later(30 * day - 60)
+        assert folders(night) == ["1"]
+        night.kill()
+        night.start_later(30 * day + 60)
+        wait(lambda: folders(night) == [])
+        assert night.get("/v1/runs/1")["results"] is None and len(night.export(1)) == 3
+
+
 def test_reload_tells():
     with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, settings={"results": {"keep": "30d"}}, **demo()) as night:
         night.change("leadd.yaml", '"keep": "30d"', '"keep": "7d", "log": 2')
