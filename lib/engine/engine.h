@@ -9,12 +9,16 @@
  * Nothing is visible outside before it is on disk. Time, random numbers and the outside come in as
  * arguments; what should happen goes out through struct effects. One engine has one store.
  *
- * Where to read on: turn.c (the turn), intake.c, birth.c (rows, and what was found, become items), source.c, makes.c (a run that finds
- * companies and leads), schedule.c (which call next, and why not), grant.c (one call is made), batch.c (for several items), share.c
- * and cache.c (for several who ask the same), settle.c (what an answer does to ledger, item and queue), job.c (what comes behind an
- * answer), stage.c (where an item goes next), suppress.c (whom nobody may write to), load.c (start and restart), command.c (what
- * people ask for), notify.c and outbox.c (what people and programs are told), show.c and why.c (what they get to see), replay.h and
- * plan.h (other shells: a run again, and a night before it is paid for).
+ * Where to read on, in the order in which a lead meets it:
+ *   the turn     gather.c -> turn.c -> release.c, as above; load.c: start and restart
+ *   items        intake.c (rows), inbox.c, route.c (webhooks), source.c, makes.c (a run that finds its own) -> birth.c
+ *   the call     schedule.c (which next, and why not) -> grant.c (one is made) -> call.c (where it counts from then on);
+ *                batch.c (for several items), share.c, cache.c (several who ask the same), suppress.c (whom nobody may write to)
+ *   the answer   feed.c (at once: limits, breakers) -> settle.c (ledger, money, item) -> stage.c (where the item goes next);
+ *                job.c (an answer that only comes later), recall.c, verify.c (what the destination says)
+ *   people       command.c, approve.c (what they ask for), notify.c, outbox.c (what they are told), show.h, why.c (what they see)
+ *   other shells plan.h (a night before it is paid for), replay.h (a run again)
+ *   settings     config.h, pipeline.h
  */
 #pragma once
 

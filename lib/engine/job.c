@@ -18,6 +18,7 @@
 #include "lib/base/value.h"
 #include "lib/engine/answers.h"
 #include "lib/engine/call.h"
+#include "lib/engine/feed.h"
 #include "lib/engine/job_parts.h"
 #include "lib/engine/lane.h"
 #include "lib/engine/load.h"
@@ -212,7 +213,7 @@ bool job_called(struct engine *e, struct call *c, char *body, size_t len, bool *
 	ends = o.answer.readable && !*ret_pending;
 	if (ends) {
 		o.answer.price_micro = answer_job_price(c->call, o.answer.outcome, &o.answer, false, c->job->row.price_micro);
-		settle_told(e, c, &o.answer);
+		feed_told(e, c, &o.answer);
 		job_result(e, c, &o);
 	}
 	arena_free(&o.arena);

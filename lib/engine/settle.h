@@ -11,5 +11,3 @@ void settle(struct engine *e, struct outcome *o);
 void settle_call(struct engine *e, struct outcome *o);
 /* Only ledger, balances and statistics: of a poll. */
 void settle_poll(struct engine *e, struct call *c, const struct answer *a);
-/* What a job's result says about the keys of the service. */
-void settle_told(struct engine *e, struct call *c, const struct answer *a);

@@ -6,7 +6,6 @@
  */
 #include "lib/engine/engine.h"
 
-#include "lib/base/ids.h"
 #include "lib/engine/accounts.h"
 #include "lib/engine/agenda.h"
 #include "lib/engine/answers.h"
@@ -28,86 +27,11 @@
 #include "lib/engine/source.h"
 #include "lib/engine/state.h"
 #include "lib/engine/tallies.h"
+#include "lib/engine/turn.h"
 #include "lib/engine/verify.h"
 #include "lib/store/names.h"
 
 #include <stdio.h>
-
-int engine_new(const struct engine_options *o, struct engine **ret, struct lead_error *err)
-{
-	struct engine *e = calloc(1, sizeof(*e));
-	int rc;
-
-	if (e == NULL) {
-		return lead_fail(err, LEAD_ENOMEM, "out of memory");
-	}
-	e->store = o->store;
-	e->config = config_ref(o->config);
-	e->effects = o->effects;
-	e->now = o->now;
-	e->outcomes_end = &e->outcomes;
-	e->commands_end = &e->commands;
-	e->parts_end = &e->parts;
-	e->later_us = TIME_NEVER;
-	jobs_unload(e);
-	e->blind = o->blind;
-	e->agendas = o->agendas;
-	e->alone = o->alone;
-	(void)snprintf(e->boot_id, sizeof(e->boot_id), "%s", o->boot_id);
-	dice_seed(&e->dice, o->seed);
-	rc = engine_load(e, true, err);
-	if (rc != 0) {
-		engine_free(e);
-		return rc;
-	}
-	*ret = e;
-	return 0;
-}
-
-/* --- gather --- */
-
-void engine_command(struct engine *e, struct command *c)
-{
-	c->next = NULL;
-	e->n_events += c->kind == COMMAND_INTAKE;
-	e->urgent = e->urgent || c->kind != COMMAND_INTAKE;
-	*e->commands_end = c;
-	e->commands_end = &c->next;
-}
-
-void engine_import(struct engine *e, uint32_t run, const void *bytes, size_t len, const char *error)
-{
-	struct import_part *p = calloc(1, sizeof(*p));
-
-	if (p == NULL || (len > 0 && (p->bytes = malloc(len)) == NULL)) {
-		abort();
-	}
-	p->run = run;
-	p->len = len;
-	if (len > 0) {
-		memcpy(p->bytes, bytes, len);
-	}
-	(void)snprintf(p->error, sizeof(p->error), "%s", error != NULL ? error : "");
-	*e->parts_end = p;
-	e->parts_end = &p->next;
-}
-
-bool engine_pending(const struct engine *e)
-{
-	return e->outcomes != NULL || e->commands != NULL || e->parts != NULL;
-}
-
-bool engine_urgent(const struct engine *e)
-{
-	return e->urgent;
-}
-
-size_t engine_events(const struct engine *e)
-{
-	return e->n_events;
-}
-
-/* --- decide --- */
 
 /* The outcomes of this turn; they stay in the list until the commit. Returns the first one left for the next turn. */
 static struct outcome *apply_outcomes(struct engine *e)
@@ -145,22 +69,6 @@ static void apply_due(struct engine *e)
 	}
 }
 
-static void each_command(struct engine *e, void (*f)(struct engine *e, struct command *c))
-{
-	struct command *list = e->commands;
-
-	e->commands = NULL;
-	e->commands_end = &e->commands;
-	e->n_events = 0;
-	e->urgent = false;
-	while (list != NULL) {
-		struct command *c = list;
-
-		list = c->next;
-		f(e, c);
-	}
-}
-
 static void refuse_command(struct engine *e, struct command *c)
 {
 	command_refuse(e, c, LEAD_EFULL, e->full_why);
@@ -175,24 +83,12 @@ static void apply_when_full(struct engine *e, struct command *c)
 	(work ? refuse_command : command_apply)(e, c);
 }
 
-static void drop_parts(struct engine *e)
-{
-	while (e->parts != NULL) {
-		struct import_part *p = e->parts;
-
-		e->parts = p->next;
-		free(p->bytes);
-		free(p);
-	}
-	e->parts_end = &e->parts;
-}
-
 /* No room for rows: when there is some, imports read their files anew and skip what they took. */
 static void stop_imports(struct engine *e)
 {
 	struct run *r, *next;
 
-	drop_parts(e);
+	gathered_parts_drop(e);
 	HASH_ITER(hh, e->runs, r, next) {
 		import_free(r->import);
 		r->import = NULL;
@@ -235,131 +131,55 @@ static bool check_room(struct engine *e)
 	return true;
 }
 
-/* --- release --- */
-
-static void release_calls(struct engine *e)
+/* When the next turn is due though nobody asks for one. */
+static int64_t next_look(struct engine *e)
 {
-	for (size_t i = 0; i < e->n_fresh; i++) {
-		struct call *c = e->fresh[i];
+	int64_t others[] = {e->agendas && !e->draining ? e->agenda_us : TIME_NEVER, e->answers_us, e->cache_us, e->outbox_us, jobs_next_us(e), e->inbox.due_us};
+	uint32_t run, number;
+	int64_t us;
 
-		c->fresh = false;
-		e->effects.start(e->effects.ctx, c->id, &c->request);
-		memset(&c->request, 0, sizeof(c->request));
+	if (!later_head(e->txn, &us, &run, &number)) {
+		us = TIME_NEVER;
 	}
-	e->n_fresh = 0;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		us = others[i] < us ? others[i] : us;
+	}
+	return us;
 }
 
-static void release_outcomes(struct engine *e, struct outcome *left)
-{
-	while (e->outcomes != left) {
-		struct outcome *o = e->outcomes;
-
-		e->outcomes = o->next;
-		if (o->call->job == NULL || !(o->call->job->open || o->call->job->over)) { /* else it ends with its job */
-			HASH_DEL(e->calls, o->call);
-			engine_call_free(e, o->call);
-		}
-		arena_free(&o->arena);
-		free(o->body);
-		free(o);
-	}
-	if (e->outcomes == NULL) {
-		e->outcomes_end = &e->outcomes;
-	}
-}
-
-static void release_answers(struct engine *e)
-{
-	while (e->answered != NULL) {
-		struct command *c = e->answered;
-
-		e->answered = c->next;
-		if (c->done != NULL) {
-			c->done(c->ctx, c);
-		}
-		run_row_fini(&c->start);
-		config_unref(c->config);
-		free(c->summary);
-		free(c->payment);
-		free(c->body);
-		free(c);
-	}
-}
-
-/* Without room nothing can fall due. */
-static void release_timers(struct engine *e)
-{
-	for (size_t i = 0; i < e->n_lanes; i++) {
-		int64_t at = e->lanes[i]->poll_us < e->lanes[i]->wake_us ? e->lanes[i]->poll_us : e->lanes[i]->wake_us;
-
-		e->effects.wake(e->effects.ctx, i, e->full ? TIME_NEVER : at);
-	}
-	e->effects.wake_later(e->effects.ctx, e->full ? TIME_NEVER : e->later_us);
-}
-
-static void release_runs(struct engine *e)
-{
-	struct run *r, *next;
-
-	HASH_ITER(hh, e->runs, r, next) {
-		bool ended = (r->row.state == RUN_DONE || r->row.state == RUN_CANCELLED || r->row.state == RUN_FAILED) && !r->sweeping &&
-			     r->in_flight_total == 0;
-
-		if (r->changed) {
-			r->changed = false;
-			e->effects.run_changed(e->effects.ctx, r->id);
-		}
-		intake_ask(e, r);
-		if (ended && !r->row.written && !r->ended_told) {
-			r->ended_told = true;
-			e->effects.run_ended(e->effects.ctx, r->id);
-		}
-	}
-}
-
-/* --- the turn --- */
-
+/* The order matters: outcomes and retries first, then what people want, then what comes of it, then the grants, then what only tidies. */
 static struct outcome *decide(struct engine *e)
 {
 	struct outcome *left;
-	uint32_t run, number;
 
 	if (e->recovered) {
 		accounts_restart(e);
 	}
 	left = apply_outcomes(e);
 	if (e->full) {
-		each_command(e, apply_when_full);
+		gathered_commands(e, apply_when_full);
 		stop_imports(e);
 	} else {
-		apply_due(e);
-		each_command(e, command_apply);
-		apply_parts(e);
-		inbox_step(e);
-		tasks_step(e);
+		apply_due(e); /* retries whose time has come */
+		gathered_commands(e, command_apply);
+		apply_parts(e); /* a slice of an upload: rows become items */
+		inbox_step(e);  /* webhooks that are on disk become leads */
+		tasks_step(e);  /* a slice of what touches many items */
 		verifies_step(e);
-		agendas_step(e);
-		runs_sweep(e);
-		sources_step(e);
-		jobs_step(e);
-		schedule(e);
+		agendas_step(e); /* campaigns whose time has come begin a run */
+		runs_sweep(e);   /* of cancelled runs the items end, of reloaded ones they move, a slice a turn */
+		sources_step(e); /* runs that find their items: the next round */
+		jobs_step(e);    /* polls that are due */
+		schedule(e);     /* the next calls: grant.c makes each */
 		answers_expire(e);
 		jobs_tidy(e);
 		cache_sweep(e);
-		runs_wind_down(e);
+		runs_wind_down(e); /* where no more can be finished, and nothing moves, what waits is parked */
 		approve_step(e);
 	}
-	notify_step(e);
+	notify_step(e); /* what people are to be told of all this */
 	outbox_step(e);
-	if (!later_head(e->txn, &e->later_us, &run, &number)) {
-		e->later_us = TIME_NEVER;
-	}
-	e->later_us = e->agenda_us < e->later_us && e->agendas && !e->draining ? e->agenda_us : e->later_us;
-	e->later_us = e->answers_us < e->later_us ? e->answers_us : e->later_us;
-	e->later_us = e->cache_us < e->later_us ? e->cache_us : e->later_us;
-	e->later_us = e->outbox_us < e->later_us ? e->outbox_us : e->later_us;
-	e->later_us = jobs_next_us(e) < e->later_us ? jobs_next_us(e) : e->later_us;
-	e->later_us = e->inbox.due_us < e->later_us ? e->inbox.due_us : e->later_us;
+	e->later_us = next_look(e);
 	names_write(e->names, e->txn);
 	runs_write(e);
 	accounts_write(e);
@@ -380,6 +200,12 @@ static void refuse_tasks(struct engine *e)
 	}
 }
 
+void refuse_waiting(struct engine *e)
+{
+	refuse_tasks(e);
+	gathered_commands(e, refuse_command);
+}
+
 /* Commands applied in a turn that did not commit were not carried out: say so. A new configuration is in force all the same. */
 static void refuse_answered(struct engine *e)
 {
@@ -396,7 +222,7 @@ static void refuse_answered(struct engine *e)
 static int recover(struct engine *e, struct lead_error *err)
 {
 	engine_calls_drop(e);
-	drop_parts(e);
+	gathered_parts_drop(e);
 	refuse_tasks(e);
 	refuse_answered(e);
 	arena_reset(&e->arena);
@@ -427,14 +253,7 @@ static int turn_once(struct engine *e, struct lead_error *err)
 	}
 	names_kept(e->names);
 	e->recovered = false;
-	release_outcomes(e, left);
-	jobs_release(e);
-	release_calls(e); /* after the outcomes: a call that cannot even be started ends within */
-	release_answers(e);
-	arena_reset(&e->arena);
-	release_timers(e);
-	release_runs(e);
-	outbox_release(e);
+	release(e, left);
 	return 0;
 }
 
@@ -480,89 +299,3 @@ int engine_turn(struct engine *e, struct now now, struct lead_error *err)
 	return e->full ? lead_fail(err, LEAD_EFULL, "%s", e->full_why) : TURN_IDLE;
 }
 
-/* --- the rest of engine.h --- */
-
-void engine_drain(struct engine *e)
-{
-	e->draining = true;
-}
-
-size_t engine_in_flight(const struct engine *e)
-{
-	return HASH_COUNT(e->calls) - e->n_jobs;
-}
-
-void engine_each_call(struct engine *e, void (*f)(void *arg, uint64_t call), void *arg)
-{
-	struct call *c, *next;
-
-	HASH_ITER(hh, e->calls, c, next) {
-		if (!c->ended) {
-			f(arg, c->id);
-		}
-	}
-}
-
-struct config *engine_config(struct engine *e)
-{
-	return e->config;
-}
-
-struct store *engine_store(struct engine *e)
-{
-	return e->store;
-}
-
-const char *engine_refuses(const struct engine *e)
-{
-	return e->full ? e->full_why : e->draining ? "leadd is stopping" : NULL;
-}
-
-uint64_t engine_turns(const struct engine *e)
-{
-	return e->turn;
-}
-
-static void free_gathered(struct engine *e)
-{
-	while (e->outcomes != NULL) {
-		struct outcome *o = e->outcomes;
-
-		e->outcomes = o->next;
-		arena_free(&o->arena);
-		free(o->body);
-		free(o);
-	}
-	drop_parts(e);
-	(void)snprintf(e->full_why, sizeof(e->full_why), "leadd has stopped");
-	refuse_tasks(e);
-	each_command(e, refuse_command);
-	release_answers(e);
-}
-
-void engine_free(struct engine *e)
-{
-	struct call *c, *next;
-
-	if (e == NULL) {
-		return;
-	}
-	free_gathered(e);
-	HASH_ITER(hh, e->calls, c, next) {
-		HASH_DEL(e->calls, c);
-		engine_call_free(e, c);
-	}
-	engine_unload_rows(e);
-	jobs_free(e);
-	tallies_free(e);
-	notify_drop(e);
-	inbox_free(e);
-	names_free(e->names);
-	for (size_t i = 0; i < e->n_lanes; i++) {
-		lane_free(e->lanes[i]);
-	}
-	free(e->lanes);
-	config_unref(e->config);
-	arena_free(&e->arena);
-	free(e);
-}
