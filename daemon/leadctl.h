@@ -303,6 +303,7 @@ void body_time(struct json_object *o, const char *key, const struct args *a, con
 struct json_object *file_body(const struct args *a, const char *upload); /* what a file is read with; upload may be NULL */
 struct json_object *start_body(const struct args *a, const char *upload, const char *source);
 bool check_delimiter(const struct args *a); /* or complains */
+bool check_params(const struct args *a);    /* each once, or complains */
 void plan_chart(struct ctl *c, struct json_object *plan); /* leadctl_plan_chart.c: the night over time */
 int watch_run(struct ctl *c, uint64_t run);
 void run_print(struct ctl *c, struct json_object *run); /* the whole summary */

@@ -107,3 +107,19 @@ bool check_delimiter(const struct args *a)
 	    strchr("\t\\T", text[0]) != NULL ? "tab" : "\";\"");
 	return false;
 }
+
+bool check_params(const struct args *a)
+{
+	for (size_t i = 0; i < a->n_given; i++) {
+		const char *text = a->given[i].text;
+		size_t len = strcmp(a->given[i].option->name, "param") == 0 ? strcspn(text, "=") : 0;
+
+		for (size_t k = 0; len > 0 && k < i; k++) {
+			if (a->given[k].option == a->given[i].option && strncmp(a->given[k].text, text, len + 1) == 0) {
+				args_complain(a->command, "--param: `%.*s` is there more than once", (int)len, text);
+				return false;
+			}
+		}
+	}
+	return true;
+}

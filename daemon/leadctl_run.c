@@ -15,7 +15,7 @@ int cmd_run_start(struct ctl *c, const struct args *a)
 	struct json_object *body, *run;
 	int rc;
 
-	if (!check_delimiter(a)) {
+	if (!check_delimiter(a) || !check_params(a)) {
 		return CTL_USAGE;
 	}
 	rc = a->n_positions > 0 ? upload_file(c, a->positions[0], &upload, &source) : CTL_OK;

@@ -92,7 +92,7 @@ static const char *params_json(struct config *c, const struct yaml_node *map, st
 static void check_params(struct config *c, const struct yaml_node *map, const struct campaign *m, const struct campaign_agenda *a, struct problems *p)
 {
 	struct json_object *given = NULL;
-	struct run_row row = {.id = 0};
+	struct run_row row = {.quantity = a->quantity};
 	struct lead_error err;
 
 	if (m->pipeline == NULL) {

@@ -112,18 +112,32 @@ static bool make_one(struct engine *e, struct run *r, const struct item *parent,
 	return o != ITEM_DUPLICATE;
 }
 
-/* Of a source that counts what it brings, no more than was asked for. */
-static uint64_t most_of(struct run *r, const struct item *parent, const struct makes *m)
+uint64_t makes_have(struct run *r, enum item_level level)
 {
-	uint64_t *o = run_outcomes(r, m->level), have = 0;
+	const uint64_t *o = run_outcomes(r, level);
+	uint64_t have = 0;
 
-	if (parent->level != LEVEL_RUN || m->rounds.good || r->row.quantity == 0) {
-		return m->most;
-	}
 	for (int i = 0; i < ITEM_OUTCOMES; i++) {
 		have += i != ITEM_DUPLICATE && i != ITEM_SUPPRESSED ? o[i] : 0;
 	}
-	return have >= r->row.quantity ? 0 : r->row.quantity - have < m->most ? r->row.quantity - have : m->most;
+	return have;
+}
+
+static uint64_t at_most(uint64_t most, uint64_t bound, uint64_t have)
+{
+	return have >= bound ? 0 : bound - have < most ? bound - have : most;
+}
+
+/* Of a source no more than the run may have, and where it counts what it brings no more than was asked for. */
+static uint64_t most_of(struct run *r, const struct item *parent, const struct makes *m)
+{
+	uint64_t most = m->most, have = makes_have(r, m->level);
+
+	if (parent->level != LEVEL_RUN) {
+		return most;
+	}
+	most = m->rounds.in_all > 0 ? at_most(most, m->rounds.in_all, have) : most;
+	return m->rounds.good || r->row.quantity == 0 ? most : at_most(most, r->row.quantity, have);
 }
 
 struct making {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/base/expr.h"
+#include "lib/store/items.h"
 
 #include <stdint.h>
 
@@ -11,6 +12,8 @@ struct run;
 struct stage;
 
 struct making;
+/* Items of the run at a level, not counting duplicates and suppressed ones. */
+uint64_t makes_have(struct run *r, enum item_level level);
 /* What the stage brings, from what it was told and the record, before anything is written; NULL: nothing. */
 struct making *makes_read(struct engine *e, const struct item *parent, const struct stage *st, const struct expr_source *kept);
 /* The items come into the run. Returns how many are new. */

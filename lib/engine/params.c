@@ -59,16 +59,44 @@ static void write_param(struct buf *out, const char *name, struct json_object *v
 	}
 }
 
+/* What is asked for but can never be there would end as a run that fell short, after a night. */
+static int check_quantity(const struct pipeline *p, uint64_t quantity, struct lead_error *err)
+{
+	enum item_level level = pipeline_rows_are(p);
+	uint64_t bound = 0;
+
+	for (size_t s = 0; s < p->n_stages; s++) {
+		const struct makes *m = p->stages[s].of == LEVEL_RUN ? p->stages[s].makes : NULL;
+
+		if (m != NULL && m->level == level && m->rounds.in_all == 0) {
+			return 0;
+		}
+		bound = m != NULL && m->level == level && m->rounds.in_all > bound ? m->rounds.in_all : bound;
+	}
+	return bound == 0 || quantity <= bound
+		     ? 0
+		     : lead_fail(err, LEAD_EINPUT, "pipeline %s finds at most %llu %s a run (in_all), so not %llu", p->name, (unsigned long long)bound,
+			   level == LEVEL_COMPANY ? "companies" : "leads", (unsigned long long)quantity);
+}
+
+static bool is_blank(struct json_object *value)
+{
+	const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "x";
+
+	return text[strspn(text, " \t\r\n")] == 0;
+}
+
 int params_set(const struct pipeline *p, struct json_object *given, struct run_row *row, struct lead_error *err)
 {
 	int rc = given != NULL ? check_given(p, given, err) : 0;
 
+	rc = rc == 0 ? check_quantity(p, row->quantity, err) : rc;
 	buf_reset(&row->params);
 	for (size_t i = 0; rc == 0 && i < p->n_params; i++) {
 		const struct pipeline_param *param = &p->params[i];
 		struct json_object *value = NULL;
 
-		if (given != NULL && json_object_object_get_ex(given, param->name, &value)) {
+		if (given != NULL && json_object_object_get_ex(given, param->name, &value) && !(param->required && is_blank(value))) {
 			write_param(&row->params, param->name, value, NULL);
 		} else if (param->preset != NULL) {
 			write_param(&row->params, param->name, NULL, param->preset);

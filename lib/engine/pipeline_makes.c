@@ -106,7 +106,7 @@ static void read_rounds(struct pipeline_reading *r, const struct yaml_node *node
 	struct yaml *y = r->pl->yaml;
 	int64_t n;
 
-	m->rounds = (struct rounds_spec){.most = 1, .buffer = 1, .ask_most = MAKES_MOST, .idle = 1, .good = m->rounds.good};
+	m->rounds = (struct rounds_spec){.most = 1, .buffer = 1, .ask_most = MAKES_MOST, .idle = 1, .in_all = m->rounds.in_all, .good = m->rounds.good};
 	if (rounds == NULL || !yaml_only_keys(y, rounds, keys, "rounds", r->problems)) {
 		return;
 	}
@@ -128,13 +128,13 @@ static void read_rounds(struct pipeline_reading *r, const struct yaml_node *node
 
 static void read_makes(struct pipeline_reading *r, const struct yaml_node *node, struct stage *st)
 {
-	static const char *const keys[] = {"level", "from", "fields", "most", "until", "rounds", NULL};
+	static const char *const keys[] = {"level", "from", "fields", "most", "in_all", "until", "rounds", NULL};
 	static const char *const until_words[] = {"made", "good", NULL};
 	struct yaml *y = r->pl->yaml;
 	const struct yaml_node *from = yaml_get(node, "from");
 	struct makes *m = pipeline_zalloc(r, 1, sizeof(*m));
 	int level = LEVEL_LEAD, until = 0;
-	int64_t most = MAKES_MOST;
+	int64_t most = MAKES_MOST, in_all = 0;
 
 	if (m == NULL || !yaml_only_keys(y, node, keys, "makes", r->problems)) {
 		return;
@@ -157,9 +157,11 @@ static void read_makes(struct pipeline_reading *r, const struct yaml_node *node,
 	(void)yaml_read_int(y, node, "most", 1, MAKES_MOST, &most, r->problems);
 	m->most = (uint32_t)most;
 	(void)yaml_read_word(y, node, "until", until_words, &until, r->problems);
+	(void)yaml_read_int(y, node, "in_all", 1, UINT32_MAX / 2, &in_all, r->problems);
 	m->rounds.good = until == 1;
-	if (st->of != LEVEL_RUN && (yaml_get(node, "rounds") != NULL || yaml_get(node, "until") != NULL)) {
-		problems_add(r->problems, y, node, "only a stage of: run has 'rounds' and 'until'");
+	m->rounds.in_all = (uint32_t)in_all;
+	if (st->of != LEVEL_RUN && (yaml_get(node, "rounds") != NULL || yaml_get(node, "until") != NULL || in_all > 0)) {
+		problems_add(r->problems, y, node, "only a stage of: run has 'rounds', 'until' and 'in_all'");
 	}
 	read_rounds(r, node, m);
 }

@@ -23,11 +23,23 @@ static struct rounds_next stop(const char *why)
 	return (struct rounds_next){.what = ROUNDS_STOP, .why = why};
 }
 
+/* How many to ask for, so that enough of them come through, but no more than the run may still have. 0: all there are. */
+static uint64_t wanted_of(const struct rounds_spec *s, const struct rounds_seen *seen, double share, double lacks)
+{
+	double ask = ceil(lacks / (share > 0.02 ? share : 0.02));
+	uint64_t most = s->ask_most, left = s->in_all > seen->all ? s->in_all - seen->all : 0;
+
+	if (seen->wanted == 0) {
+		return 0; /* `makes` takes no more than the bound */
+	}
+	most = s->in_all > 0 && left < most ? left : most;
+	return ask < (double)most ? (uint64_t)ask : most;
+}
+
 /* Another round may be begun: nothing of it speaks against it but what it is for. */
 static struct rounds_next next_round(const struct rounds_spec *s, const struct rounds_seen *seen, double share, double lacks)
 {
 	struct rounds_next n = {.what = ROUNDS_ASK};
-	double ask = ceil(lacks / (share > 0.02 ? share : 0.02));
 
 	if (seen->rounds >= s->most) {
 		return stop(s->most == 1 ? "all-there-is" : "rounds");
@@ -41,8 +53,21 @@ static struct rounds_next next_round(const struct rounds_spec *s, const struct r
 		}
 		n.widen = true;
 	}
-	n.count = seen->wanted == 0 ? 0 : (uint64_t)(ask < s->ask_most ? ask : s->ask_most);
+	n.count = wanted_of(s, seen, share, lacks);
 	return n;
+}
+
+/*
+ * A page is there in a moment, so it is not read ahead of need as a round is: whoever is on the way counts whole. Refusals come
+ * before successes (a free gate takes no time, an enrichment minutes), and each of them would ask for more than it takes away.
+ */
+static struct rounds_next next_page(const struct rounds_spec *s, const struct rounds_seen *seen, double share)
+{
+	if (seen->wanted > 0 && seen->open > 0 && seen->good + seen->open >= seen->wanted) {
+		return (struct rounds_next){.what = ROUNDS_WAIT};
+	}
+	return (struct rounds_next){.what = ROUNDS_PAGE,
+	    .count = wanted_of(s, seen, share, (double)seen->wanted - (double)seen->good - (double)seen->open)};
 }
 
 struct rounds_next rounds_decide(const struct rounds_spec *s, const struct rounds_seen *seen)
@@ -56,8 +81,11 @@ struct rounds_next rounds_decide(const struct rounds_spec *s, const struct round
 		/* probably enough; who is on the way decides */
 		return seen->open > 0 ? (struct rounds_next){.what = ROUNDS_WAIT} : stop("enough");
 	}
+	if (s->in_all > 0 && seen->all >= s->in_all) {
+		return stop("bound");
+	}
 	if (seen->pages_left) {
-		return (struct rounds_next){.what = ROUNDS_PAGE, .count = seen->wanted == 0 ? 0 : (uint64_t)ceil(lacks)};
+		return next_page(s, seen, share);
 	}
 	if (seen->wanted == 0 && seen->rounds > 0 && s->most == 1) {
 		return stop("all-there-is");

@@ -3,9 +3,10 @@
  *
  * A source (a search, a discovery) is asked in rounds, each of them perhaps of several pages. It brings items of which only some come
  * through. So a round asks for what is still missing, more than that by a buffer: at first the declared one, then what the run has
- * seen: of those that are at an end, how many came through. What is still on its way counts with its chance. Rounds that bring
- * nothing new give up one parameter after the other (widen); there is an end when nothing is missing, when so many rounds
- * were asked, when nothing is left to give up, or when a round costs more than what it brings is worth.
+ * seen: of those that are at an end, how many came through. What is still on its way counts with its chance, or whole before a
+ * page, which is no work for anybody. Rounds that bring nothing new give up one parameter after the other (widen); there is an end
+ * when nothing is missing, when the run may have no more, when so many rounds were asked, when nothing is left to give up, or when
+ * a round costs more than what it brings is worth.
  */
 #pragma once
 
@@ -19,6 +20,7 @@ struct rounds_spec {
 	uint32_t ask_most;    /* of one round */
 	uint32_t idle;        /* rounds in a row without anything new until a parameter is given up, and at last the end */
 	int64_t worth_micro;  /* of an item that comes through; 0: not asked */
+	uint32_t in_all;      /* items of the run, not counting duplicates; 0: no bound */
 	bool good;            /* items count when they came through; else as soon as they are there */
 };
 
@@ -27,6 +29,7 @@ struct rounds_seen {
 	uint64_t good;        /* came through */
 	uint64_t open;        /* on their way */
 	uint64_t bad;         /* at an end without */
+	uint64_t all;         /* of the run, not counting duplicates; for `in_all` */
 	uint32_t rounds;      /* asked so far */
 	uint32_t idle;        /* the last ones in a row that brought nothing new */
 	uint32_t widen_left;  /* parameters that could still be given up */
@@ -41,7 +44,7 @@ struct rounds_next {
 	enum rounds_do what;
 	uint64_t count;       /* ASK, PAGE: so many are wanted of it; 0: all there are */
 	bool widen;           /* ASK: one parameter fewer from now on */
-	const char *why;      /* STOP: enough, rounds, nothing-new, too-dear, all-there-is; lives for ever */
+	const char *why;      /* STOP: enough, bound, rounds, nothing-new, too-dear, all-there-is; lives for ever */
 };
 
 /* The share of a source's items that comes through, by what was seen. */

@@ -10,9 +10,11 @@
 #include "lib/base/json_list.h"
 #include "lib/engine/birth.h"
 #include "lib/engine/call.h"
+#include "lib/engine/makes.h"
 #include "lib/engine/run.h"
 #include "lib/engine/stage.h"
 #include "lib/engine/state.h"
+#include "lib/engine/view.h"
 
 #include <stdio.h>
 
@@ -139,6 +141,7 @@ static struct rounds_seen what_is_seen(struct run *r, const struct item *i, cons
 	seen.good = o[ITEM_READY] + o[ITEM_DELIVERED] + o[ITEM_CONFIRMED];
 	seen.open = o[ITEM_OPEN] > held ? o[ITEM_OPEN] - held : 0;
 	seen.bad = o[ITEM_REJECTED] + o[ITEM_FAILED] + o[ITEM_PARKED] + held;
+	seen.all = makes_have(r, m->level);
 	if (!m->rounds.good) { /* there is as good as through */
 		seen.good += seen.open + seen.bad;
 		seen.open = seen.bad = 0;
@@ -171,14 +174,25 @@ static void known_domains(struct engine *e, struct run *r, struct buf *out)
 	buf_add_char(out, ']');
 }
 
-/* What the next request is for: `.ask` of its record. */
-static void keep_ask(struct engine *e, struct run *r, struct item *i, const struct makes *m, const struct rounds_next *n)
+/* Where the page begins that is asked for next: a new round's first one, or one that fits what is wanted. NULL: it is known already. */
+static const char *page_text(struct engine *e, const struct item *i, const struct paging *p, const struct rounds_next *n)
 {
+	if (p == NULL || !p->fit || n->count == 0 || n->count >= p->size) {
+		return i->page == 0 ? "{}" : NULL;
+	}
+	return arena_printf(&e->arena, "{\"offset\":%u,\"size\":%u}", i->page, (unsigned)n->count);
+}
+
+/* What the next request is for: `.ask` of its record. */
+static void keep_ask(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct rounds_next *n)
+{
+	const struct service_call *call = i->step < st->n_steps ? st->steps[i->step].call : NULL;
+	const char *page = page_text(e, i, call != NULL ? call->paging : NULL, n);
 	struct fact f = {.kind = FACT_ASK, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
 	struct buf known = {0};
 	const char *text;
 
-	if (m->level == LEVEL_COMPANY && i->page == 0) {
+	if (st->makes->level == LEVEL_COMPANY && i->page == 0) {
 		known_domains(e, r, &known);
 	}
 	text = arena_printf(&e->arena, "{\"round\":%u,\"count\":%llu,\"widened\":%u,\"known\":%s}", i->round, (unsigned long long)n->count, i->widened,
@@ -189,8 +203,9 @@ static void keep_ask(struct engine *e, struct run *r, struct item *i, const stru
 	}
 	f.fields[f.n_fields++] = (struct fact_field){
 	    .name = "ask", .name_len = 3, .value = {.kind = VALUE_JSON, .text = text, .len = (uint32_t)strlen(text)}};
-	if (i->page == 0) { /* of a new round: from the first page */
-		f.fields[f.n_fields++] = (struct fact_field){.name = "page", .name_len = 4, .value = {.kind = VALUE_JSON, .text = "{}", .len = 2}};
+	if (page != NULL) {
+		f.fields[f.n_fields++] =
+		    (struct fact_field){.name = "page", .name_len = 4, .value = {.kind = VALUE_JSON, .text = page, .len = (uint32_t)strlen(page)}};
 	}
 	fact_add(e->txn, i, &f);
 }
@@ -240,7 +255,7 @@ bool source_step(struct engine *e, struct run *r, struct item *i, const struct s
 		break;
 	}
 	i->failures = i->doubts = i->gate_tries = 0;
-	keep_ask(e, r, i, st->makes, &n);
+	keep_ask(e, r, i, st, &n);
 	run_queue(e, r, i);
 	return true;
 }
@@ -336,7 +351,25 @@ static uint64_t count_list(const struct value *v)
 	return n;
 }
 
-static bool is_last_page(const struct paging *p, const struct answer *a, uint64_t listed, uint64_t next)
+/* How many entries were asked for: those of a page, or of one that fits what was wanted. */
+static uint64_t asked_for(struct engine *e, const struct item *i, const struct paging *p)
+{
+	struct run *r = p->fit ? run_get(e, i->run) : NULL;
+	unsigned size = p->size;
+	char text[64] = "";
+	struct value page;
+	struct view v;
+
+	if (r != NULL) {
+		view_open(e, e->txn, r, i->number, &v);
+		page = v.source.field(v.source.ctx, "page", 4);
+		(void)snprintf(text, sizeof(text), "%.*s", page.kind == VALUE_JSON ? (int)page.len : 0, page.text != NULL ? page.text : "");
+		size = sscanf(text, "{\"offset\":%*u,\"size\":%u}", &size) == 1 ? size : p->size;
+	}
+	return size;
+}
+
+static bool is_last_page(const struct paging *p, const struct answer *a, uint64_t listed, uint64_t asked, uint64_t next)
 {
 	const struct answer_field *total = field_of(a, p->total), *cursor = field_of(a, p->cursor);
 	int64_t all;
@@ -347,7 +380,7 @@ static bool is_last_page(const struct paging *p, const struct answer *a, uint64_
 	if (total != NULL && value_to_int(&total->value, &all)) {
 		return next >= (uint64_t)(all > 0 ? all : 0);
 	}
-	return p->cursor == NULL && listed < p->size;
+	return p->cursor == NULL && listed < asked;
 }
 
 bool page_next(struct engine *e, struct item *i, const struct call *c, const struct answer *a)
@@ -355,14 +388,18 @@ bool page_next(struct engine *e, struct item *i, const struct call *c, const str
 	const struct paging *p = c->call->paging;
 	struct fact f = {.kind = FACT_ASK, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
 	const struct answer_field *items = p != NULL ? field_of(a, p->items) : NULL, *cursor;
-	uint64_t listed = items != NULL ? count_list(&items->value) : 0, next = p != NULL ? (i->page + (uint64_t)1) * p->size : 0;
+	uint64_t listed = items != NULL ? count_list(&items->value) : 0, next = 0;
 	struct buf out = {0};
 
-	if (p == NULL || is_last_page(p, a, listed, next)) {
+	if (p != NULL) { /* of pages that fit, `page` is how far it has come */
+		next = p->fit ? i->page + listed : (i->page + (uint64_t)1) * p->size;
+	}
+
+	if (p == NULL || is_last_page(p, a, listed, asked_for(e, i, p), next)) {
 		i->page = 0;
 		return false;
 	}
-	i->page++;
+	i->page = p->fit ? (uint32_t)next : i->page + 1;
 	cursor = field_of(a, p->cursor);
 	buf_printf(&out, "{\"number\":%u,\"offset\":%llu,\"size\":%u", i->page + 1, (unsigned long long)next, p->size);
 	if (cursor != NULL) {

@@ -195,7 +195,7 @@ static const char *page_field(struct reading *r, const struct yaml_node *node, c
 
 static void paging_read(struct reading *r, const struct yaml_node *call, struct service_call *c)
 {
-	static const char *const keys[] = {"items", "cursor", "total", "size", NULL};
+	static const char *const keys[] = {"items", "cursor", "total", "size", "fit", NULL};
 	const struct yaml_node *node = yaml_get(call, "paging");
 	struct paging *p;
 	int64_t size = 100;
@@ -212,6 +212,10 @@ static void paging_read(struct reading *r, const struct yaml_node *call, struct 
 	p->total = page_field(r, node, "total", c);
 	yaml_read_int(r->y, node, "size", 1, 500, &size, r->p);
 	p->size = (uint32_t)size;
+	yaml_read_bool(r->y, node, "fit", &p->fit, r->p);
+	if (p->fit && p->cursor != NULL) {
+		problems_add(r->p, r->y, node, "'paging' has 'fit', which is for pages by offset, or 'cursor'");
+	}
 	if (yaml_get(node, "items") == NULL) {
 		problems_add(r->p, r->y, node, "'paging' needs 'items', the field of 'map' that holds the list");
 	}

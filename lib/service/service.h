@@ -69,6 +69,7 @@ struct paging {
 	const char *items;          /* field of `map:` with the list */
 	const char *cursor, *total; /* fields that tell where the next page begins, how many there are in all; NULL: none */
 	uint32_t size;              /* of a page; a shorter one is the last where nothing else tells */
+	bool fit;                   /* a page is as small as what is still wanted: by `.offset` and `.size`, not by number */
 };
 
 /* Work that goes on behind the answer (`job:`): its result comes with a later call, by a callback, or either. */

@@ -92,7 +92,7 @@ struct item {
 	enum item_level level;
 	uint32_t parent;     /* number of what it came from; 0: of a file, or of nothing */
 	bool reused;         /* it began with what another campaign had found out about it */
-	uint32_t page;       /* of a call with pages: so many were read */
+	uint32_t page;       /* of a call with pages: so many were read; of pages that fit: so many entries */
 	uint8_t round;       /* of a source: so many were asked for */
 	uint8_t widened;     /* of a source: so many of its parameters were given up */
 };

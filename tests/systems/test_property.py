@@ -118,8 +118,11 @@ def test_services_down():
 
 
 def test_mistakes():
+    told = ["--param", "state=CA", "--param", "pms=AppFolio"]
     with night() as it:
         for args, said in ((["--param", "stat=CA"], "did you mean 'state'"), (["--param", "pms=AppFolio"], "needs param 'state'"),
-                           (["--param", "state"], "NAME=VALUE")):
+                           (["--param", "state"], "NAME=VALUE"), (["--param", "state= ", "--param", "pms=AppFolio"], "needs param 'state'"),
+                           ([*told, "--quantity", "501"], "finds at most 500 companies a run"), ([*told, "--quantity", "0"], "nearest: 1"),
+                           ([*told, "--param", "state=TX"], "more than once")):
             text, code = it.leadctl("run", "start", "--campaign", "pm", *args)
             assert code != 0 and said in text, text

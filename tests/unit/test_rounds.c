@@ -93,10 +93,38 @@ static void test_pages_go_before_rounds(void **state)
 	stops(&one, seen, "all-there-is");
 	seen = (struct rounds_seen){.wanted = 150, .rounds = 1, .last_new = 100, .good = 100, .pages_left = true};
 	assert_int_equal(rounds_decide(&one, &seen).what, ROUNDS_PAGE);
-	seen.good = 150;
+	/* refusals come first: whoever is still on the way may be enough */
+	one.good = true;
+	one.buffer = 1.5;
+	seen = (struct rounds_seen){.wanted = 10, .rounds = 1, .last_new = 15, .open = 10, .bad = 5, .pages_left = true};
+	assert_int_equal(rounds_decide(&one, &seen).what, ROUNDS_WAIT);
+	seen.open--;
+	seen.bad++;
+	assert_int_equal(rounds_decide(&one, &seen).what, ROUNDS_PAGE);
+	assert_int_equal(rounds_decide(&one, &seen).count, 4); /* one by a share of 2.67 of 10 */
+	one.good = false;
+	seen = (struct rounds_seen){.wanted = 150, .rounds = 1, .last_new = 100, .good = 150, .pages_left = true};
 	stops(&one, seen, "enough");
 	seen = (struct rounds_seen){.wanted = 150, .rounds = 1, .last_new = 100, .good = 100};
 	stops(&one, seen, "all-there-is");
+}
+
+static void test_the_run_may_have_no_more(void **state)
+{
+	struct rounds_spec bound = spec;
+	struct rounds_seen seen = {.wanted = 500, .good = 300, .bad = 150, .open = 20, .all = 470, .rounds = 2, .last_new = 50};
+
+	(void)state;
+	bound.in_all = 500;
+	assert_int_equal(rounds_decide(&bound, &seen).count, 30);
+	seen.all = 500;
+	stops(&bound, seen, "bound");
+	seen.pages_left = true;
+	stops(&bound, seen, "bound");
+	seen.wanted = 0;
+	stops(&bound, seen, "bound");
+	seen.wanted = seen.good = 300;
+	stops(&bound, seen, "enough");
 }
 
 int main(void)
@@ -107,6 +135,7 @@ int main(void)
 	    cmocka_unit_test(test_it_waits_for_those_that_will_probably_do),
 	    cmocka_unit_test(test_rounds_without_anything_new_widen_and_end),
 	    cmocka_unit_test(test_a_round_that_costs_more_than_it_brings_is_the_last),
+	    cmocka_unit_test(test_the_run_may_have_no_more),
 	    cmocka_unit_test(test_pages_go_before_rounds),
 	};
 

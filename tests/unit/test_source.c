@@ -17,6 +17,11 @@
 	"    query: {state: '${.state}', offset: '${.page.offset}'}\n"                                                                   \
 	"    map: {people: .people}\n"                                                                                                   \
 	"    paging: {items: people, size: 2}\n"                                                                                         \
+	"  fit:\n"                                                                                                                       \
+	"    get: /fit\n"                                                                                                                \
+	"    query: {offset: '${.page.offset}', size: '${.page.size}'}\n"                                                                \
+	"    map: {people: .people}\n"                                                                                                   \
+	"    paging: {items: people, size: 200, fit: true}\n"                                                                                         \
 	"  cursor:\n"                                                                                                                    \
 	"    get: /cursor\n"                                                                                                             \
 	"    query: {after: '${.page.cursor}'}\n"                                                                                        \
@@ -114,6 +119,35 @@ static void test_a_quantity_is_not_passed(void **state)
 	rig_end(&rig);
 }
 
+/* A table of hundreds, a run that wants two good ones: not all of them are worked on. */
+static void test_a_page_fits_what_is_wanted(void **state)
+{
+	(void)state;
+	open_with("pipeline: p\nstages:\n  - stage: search\n    of: run\n    call: one.fit\n" PEOPLE "      until: good\n      rounds: {most: 1, buffer: 1.5}\n" VERIFY);
+	assert_int_equal(rig_find(&rig, "c", NULL, 2), 1);
+	assert_true(asked(0, "offset=0&size=3"));
+	answer(0, "{\"people\":[{\"email\":\"a@acme.org\"},{\"email\":\"b@acme.org\"},{\"email\":\"c@acme.org\"}]}");
+	assert_int_equal(rig.n_calls, 4); /* they will probably do */
+	good(1, 1);
+	rig_answer(&rig, 2, 422, "{}");
+	assert_int_equal(rig.n_calls, 4);
+	rig_answer(&rig, 3, 422, "{}");
+	assert_int_equal(rig.n_calls, 5);
+	assert_true(asked(4, "offset=3&size=2")); /* one, by the share that came through */
+	rig_restart(&rig);
+	rig_pass(&rig, 60 * SEC);
+	assert_int_equal(rig.n_calls, 6);
+	assert_true(asked(5, "offset=3&size=2"));
+	answer(5, "{\"people\":[{\"email\":\"d@acme.org\"}]}"); /* fewer than asked for: the last page */
+	assert_int_equal(rig.n_calls, 7);
+	rig_answer(&rig, 6, 422, "{}");
+	assert_int_equal(rig.n_calls, 7);
+	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
+	assert_int_equal(rig_count(&rig, 1, ITEM_READY), 1);
+	rig_check(&rig);
+	rig_end(&rig);
+}
+
 static void test_a_cursor_leads_on_and_survives_a_restart(void **state)
 {
 	(void)state;
@@ -159,7 +193,7 @@ static void test_leads_wait_until_the_run_is_set_up(void **state)
 	rig_end(&rig);
 }
 
-#define PM                                                                                                                               \
+#define PM_IN(in_all)                                                                                                                    \
 	"pipeline: p\n"                                                                                                                  \
 	"params: {state: {required: true}, city: {}}\n"                                                                                  \
 	"stages:\n"                                                                                                                      \
@@ -173,6 +207,7 @@ static void test_leads_wait_until_the_run_is_set_up(void **state)
 	"      from: '${.companies}'\n"                                                                                                  \
 	"      fields: {name: '${.name}', domain: '${.domain}'}\n"                                                                       \
 	"      until: good\n"                                                                                                            \
+	in_all                                                                                                                           \
 	"      rounds: {most: 4, buffer: 1.5, widen: [city]}\n"                                                                          \
 	"  - stage: enrich\n"                                                                                                            \
 	"    of: company\n"                                                                                                              \
@@ -190,6 +225,8 @@ static void test_leads_wait_until_the_run_is_set_up(void **state)
 	"    call: one.verify\n"                                                                                                         \
 	"    with: {email: '${.email}', of: '${.parent.domain}'}\n"                                                                      \
 	"    at_once: {parent: 1}\n"
+
+#define PM PM_IN("")
 
 static void test_companies_bring_leads(void **state)
 {
@@ -214,6 +251,27 @@ static void test_companies_bring_leads(void **state)
 	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
 	assert_int_equal(rig_run_row(&rig, 1)->companies[ITEM_READY], 1);
 	assert_int_equal(rig_run_row(&rig, 1)->outcomes[ITEM_READY], 2);
+	rig_check(&rig);
+	rig_end(&rig);
+}
+
+/* A discovery brings more than it was asked for, and each company costs hours. */
+static void test_a_run_has_no_more_than_its_bound(void **state)
+{
+	(void)state;
+	open_with(PM_IN("      in_all: 3\n"));
+	assert_int_equal(rig_find(&rig, "c", "{\"state\":\"CA\"}", 3), 1);
+	assert_true(asked(0, "\"count\":3,\"round\":1"));
+	answer(0, "{\"companies\":[{\"domain\":\"a.example\"},{\"domain\":\"a.example\"},{\"domain\":\"b.example\"},{\"domain\":\"c.example\"},"
+		  "{\"domain\":\"d.example\"}]}");
+	assert_int_equal(rig_run_row(&rig, 1)->rows, 4); /* one of them twice */
+	assert_int_equal(rig.n_calls, 4);
+	for (size_t i = 1; i < 4; i++) {
+		answer(i, "{\"people\":[]}");
+	}
+	assert_int_equal(rig.n_calls, 4);
+	assert_string_equal(rig_facts(&rig, 1, ITEM_ROOT), "ask; call ok; ask bound");
+	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
 	rig_check(&rig);
 	rig_end(&rig);
 }
@@ -407,9 +465,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_pages_become_leads),
 	    cmocka_unit_test(test_a_quantity_is_not_passed),
+	    cmocka_unit_test(test_a_page_fits_what_is_wanted),
 	    cmocka_unit_test(test_a_cursor_leads_on_and_survives_a_restart),
 	    cmocka_unit_test(test_leads_wait_until_the_run_is_set_up),
 	    cmocka_unit_test(test_companies_bring_leads),
+	    cmocka_unit_test(test_a_run_has_no_more_than_its_bound),
 	    cmocka_unit_test(test_one_of_a_parent_at_once),
 	    cmocka_unit_test(test_a_round_without_anything_gives_a_param_up),
 	    cmocka_unit_test(test_a_source_that_is_down_is_passed),
