@@ -54,22 +54,38 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
-struct config *rig_config(struct rig *r, char problem[512])
+static struct config *load(struct rig *r, struct problems *p)
 {
 	const struct config_options o = {.exprs = r->exprs};
 	struct config *c = NULL;
-	struct problems p;
 
-	problems_init(&p);
-	assert_int_equal(config_load_with(r->config_file, ++r->generation, &o, &p, &c), 0);
-	assert_int_equal(c == NULL, p.count > 0);
-	if (problem != NULL) {
-		(void)snprintf(problem, 512, "%s", p.first != NULL ? p.first->text : "");
-	} else if (c == NULL) {
+	problems_init(p);
+	assert_int_equal(config_load_with(r->config_file, ++r->generation, &o, p, &c), 0);
+	assert_int_equal(c == NULL, p->count > 0);
+	return c;
+}
+
+struct config *rig_config(struct rig *r)
+{
+	struct problems p;
+	struct config *c = load(r, &p);
+
+	if (c == NULL) {
 		fail_msg("%s", p.first->text);
 	}
 	problems_fini(&p);
 	return c;
+}
+
+void rig_refused(struct rig *r, const char *what)
+{
+	struct problems p;
+
+	assert_null(load(r, &p));
+	if (strstr(p.first->text, what) == NULL) {
+		fail_msg("'%s' is not in '%s'", what, p.first->text);
+	}
+	problems_fini(&p);
 }
 
 /* --- engine and store --- */
@@ -90,7 +106,7 @@ void rig_open(struct rig *r)
 		fail_msg("%s", err.text);
 	}
 	eo.store = r->store;
-	eo.config = rig_config(r, NULL);
+	eo.config = rig_config(r);
 	eo.effects = rig_effects(r);
 	if (engine_new(&eo, &r->engine, &err) != 0) {
 		fail_msg("%s", err.text);
@@ -178,7 +194,7 @@ struct told rig_command(struct rig *r, const struct command *what)
 
 struct told rig_reload(struct rig *r)
 {
-	struct command c = {.kind = COMMAND_RELOAD, .config = rig_config(r, NULL)};
+	struct command c = {.kind = COMMAND_RELOAD, .config = rig_config(r)};
 
 	return rig_command(r, &c);
 }
@@ -207,6 +223,21 @@ uint32_t rig_run(struct rig *r, const char *campaign, const char *csv)
 
 	(void)snprintf(row.campaign, sizeof(row.campaign), "%s", campaign);
 	return rig_run_with(r, &row, csv);
+}
+
+uint32_t rig_run_leads(struct rig *r, const struct run_row *row, unsigned n)
+{
+	struct buf csv = {0};
+	uint32_t id;
+
+	buf_add_text(&csv, "email\n");
+	for (unsigned i = 1; i <= n; i++) {
+		buf_printf(&csv, "lead%u@x.example\n", i);
+	}
+	id = rig_run_with(r, row, csv.data);
+	assert_true(id != 0);
+	buf_free(&csv);
+	return id;
 }
 
 uint32_t rig_find(struct rig *r, const char *campaign, const char *params, uint64_t quantity)

@@ -83,9 +83,9 @@ void rig_begin(struct rig *r);
 void rig_end(struct rig *r);
 /* A file below the rig's folder. */
 void rig_write(struct rig *r, const char *path, const char *text);
-/* What config_load makes of the files; NULL with the first problem in `problem` (may be NULL: must
- * load). */
-struct config *rig_config(struct rig *r, char problem[512]);
+/* What config_load makes of the files: they are right; or the first thing that is wrong with them is told with these words. */
+struct config *rig_config(struct rig *r);
+void rig_refused(struct rig *r, const char *what);
 /* Store and engine; the latter alone; both again, as after a crash. */
 void rig_open(struct rig *r);
 struct effects rig_effects(struct rig *r); /* what rig_open gives the engine */
@@ -99,6 +99,8 @@ void rig_reboot(struct rig *r, int64_t off_us, int64_t step_us);
 uint32_t rig_run(struct rig *r, const char *campaign, const char *csv);
 /* The same with the rest of the row given: budget, max_rows, priority … */
 uint32_t rig_run_with(struct rig *r, const struct run_row *row, const char *csv);
+/* The same over lead1@x.example and so on, n of them; never refused. */
+uint32_t rig_run_leads(struct rig *r, const struct run_row *row, unsigned n);
 /* A run that finds its leads itself; params: a JSON object, NULL for none. 0 when it was refused. */
 uint32_t rig_find(struct rig *r, const char *campaign, const char *params, uint64_t quantity);
 /* rc of the command, 99 while it was not answered; what: run, lead, outcomes, service … */

@@ -211,7 +211,7 @@ static void test_bad_files(void **state)
 	};
 
 	for (size_t i = 0; i <= sizeof(bad) / sizeof(bad[0]); i++) {
-		char problem[512], conf[300];
+		char conf[300];
 
 		rig_begin(&rig);
 		rig_write(&rig, "services/find.yaml", FIND);
@@ -223,10 +223,7 @@ static void test_bad_files(void **state)
 			(void)snprintf(conf, sizeof(conf), "campaigns: {c: {pipeline: q, schedule: {at: \"07:00\"}}}\n");
 		}
 		rig_write(&rig, "leadd.yaml", conf);
-		assert_null(rig_config(&rig, problem));
-		if (strstr(problem, i < sizeof(bad) / sizeof(bad[0]) ? bad[i][1] : "no stage that finds leads") == NULL) {
-			fail_msg("case %zu: %s", i, problem);
-		}
+		rig_refused(&rig, i < sizeof(bad) / sizeof(bad[0]) ? bad[i][1] : "no stage that finds leads");
 		rig_end(&rig);
 	}
 }

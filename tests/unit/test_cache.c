@@ -448,7 +448,7 @@ static void test_mistakes(void **state)
 	    {"{stage: look, push: one.look, with: {company: a}, share: true}", "'share' is for stages with call or chain"},
 	    {"{stage: look, call: one.look, with: {company: a}, cache: forever}", "cache"},
 	    {"{stage: look, call: one.look, with: {company: a}, cahce: 1h}", "did you mean 'cache'"}};
-	char text[512], pipeline[256];
+	char pipeline[256];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -458,10 +458,7 @@ static void test_mistakes(void **state)
 		(void)snprintf(pipeline, sizeof(pipeline), "pipeline: p\nstages: [%s]\n", bad[i].stage);
 		rig_write(&rig, "pipelines/p.yaml", pipeline);
 		rig_write(&rig, "leadd.yaml", "campaigns: {c: {pipeline: p, organisation: acme}}\n");
-		assert_null(rig_config(&rig, text));
-		if (strstr(text, bad[i].problem) == NULL) {
-			fail_msg("%s", text);
-		}
+		rig_refused(&rig, bad[i].problem);
 		rig_end(&rig);
 	}
 }

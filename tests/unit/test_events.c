@@ -458,16 +458,15 @@ static void test_config(void **state)
 	    {"{verify: {scheme: close, secret: s}, id: .a, run: c, campaign: {after: x}, fields: {email: x}}", "needs 'from'"},
 	    {"{verify: {scheme: close, secret: s}, id: .a, run: c, campaign: {from: .t}, fields: {email: x}, idel: 1h}", "unknown key 'idel'"},
 	};
-	char problem[512], text[1024];
+	char text[1024];
 
 	(void)state;
 	begin();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		(void)snprintf(text, sizeof(text), "campaigns: {c: {pipeline: p}}\nintakes:\n  crm: %s\n", cases[i].intake);
 		rig_write(&rig, "leadd.yaml", text);
-		assert_null(rig_config(&rig, problem));
-		assert_non_null(strstr(problem, cases[i].problem));
-		assert_non_null(strstr(problem, "leadd.yaml:3:"));
+		rig_refused(&rig, cases[i].problem);
+		rig_refused(&rig, "leadd.yaml:3:");
 	}
 	end();
 }

@@ -54,14 +54,9 @@ static void end(void)
 
 static void run(unsigned n)
 {
-	struct buf csv = {0};
+	const struct run_row row = {.budget_micro = -1, .share = 1, .encoding = 255, .campaign = "c"};
 
-	buf_add_text(&csv, "email\n");
-	for (unsigned i = 1; i <= n; i++) {
-		buf_printf(&csv, "lead%u@x.example\n", i);
-	}
-	assert_int_equal(rig_run(&rig, "c", csv.data), 1);
-	buf_free(&csv);
+	assert_int_equal(rig_run_leads(&rig, &row, n), 1);
 }
 
 /* --- what was told --- */

@@ -315,7 +315,7 @@ static struct config *own_config(struct rig *r)
 	struct config *c;
 
 	r->engine = NULL;
-	c = rig_config(r, NULL);
+	c = rig_config(r);
 	r->engine = kept;
 	return c;
 }

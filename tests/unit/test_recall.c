@@ -436,16 +436,11 @@ static void test_bad_files(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		char problem[512];
-
 		rig_begin(&rig);
 		rig_write(&rig, "services/tool.yaml", TOOL);
 		rig_write(&rig, "pipelines/p.yaml", bad[i][0]);
 		rig_write(&rig, "leadd.yaml", LEADD);
-		assert_null(rig_config(&rig, problem));
-		if (strstr(problem, bad[i][1]) == NULL) {
-			fail_msg("case %zu: %s", i, problem);
-		}
+		rig_refused(&rig, bad[i][1]);
 		rig_end(&rig);
 	}
 }

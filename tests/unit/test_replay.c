@@ -88,7 +88,7 @@ static struct json_object *replay(int *ret_rc, struct lead_error *err)
 	struct store_options so = {
 	    .dir = scratch_dir, .map_bytes = (size_t)64 << 20, .no_sync = true};
 	struct replay_options o = {.live = rig.store,
-	    .config = rig_config(&rig, NULL),
+	    .config = rig_config(&rig),
 	    .run = 1,
 	    .limit = 10,
 	    .steps = true};

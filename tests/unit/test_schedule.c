@@ -68,17 +68,8 @@ static uint32_t run(unsigned n, unsigned priority, unsigned share)
 	    .share = share,
 	    .encoding = 255,
 	    .campaign = "c"};
-	struct buf csv = {0};
-	uint32_t id;
 
-	buf_add_text(&csv, "email\n");
-	for (unsigned i = 1; i <= n; i++) {
-		buf_printf(&csv, "lead%u@x.example\n", i);
-	}
-	id = rig_run_with(&rig, &row, csv.data);
-	assert_true(id != 0);
-	buf_free(&csv);
-	return id;
+	return rig_run_leads(&rig, &row, n);
 }
 
 /* --- windows --- */

@@ -55,13 +55,7 @@ static void begin(void)
 
 static void end(void)
 {
-	char path[160];
-
 	rig_check(&rig);
-	(void)snprintf(path, sizeof(path), "%s/secrets/one", rig.dir);
-	(void)remove(path);
-	(void)snprintf(path, sizeof(path), "%s/secrets", rig.dir);
-	(void)remove(path);
 	rig_end(&rig);
 }
 

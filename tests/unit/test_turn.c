@@ -338,7 +338,7 @@ static void test_freed_in_the_middle(void **state)
 
 		send(i == 0 ? COMMAND_RETRY : i == 1 ? COMMAND_PAUSE : COMMAND_RELOAD, 1, &c);
 		c->outcomes = UINT32_MAX;
-		c->config = i == 2 ? rig_config(&rig, NULL) : NULL;
+		c->config = i == 2 ? rig_config(&rig) : NULL;
 		c->done = on_told;
 		c->ctx = &told[i];
 		engine_command(rig.engine, c);

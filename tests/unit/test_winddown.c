@@ -87,17 +87,8 @@ static uint32_t run(unsigned n, int64_t budget_micro, int64_t by_us)
 {
 	struct run_row row = {
 	    .budget_micro = budget_micro, .share = 1, .encoding = 255, .campaign = "c", .by_us = by_us};
-	struct buf csv = {0};
-	uint32_t id;
 
-	buf_add_text(&csv, "email\n");
-	for (unsigned i = 1; i <= n; i++) {
-		buf_printf(&csv, "lead%u@x.example\n", i);
-	}
-	id = rig_run_with(&rig, &row, csv.data);
-	assert_true(id != 0);
-	buf_free(&csv);
-	return id;
+	return rig_run_leads(&rig, &row, n);
 }
 
 /* How many items of the run are in that state. */

@@ -19,6 +19,7 @@
 #include "lib/sim/arrivals.h"
 #include "lib/sim/prose.h"
 #include "lib/sim/scenario.h"
+#include "tests/unit/world_answer.h"
 
 #define SEC US_PER_S
 #define MIDNIGHT (INT64_C(20000) * US_PER_DAY)
@@ -99,54 +100,6 @@ static void write_copy(struct world *w, const char *id, const char *user, struct
 
 	(void)snprintf(body, sizeof(body), CHAT("gpt-4o-mini", "Write.", "%s"), user);
 	ask_as(w, now, "k", id, "POST", "/openai/v1/chat/completions", NULL, body, ret);
-}
-
-/* The string at a path such as "choices.0.message.content" of the plan's JSON; "(none)", "(null)"
- * or its JSON otherwise. */
-static const char *field(const struct world_plan *p, const char *path)
-{
-	static char out[4096];
-	struct json_object *root = NULL, *v;
-	char copy[128], *rest = copy, *part;
-
-	assert_int_equal(json_parse(p->body, p->body_len, &root, NULL), 0);
-	v = root;
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	while ((part = strsep(&rest, ".")) != NULL) {
-		bool found = true;
-
-		if (json_object_is_type(v, json_type_array)) {
-			found = strtoul(part, NULL, 10) < json_object_array_length(v);
-			v = found ? json_object_array_get_idx(v, strtoul(part, NULL, 10)) : NULL;
-		} else {
-			found = json_object_object_get_ex(v, part, &v);
-		}
-		if (!found) {
-			json_object_put(root);
-			return "(none)";
-		}
-	}
-	(void)snprintf(out, sizeof(out), "%s", v != NULL ? json_object_get_string(v) : "(null)");
-	json_object_put(root);
-	return out;
-}
-
-static const char *header(const struct world_plan *p, const char *name)
-{
-	for (size_t i = 0; i < p->n_headers; i++) {
-		if (strcmp(p->headers[i].name, name) == 0) {
-			return p->headers[i].value;
-		}
-	}
-	return NULL;
-}
-
-static struct world_totals totals(const struct world *w, enum world_service s)
-{
-	struct world_totals t;
-
-	world_totals(w, s, &t);
-	return t;
 }
 
 /* --- the same world twice --- */

@@ -51,14 +51,14 @@ static void companies_are_drawn(void **state)
 {
 	struct world *w = world_for("hubspot", "companies: 30%"), *other;
 	struct world_plan p = search(w, 100, at(0));
-	int total = atoi(plan_at(&p, "total"));
+	int total = atoi(field(&p, "total"));
 	char first[64];
 
 	(void)state;
 	assert_int_equal(p.status, 200);
 	assert_in_range(total, 15, 45);
-	assert_int_equal(total, atoi(plan_at(&p, "results.#")));
-	(void)snprintf(first, sizeof(first), "%.60s", plan_at(&p, "results.0.properties.domain"));
+	assert_int_equal(total, atoi(field(&p, "results.#")));
+	(void)snprintf(first, sizeof(first), "%.60s", field(&p, "results.0.properties.domain"));
 	assert_string_equal(plan_line(&p, "X-HubSpot-RateLimit-Max"), "(none)");
 	other = world_for("hubspot", "companies: 30%");
 	for (unsigned i = 0; i < 100; i++) {
@@ -68,7 +68,7 @@ static void companies_are_drawn(void **state)
 		(void)snprintf(domain, sizeof(domain), "D%u.Example", i);
 		(void)snprintf(body, sizeof(body), SEARCH("\"%s\""), domain);
 		p = world_ask(other, at(i * US_PER_S), "POST", COMPANIES, body);
-		known = strcmp(plan_at(&p, "total"), "1") == 0;
+		known = strcmp(field(&p, "total"), "1") == 0;
 		total -= known;
 		if (known && strcasecmp(domain, first) == 0) {
 			first[0] = '\0';
@@ -89,7 +89,7 @@ static void search_refuses(void **state)
 	assert_int_equal(p.status, 400);
 	p = world_ask(w, at(0), "POST", COMPANIES, "{\"filterGroups\":[]}");
 	assert_int_equal(p.status, 400);
-	assert_string_equal(plan_at(&p, "category"), "VALIDATION_ERROR");
+	assert_string_equal(field(&p, "category"), "VALIDATION_ERROR");
 	p = world_ask(w, at(0), "POST", COMPANIES,
 	    "{\"filterGroups\":[{\"filters\":[{\"propertyName\":\"name\",\"operator\":\"EQ\","
 	    "\"value\":\"x\"}]}]}");
@@ -112,15 +112,15 @@ static void limits_by_name(void **state)
 		p = search(w, 1, at(i * 100000));
 	}
 	assert_int_equal(p.status, 429);
-	assert_string_equal(plan_at(&p, "policyName"), "SECONDLY");
-	assert_string_equal(plan_at(&p, "message"), "You have reached your secondly limit.");
+	assert_string_equal(field(&p, "policyName"), "SECONDLY");
+	assert_string_equal(field(&p, "message"), "You have reached your secondly limit.");
 	assert_string_equal(plan_line(&p, "Retry-After"), "(none)");
 	assert_int_equal(search(w, 1, at(1100001)).status, 200);
 	for (int i = 0; i < 94; i++) {
 		p = world_ask(w, at(1200000), "GET", LISTS "/object-type-id/0-1/name/x", NULL);
 	}
 	assert_int_equal(p.status, 429);
-	assert_string_equal(plan_at(&p, "policyName"), "TEN_SECONDLY_ROLLING");
+	assert_string_equal(field(&p, "policyName"), "TEN_SECONDLY_ROLLING");
 	assert_string_equal(plan_line(&p, "X-HubSpot-RateLimit-Remaining"), "0");
 	assert_string_equal(plan_line(&p, "X-HubSpot-RateLimit-Interval-Milliseconds"), "10000");
 	world_free(w);
@@ -129,7 +129,7 @@ static void limits_by_name(void **state)
 		p = search(day, 1, at(i * US_PER_S));
 	}
 	assert_int_equal(p.status, 429);
-	assert_string_equal(plan_at(&p, "policyName"), "DAILY");
+	assert_string_equal(field(&p, "policyName"), "DAILY");
 	world_free(day);
 }
 
@@ -146,27 +146,27 @@ static void contacts_are_kept(void **state)
 
 	(void)state;
 	assert_int_equal(p.status, 207);
-	assert_string_equal(plan_at(&p, "results.#"), "0");
-	assert_string_equal(plan_at(&p, "numErrors"), "1");
-	assert_string_equal(plan_at(&p, "errors.0.context.ids.0"), "a@x.example");
+	assert_string_equal(field(&p, "results.#"), "0");
+	assert_string_equal(field(&p, "numErrors"), "1");
+	assert_string_equal(field(&p, "errors.0.context.ids.0"), "a@x.example");
 	p = world_ask(w, at(0), "POST", UPSERT,
 	    "{\"inputs\":[" INPUT("a@x.example") "," INPUT("b@x.example") "]}");
 	assert_int_equal(p.status, 200);
-	assert_string_equal(plan_at(&p, "results.0.new"), "true");
-	assert_string_equal(plan_at(&p, "results.0.properties.email"), "b@x.example");
+	assert_string_equal(field(&p, "results.0.new"), "true");
+	assert_string_equal(field(&p, "results.0.properties.email"), "b@x.example");
 	assert_int_equal(p.token != 0, 1);
 	world_delivered(w, p.token, at(0));
 	p = world_ask(w, at(0), "POST", UPSERT, "{\"inputs\":[" INPUT("A@x.example") "]}");
-	assert_string_equal(plan_at(&p, "results.0.new"), "false");
+	assert_string_equal(field(&p, "results.0.new"), "false");
 	p = world_ask(w, at(0), "POST", UPSERT,
 	    "{\"inputs\":[" INPUT("nobody") "," INPUT("c@x.example") "]}");
 	assert_int_equal(p.status, 207);
-	assert_string_equal(plan_at(&p, "results.#"), "1");
+	assert_string_equal(field(&p, "results.#"), "1");
 	p = world_ask(w, at(0), "POST", READ,
 	    "{\"idProperty\":\"email\",\"inputs\":[{\"id\":\"a@x.example\"},{\"id\":\"b@x."
 	    "example\"},{\"id\":\"a@x.example\"}]}");
 	assert_int_equal(p.status, 200);
-	assert_string_equal(plan_at(&p, "results.#"), "2");
+	assert_string_equal(field(&p, "results.#"), "2");
 	p = world_ask(w, at(0), "POST", "/hubspot/crm/v3/objects/companies/batch/upsert",
 	    "{\"inputs\":[" INPUT("x.example") "]}");
 	assert_int_equal(p.status, 400);
@@ -200,29 +200,29 @@ static void lists_are_kept(void **state)
 
 	(void)state;
 	assert_int_equal(p.status, 200);
-	assert_string_equal(plan_at(&p, "list.listId"), "1");
+	assert_string_equal(field(&p, "list.listId"), "1");
 	p = world_ask(w, at(0), "POST", LISTS,
 	    "{\"name\":\"one list\",\"objectTypeId\":\"0-2\",\"processingType\":\"MANUAL\"}");
 	assert_int_equal(p.status, 400);
-	assert_non_null(strstr(plan_at(&p, "message"), "already exists"));
+	assert_non_null(strstr(field(&p, "message"), "already exists"));
 	p = world_ask(w, at(0), "GET", LISTS "/object-type-id/0-1/name/one%20list", NULL);
-	assert_string_equal(plan_at(&p, "list.listId"), "1");
+	assert_string_equal(field(&p, "list.listId"), "1");
 	p = world_ask(w, at(0), "GET", LISTS "/object-type-id/0-2/name/one%20list", NULL);
 	assert_int_equal(p.status, 404);
-	assert_string_equal(plan_at(&p, "category"), "OBJECT_NOT_FOUND");
+	assert_string_equal(field(&p, "category"), "OBJECT_NOT_FOUND");
 	p = world_ask(w, at(0), "POST", LISTS "/search", "{\"query\":\"LIST\"}");
-	assert_string_equal(plan_at(&p, "lists.#"), "1");
+	assert_string_equal(field(&p, "lists.#"), "1");
 	p = world_ask(w, at(0), "POST", UPSERT, "{\"inputs\":[" INPUT("a@x.example") "]}");
-	(void)snprintf(id, sizeof(id), "%.31s", plan_at(&p, "results.0.id"));
+	(void)snprintf(id, sizeof(id), "%.31s", field(&p, "results.0.id"));
 	(void)snprintf(body, sizeof(body), "[\"%s\",\"77\"]", id);
 	p = world_ask(w, at(0), "PUT", LISTS "/1/memberships/add", body);
-	assert_string_equal(plan_at(&p, "recordsIdsAdded.0"), id);
-	assert_string_equal(plan_at(&p, "recordIdsMissing.0"), "77");
+	assert_string_equal(field(&p, "recordsIdsAdded.0"), id);
+	assert_string_equal(field(&p, "recordIdsMissing.0"), "77");
 	p = world_ask(w, at(0), "PUT", LISTS "/1/memberships/add", body);
-	assert_string_equal(plan_at(&p, "recordsIdsAdded.#"), "0");
+	assert_string_equal(field(&p, "recordsIdsAdded.#"), "0");
 	p = world_ask(w, at(0), "GET", LISTS "/1/memberships?limit=5", NULL);
-	assert_string_equal(plan_at(&p, "results.0.recordId"), id);
-	assert_string_equal(plan_at(&p, "results.#"), "1");
+	assert_string_equal(field(&p, "results.0.recordId"), id);
+	assert_string_equal(field(&p, "results.#"), "1");
 	p = world_ask(w, at(0), "PUT", LISTS "/2/memberships/add", body);
 	assert_int_equal(p.status, 404);
 	world_free(w);
@@ -239,32 +239,32 @@ static void rows_are_drawn_and_paged(void **state)
 	int there;
 
 	(void)state;
-	assert_string_equal(plan_at(&p, "#"), "20");
+	assert_string_equal(field(&p, "#"), "20");
 	assert_string_equal(plan_line(&p, "Content-Range"), "0-19/*");
-	(void)snprintf(last, sizeof(last), "%.60s", plan_at(&p, "19.domain"));
-	(void)snprintf(city, sizeof(city), "%.60s", plan_at(&p, "0.city"));
+	(void)snprintf(last, sizeof(last), "%.60s", field(&p, "19.domain"));
+	(void)snprintf(city, sizeof(city), "%.60s", field(&p, "0.city"));
 	p = world_ask(
 	    w, at(0), "GET", TABLE "?state=eq.CA&pms=eq.AppFolio&limit=20&offset=19", NULL);
-	assert_string_equal(plan_at(&p, "#"), "11");
-	assert_string_equal(plan_at(&p, "0.domain"), last);
+	assert_string_equal(field(&p, "#"), "11");
+	assert_string_equal(field(&p, "0.domain"), last);
 	p = world_ask(w, at(0), "GET", TABLE "?state=eq.CA&pms=eq.AppFolio&offset=30", NULL);
-	assert_string_equal(plan_at(&p, "#"), "0");
+	assert_string_equal(field(&p, "#"), "0");
 	assert_string_equal(plan_line(&p, "Content-Range"), "*/*");
 	p = world_ask(w, at(0), "GET", TABLE "?state=eq.TX&pms=eq.AppFolio", NULL);
-	assert_string_equal(plan_at(&p, "#"), "30");
-	assert_string_not_equal(plan_at(&p, "19.domain"), last);
+	assert_string_equal(field(&p, "#"), "30");
+	assert_string_not_equal(field(&p, "19.domain"), last);
 	(void)snprintf(path, sizeof(path), TABLE "?state=eq.CA&pms=eq.AppFolio&city=eq.%s", city);
 	p = world_ask(w, at(0), "GET", path, NULL);
-	there = atoi(plan_at(&p, "#"));
+	there = atoi(field(&p, "#"));
 	assert_in_range(there, 1, 29);
-	assert_string_equal(plan_at(&p, "0.city"), city);
+	assert_string_equal(field(&p, "0.city"), city);
 	p = world_ask(w, at(0), "GET", TABLE "?select=domain&state=eq.CA&pms=eq.AppFolio", NULL);
-	assert_string_equal(plan_at(&p, "0.name"), "(none)");
+	assert_string_equal(field(&p, "0.name"), "(none)");
 	p = world_ask(w, at(0), "GET", TABLE "?state=CA", NULL);
 	assert_int_equal(p.status, 400);
 	p = world_ask(w, at(0), "GET", "/supabase/rest/v1/people", NULL);
 	assert_int_equal(p.status, 404);
-	assert_string_equal(plan_at(&p, "code"), "PGRST205");
+	assert_string_equal(field(&p, "code"), "PGRST205");
 	world_free(w);
 }
 
@@ -275,7 +275,7 @@ static void rows_are_cut_at_a_thousand(void **state)
 	    world_ask(w, at(0), "GET", TABLE "?state=eq.CA&pms=eq.Yardi&limit=5000", NULL);
 
 	(void)state;
-	assert_string_equal(plan_at(&p, "#"), "1000");
+	assert_string_equal(field(&p, "#"), "1000");
 	assert_string_equal(plan_line(&p, "Content-Range"), "0-999/*");
 	world_free(w);
 }
@@ -295,17 +295,17 @@ static void rows_are_kept(void **state)
 	p = world_ask(w, at(0), "POST", TABLE "?on_conflict=domain", ROW("a.example", "A2"));
 	assert_int_equal(p.status, 201);
 	p = world_ask(w, at(0), "GET", TABLE "?state=eq.CA&pms=eq.AppFolio", NULL);
-	assert_string_equal(plan_at(&p, "#"), "4");
-	assert_string_equal(plan_at(&p, "2.name"), "A2");
+	assert_string_equal(field(&p, "#"), "4");
+	assert_string_equal(field(&p, "2.name"), "A2");
 	p = world_ask(w, at(0), "POST", TABLE, "[" ROW("c.example", "C") ",{\"name\":\"x\"}]");
 	assert_int_equal(p.status, 400); /* one statement: none of them */
-	assert_string_equal(plan_at(&p, "code"), "23502");
+	assert_string_equal(field(&p, "code"), "23502");
 	p = world_ask(w, at(0), "POST", TABLE, "{\"domain\":\"d.example\",\"colour\":\"red\"}");
-	assert_string_equal(plan_at(&p, "code"), "PGRST204");
+	assert_string_equal(field(&p, "code"), "PGRST204");
 	p = world_ask(w, at(0), "GET", TABLE "?domain=eq.c.example", NULL);
-	assert_string_equal(plan_at(&p, "#"), "0");
+	assert_string_equal(field(&p, "#"), "0");
 	p = world_ask(w, at(0), "DELETE", TABLE "?domain=eq.a.example", NULL);
-	assert_string_equal(plan_at(&p, "code"), "42501");
+	assert_string_equal(field(&p, "code"), "42501");
 	world_free(w);
 }
 
@@ -350,13 +350,13 @@ static void close_tells_people(void **state)
 	(void)state;
 	assert_int_equal(p.status, 200);
 	assert_string_equal(plan_line(&p, "RateLimit"), "limit=100, remaining=99, reset=1");
-	(void)snprintf(id, sizeof(id), "%.60s", plan_at(&p, "contacts.0.id"));
-	(void)snprintf(name, sizeof(name), "%.60s", plan_at(&p, "contacts.0.name"));
+	(void)snprintf(id, sizeof(id), "%.60s", field(&p, "contacts.0.id"));
+	(void)snprintf(name, sizeof(name), "%.60s", field(&p, "contacts.0.name"));
 	(void)snprintf(path, sizeof(path), "/close/api/v1/contact/%s/", id);
 	p = world_ask(w, at(0), "GET", path, NULL);
-	assert_string_equal(plan_at(&p, "name"), name);
-	assert_string_equal(plan_at(&p, "lead_id"), "lead_7");
-	assert_string_not_equal(plan_at(&p, "phones.0.phone"), "(none)");
+	assert_string_equal(field(&p, "name"), name);
+	assert_string_equal(field(&p, "lead_id"), "lead_7");
+	assert_string_not_equal(field(&p, "phones.0.phone"), "(none)");
 	p = world_ask(w, at(0), "GET", "/close/api/v1/lead/task_7/", NULL);
 	assert_int_equal(p.status, 404);
 	p = world_ask(w, at(0), "GET", "/close/api/v1/lead/lead_7", NULL); /* no slash */

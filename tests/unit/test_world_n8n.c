@@ -39,7 +39,7 @@ static void rounds_bring_companies(void **state)
 
 		p = discover(w, round, "");
 		assert_int_equal(p.status, 200);
-		n = (unsigned)atoi(plan_at(&p, "companies.#"));
+		n = (unsigned)atoi(field(&p, "companies.#"));
 		most = n > most ? n : most;
 		least = n < least ? n : least;
 		total += n;
@@ -48,7 +48,7 @@ static void rounds_bring_companies(void **state)
 			char quoted[128];
 
 			(void)snprintf(path, sizeof(path), "companies.%u.domain", i);
-			domain = plan_at(&p, path);
+			domain = field(&p, path);
 			portals += strchr(domain, '.') != NULL && strstr(domain, "-ca-") == NULL &&
 				   domain[0] != '1';
 			invalid += strchr(domain, '.') == NULL || domain[0] == '1';
@@ -65,7 +65,7 @@ static void rounds_bring_companies(void **state)
 	assert_in_range(invalid * 100 / total, 5, 35);
 	strcat(exclude, "]"); /* everybody that was told */
 	p = discover(w, 41, exclude);
-	assert_string_equal(plan_at(&p, "companies.#"), "0");
+	assert_string_equal(field(&p, "companies.#"), "0");
 	world_free(w);
 }
 
@@ -79,10 +79,10 @@ static void quantity_and_city(void **state)
 		int n;
 
 		p = discover(w, round, ",\"quantity\":4,\"city\":\"Salem\"");
-		n = atoi(plan_at(&p, "companies.#"));
+		n = atoi(field(&p, "companies.#"));
 		assert_in_range(n, 0, 4);
 		if (n > 0) {
-			assert_string_equal(plan_at(&p, "companies.0.city"), "Salem");
+			assert_string_equal(field(&p, "companies.0.city"), "Salem");
 		}
 	}
 	world_free(w);
@@ -103,12 +103,12 @@ static void companies_are_the_same_everywhere(void **state)
 		unsigned n;
 
 		p = discover(w, round, "");
-		n = (unsigned)atoi(plan_at(&p, "companies.#"));
+		n = (unsigned)atoi(field(&p, "companies.#"));
 		for (unsigned i = 0; i < n; i++) {
 			char path[64];
 
 			(void)snprintf(path, sizeof(path), "companies.%u.domain", i);
-			assert_non_null(strstr(rows, plan_at(&p, path)));
+			assert_non_null(strstr(rows, field(&p, path)));
 			found++;
 		}
 	}
@@ -130,7 +130,7 @@ static void makers_are_few_or_none(void **state)
 
 		(void)snprintf(body, sizeof(body), "{\"domain\":\"d%u.example\"}", i);
 		p = world_ask(w, at(0), "POST", HOOK "company-enrichment", body);
-		n = (unsigned)atoi(plan_at(&p, "decision_makers.#"));
+		n = (unsigned)atoi(field(&p, "decision_makers.#"));
 		none += n == 0;
 		most = n > most ? n : most;
 	}
@@ -155,15 +155,15 @@ static void contacts_come_by_rounds(void **state)
 		(void)snprintf(
 		    body, sizeof(body), "{\"domain\":\"a.example\",\"round\":%d}", round);
 		p = world_ask(w, at(0), "POST", HOOK "contact-discovery", body);
-		n = (unsigned)atoi(plan_at(&p, "contacts.#"));
+		n = (unsigned)atoi(field(&p, "contacts.#"));
 		assert_in_range(n, 0, 3);
 		for (unsigned i = 0; i < n; i++) {
 			(void)snprintf(path, sizeof(path), "contacts.%u.phone", i);
-			assert_string_not_equal(plan_at(&p, path), "(none)");
+			assert_string_not_equal(field(&p, path), "(none)");
 			(void)snprintf(path, sizeof(path), "contacts.%u.name", i);
-			if (strstr(seen, plan_at(&p, path)) == NULL) {
+			if (strstr(seen, field(&p, path)) == NULL) {
 				(void)snprintf(
-				    seen + strlen(seen), 64, "%.60s|", plan_at(&p, path));
+				    seen + strlen(seen), 64, "%.60s|", field(&p, path));
 				new ++;
 			}
 		}
@@ -188,15 +188,15 @@ static void a_second_try_may_bring_stories(void **state)
 		(void)snprintf(body, sizeof(body), "{\"name\":\"Ann %u\"}", i);
 		p = world_ask(w, at(0), "POST", HOOK "contact-enrichment", body);
 		world_delivered(w, p.token, at(0));
-		full = strcmp(plan_at(&p, "professional_anecdotes.0"), "(none)") != 0;
-		full = full && strcmp(plan_at(&p, "personal_anecdotes.0"), "(none)") != 0;
+		full = strcmp(field(&p, "professional_anecdotes.0"), "(none)") != 0;
+		full = full && strcmp(field(&p, "personal_anecdotes.0"), "(none)") != 0;
 		if (full) {
 			continue;
 		}
 		poor++;
 		p = world_ask(w, at(0), "POST", HOOK "contact-enrichment", body);
-		full = strcmp(plan_at(&p, "professional_anecdotes.0"), "(none)") != 0;
-		rich_then += full && strcmp(plan_at(&p, "personal_anecdotes.0"), "(none)") != 0;
+		full = strcmp(field(&p, "professional_anecdotes.0"), "(none)") != 0;
+		rich_then += full && strcmp(field(&p, "personal_anecdotes.0"), "(none)") != 0;
 	}
 	assert_in_range(poor, 40, 85);
 	assert_in_range(rich_then, 5, poor - 5);
@@ -243,7 +243,7 @@ static void callbacks_come_later(void **state)
 	struct world_totals t;
 
 	(void)state;
-	assert_string_equal(plan_at(&p, "message"), "Workflow was started");
+	assert_string_equal(field(&p, "message"), "Workflow was started");
 	assert_in_range(p.delay_us, 1, US_PER_S);
 	assert_int_equal(p.n_later, 1);
 	assert_int_equal(p.token, 0); /* the answer tells nothing */
@@ -295,14 +295,14 @@ static void jobs_are_polled(void **state)
 
 	(void)state;
 	assert_int_equal(p.status, 202);
-	(void)snprintf(path, sizeof(path), HOOK "job/%.32s", plan_at(&p, "job_id"));
+	(void)snprintf(path, sizeof(path), HOOK "job/%.32s", field(&p, "job_id"));
 	p = world_ask(w, at(30 * US_PER_S), "GET", path, NULL);
 	assert_int_equal(p.status, 202);
-	assert_string_equal(plan_at(&p, "status"), "running");
+	assert_string_equal(field(&p, "status"), "running");
 	p = world_ask(w, at(61 * US_PER_S), "GET", path, NULL);
 	assert_int_equal(p.status, 200);
-	assert_string_equal(plan_at(&p, "status"), "done");
-	assert_string_equal(plan_at(&p, "result.company.domain"), "a.example");
+	assert_string_equal(field(&p, "status"), "done");
+	assert_string_equal(field(&p, "result.company.domain"), "a.example");
 	world_delivered(w, p.token, at(61 * US_PER_S));
 	(void)world_ask(w, at(62 * US_PER_S), "POST", HOOK "company-enrichment", BODY);
 	world_totals(w, WORLD_N8N, &t);
@@ -322,11 +322,11 @@ static void jobs_fail(void **state)
 	char path[64];
 
 	(void)state;
-	(void)snprintf(path, sizeof(path), HOOK "job/%.32s", plan_at(&p, "job_id"));
+	(void)snprintf(path, sizeof(path), HOOK "job/%.32s", field(&p, "job_id"));
 	p = world_ask(w, at(61 * US_PER_S), "GET", path, NULL);
 	assert_int_equal(p.status, 200);
-	assert_string_equal(plan_at(&p, "status"), "failed");
-	assert_string_equal(plan_at(&p, "error.message"), "Error in workflow");
+	assert_string_equal(field(&p, "status"), "failed");
+	assert_string_equal(field(&p, "error.message"), "Error in workflow");
 	world_free(w);
 }
 
@@ -338,7 +338,7 @@ static void refusals(void **state)
 	(void)state;
 	assert_int_equal(p.status, 404);
 	assert_string_equal(
-	    plan_at(&p, "message"), "The requested webhook \"POST nothing\" is not registered.");
+	    field(&p, "message"), "The requested webhook \"POST nothing\" is not registered.");
 	p = world_ask(w, at(0), "POST", HOOK "discovery", "{\"state\":\"CA\"}");
 	assert_int_equal(p.status, 400);
 	p = world_ask(w, at(0), "POST", HOOK "discovery", "[1");

@@ -310,7 +310,7 @@ static void a_contact_gets_onto_a_list(void **state)
 	    (int)a.fields[0].value.len, a.fields[0].value.text);
 	p = ask(w, s, &add);
 	assert_int_equal(read_plan(s, "add_to_list", &p).outcome, OUTCOME_OK);
-	assert_string_equal(plan_at(&p, "recordsIdsAdded.#"), "1");
+	assert_string_equal(field(&p, "recordsIdsAdded.#"), "1");
 	p = ask(w, s, &add);
 	assert_int_equal(read_plan(s, "add_to_list", &p).outcome, OUTCOME_OK);
 	add.params = "{\"list\":\"1\",\"id\":5}";

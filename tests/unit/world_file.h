@@ -13,8 +13,8 @@
 #include <cmocka.h>
 #include <json-c/json.h>
 
-#include "lib/base/json.h"
 #include "lib/sim/scenario.h"
+#include "tests/unit/world_answer.h"
 
 #define WORLD_NOW ((struct now){.boot_us = 1000 * US_PER_S, .wall_us = INT64_C(20000) * US_PER_DAY})
 
@@ -63,50 +63,9 @@ static inline struct world_plan world_ask(
 	return p;
 }
 
-/* What stands at `results.0.id` of a JSON text: the string, `(none)`, `(null)`, or JSON. A `#` at
- * the end counts the elements. */
-static inline const char *text_at(const char *json, size_t len, const char *path)
-{
-	static char out[4096];
-	struct json_object *root = NULL, *v;
-	char copy[128], *rest = copy, *part;
-	bool found = true;
-
-	assert_int_equal(json_parse(json, len, &root, NULL), 0);
-	v = root;
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	while (found && (part = strsep(&rest, ".")) != NULL) {
-		if (strcmp(part, "#") == 0) {
-			(void)snprintf(out, sizeof(out), "%zu", json_object_array_length(v));
-			json_object_put(root);
-			return out;
-		}
-		if (json_object_is_type(v, json_type_array)) {
-			found = strtoul(part, NULL, 10) < json_object_array_length(v);
-			v = found ? json_object_array_get_idx(v, strtoul(part, NULL, 10)) : NULL;
-		} else {
-			found = json_object_object_get_ex(v, part, &v);
-		}
-	}
-	(void)snprintf(out, sizeof(out), "%s",
-	    !found      ? "(none)"
-	    : v == NULL ? "(null)"
-			: json_object_get_string(v));
-	json_object_put(root);
-	return out;
-}
-
-static inline const char *plan_at(const struct world_plan *p, const char *path)
-{
-	return text_at(p->body, p->body_len, path);
-}
-
 static inline const char *plan_line(const struct world_plan *p, const char *name)
 {
-	for (size_t i = 0; i < p->n_headers; i++) {
-		if (strcmp(p->headers[i].name, name) == 0) {
-			return p->headers[i].value;
-		}
-	}
-	return "(none)";
+	const char *line = header(p, name);
+
+	return line != NULL ? line : "(none)";
 }

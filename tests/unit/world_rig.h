@@ -12,9 +12,9 @@
 #include <cmocka.h>
 #include <json-c/json.h>
 
-#include "lib/base/json.h"
 #include "lib/sim/scenario.h"
 #include "lib/sim/world.h"
+#include "tests/unit/world_answer.h"
 
 #define SEC US_PER_S
 #define WALL_START INT64_C(1795305600000000)
@@ -72,37 +72,6 @@ static inline struct world_plan ask(struct world *w, int64_t us, const char *met
 	return ask_as(w, us, "k", method, path, query, body);
 }
 
-/* The value at a path such as "people.0.id" as text; "(none)" and "(null)" for what is not there.
- */
-static inline const char *field(const struct world_plan *p, const char *path)
-{
-	static char out[8][1024];
-	static unsigned turn;
-	struct json_object *root = NULL, *v;
-	char copy[128], *rest = copy, *part, *ret = out[turn++ % 8];
-
-	assert_int_equal(json_parse(p->body, p->body_len, &root, NULL), 0);
-	v = root;
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	while ((part = strsep(&rest, ".")) != NULL) {
-		bool found = true;
-
-		if (json_object_is_type(v, json_type_array)) {
-			found = strtoul(part, NULL, 10) < json_object_array_length(v);
-			v = found ? json_object_array_get_idx(v, strtoul(part, NULL, 10)) : NULL;
-		} else {
-			found = json_object_object_get_ex(v, part, &v);
-		}
-		if (!found) {
-			json_object_put(root);
-			return "(none)";
-		}
-	}
-	(void)snprintf(ret, 1024, "%s", v != NULL ? json_object_get_string(v) : "(null)");
-	json_object_put(root);
-	return ret;
-}
-
 /* How many items the list at this path has; "" for the body itself. */
 static inline size_t length_of(const struct world_plan *p, const char *path)
 {
@@ -125,24 +94,6 @@ static inline long number(const struct world_plan *p, const char *path)
 
 	assert_true(*text != '\0' && *end == '\0');
 	return n;
-}
-
-static inline const char *header(const struct world_plan *p, const char *name)
-{
-	for (size_t i = 0; i < p->n_headers; i++) {
-		if (strcasecmp(p->headers[i].name, name) == 0) {
-			return p->headers[i].value;
-		}
-	}
-	return NULL;
-}
-
-static inline struct world_totals totals(const struct world *w, enum world_service s)
-{
-	struct world_totals t;
-
-	world_totals(w, s, &t);
-	return t;
 }
 
 /* The world with this fault on every call of a service. */
