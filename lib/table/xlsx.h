@@ -55,7 +55,7 @@ struct xlsx_writer;
 int xlsx_writer_new(const char *file, const char *tmp_dir, uint32_t numbers,
     struct xlsx_writer **ret, struct lead_error *err) MUST_CHECK;
 /* The next cell of the row under way. What is longer than a cell may be (32,767 characters) is cut,
- * with a mark; line ends become LF, as cells have them. */
+ * with a mark; line ends become LF, as cells have them, and what XML cannot hold U+FFFD. */
 int xlsx_write_cell(
     struct xlsx_writer *w, const char *text, size_t len, struct lead_error *err) MUST_CHECK;
 void xlsx_write_end(struct xlsx_writer *w);

@@ -1,7 +1,6 @@
 /*
  * See xlsx.h. libxlsxwriter in its mode of constant memory: a row goes to a temporary file when the
- * next one begins, texts stand in their cells. What it makes of control characters is undone by
- * every reader.
+ * next one begins, texts stand in their cells.
  */
 #include "lib/table/xlsx.h"
 
@@ -17,6 +16,7 @@
 #define MAX_CHARACTERS 32767
 #define LEAST_WIDTH 8
 #define MOST_WIDTH 60
+#define BREAKS "\t\n\v\f\r"
 
 static const char cut_mark[] = " [cut]";
 
@@ -57,20 +57,30 @@ int xlsx_writer_new(const char *file, const char *tmp_dir, uint32_t numbers,
 	return 0;
 }
 
-/* What looks like an escaped character (_x0041_) is escaped itself, or readers would take it for
- * one; a line ends with LF in a cell. */
+/* What looks like an escaped character (_x0041_) is escaped itself, or Excel would take it for one; a line ends with LF in a
+ * cell. What no XML may hold is replaced: U+FFFE keeps every reader from opening the file, and not all undo escapes. */
 static void add_literal(struct buf *out, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '_' && len - i >= 7 && text[i + 1] == 'x' && text[i + 6] == '_' &&
-		    isxdigit((unsigned char)text[i + 2]) && isxdigit((unsigned char)text[i + 3]) &&
-		    isxdigit((unsigned char)text[i + 4]) && isxdigit((unsigned char)text[i + 5])) {
+	uint32_t c = 0;
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		const char *p = text + i;
+
+		n = text_next(p, text + len, &c);
+		if (n == 0 || c == 0xFFFE || c == 0xFFFF || (c < ' ' && strchr(BREAKS, (int)c) == NULL) || c == 0) {
+			buf_add_text(out, "\xEF\xBF\xBD");
+			n = n > 0 ? n : 1;
+			continue;
+		}
+		if (c == '_' && len - i >= 7 && p[1] == 'x' && p[6] == '_' && isxdigit((unsigned char)p[2]) && isxdigit((unsigned char)p[3]) &&
+		    isxdigit((unsigned char)p[4]) && isxdigit((unsigned char)p[5])) {
 			buf_add_text(out, "_x005F");
 		}
-		if (text[i] != '\r') {
-			buf_add_char(out, text[i]);
-		} else if (i + 1 == len || text[i + 1] != '\n') {
+		if (c == '\v' || c == '\f' || (c == '\r' && (i + 1 == len || p[1] != '\n'))) {
 			buf_add_char(out, '\n');
+		} else if (c != '\r') {
+			buf_add(out, p, n);
 		}
 	}
 }
@@ -92,9 +102,6 @@ static void set_text(struct xlsx_writer *w, const char *text, size_t len)
 	buf_reset(&w->text);
 	add_literal(&w->text, text, units <= MAX_CHARACTERS ? len : fits);
 	buf_add_text(&w->text, units <= MAX_CHARACTERS ? "" : cut_mark);
-	for (size_t i = 0; i < w->text.len; i++) {
-		w->text.data[i] = w->text.data[i] != 0 ? w->text.data[i] : ' ';
-	}
 }
 
 static void widen(struct xlsx_writer *w)
