@@ -125,9 +125,10 @@ static void print_run(struct ctl *c, struct json_object *run)
 	    get_has(run, "outside") ? ": " : "", get_text(run, "outside"));
 	print_field(c, "progress", "%" PRId64 " of %" PRId64 ": %" PRId64 " ok, %" PRId64 " errors, %" PRId64 " duplicates", get_int(run, "processed"),
 	    get_int(run, "total"), get_int(run, "ok"), get_int(run, "errors"), get_int(run, "duplicates"));
-	print_field(c, "limits", "hold it up for %s", show_ms(c, run, "rate_limit_delay_ms"));
+	print_field(c, "limits", "%s%s", get_int(run, "rate_limit_delay_ms") > 0 ? "hold it up for " : "hold nothing up",
+	    get_int(run, "rate_limit_delay_ms") > 0 ? show_ms(c, run, "rate_limit_delay_ms") : "");
 	if (forecast != NULL) {
-		print_field(c, "done", "at %s", show_time(c, forecast, "finish"));
+		print_field(c, "forecast", "done about %s", show_time(c, forecast, "finish"));
 	}
 }
 

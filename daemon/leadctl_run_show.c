@@ -45,7 +45,7 @@ static void print_finding(struct ctl *c, struct json_object *run)
 	if (finding != NULL) {
 		const char *outcome = get_text(finding, "outcome"), *why = get_text(finding, "reason");
 
-		print_field(c, "search", "%s%s%s at %s",
+		print_field(c, get_has(run, "intake") ? "set-up" : "search", "%s%s%s at %s",
 		    outcome[0] != 0 ? outcome : get_text(finding, "status"),
 		    why[0] != 0 ? ", " : "", why, get_text(finding, "stage"));
 	}

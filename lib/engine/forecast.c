@@ -152,13 +152,24 @@ int64_t forecast_cost(const struct run *r, const double leads[RUN_STAGES])
 	return (int64_t)(f.cost + 0.5);
 }
 
+/* Set up it will never be, unless a person does something: who waits for that waits for ever. */
+static bool stands_still(const struct run *r)
+{
+	for (size_t p = 0; r->root_failed && p < r->pipeline->n_stages; p++) {
+		if (r->pipeline->stages[p].reads_run && r->run_stage_of[p] >= 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool forecast_run(struct engine *e, struct run *r, struct forecast *ret)
 {
 	struct flow begun = {.cost = 0}, new = {.cost = 0};
 	double share, n_new;
 	struct balance b;
 
-	if (r->row.state != RUN_RUNNING || r->row.recalling > 0 || r->pipeline == NULL || r->entry < 0) {
+	if (r->row.state != RUN_RUNNING || r->row.recalling > 0 || r->pipeline == NULL || r->entry < 0 || stands_still(r)) {
 		return false;
 	}
 	split(r, &begun, &new);

@@ -127,7 +127,7 @@ static void ask_stage(struct asking *q, const struct run *r, const struct slot *
 	if (st != NULL && st->reads_run) {
 		ask(q, COND_SETUP, r->root_ready ? now : TIME_NEVER, "run %u %s", r->id,
 		    r->root_ready    ? "is set up"
-		    : r->root_failed ? "could not be set up"
+		    : r->root_failed ? "could not be set up, as run show tells"
 				     : "is being set up");
 	}
 	if (st != NULL && st->at_once > 0) {
@@ -187,18 +187,20 @@ static void ask_group(struct asking *q, struct lane *l, size_t g, size_t call)
 	struct limit *limits[CALL_LIMITS];
 	size_t index[CALL_LIMITS];
 	size_t n = lane_limits(l, g, call, limits, index);
+	int64_t at;
 
 	ask_keys(q, l, g);
 	ask(q, COND_BREAKER, breaker_earliest(&grp->breaker, now), "breaker %s", breaker_word(grp->breaker.state));
-	ask(q, COND_THROTTLE, hold_earliest(&grp->hold, now), "%s asked to wait", l->name);
+	at = hold_earliest(&grp->hold, now);
+	ask(q, COND_THROTTLE, at, "%s %s to wait", l->name, at > now.boot_us ? "asked" : "has not asked");
 	ask(q, COND_QUOTA, quota_earliest(&grp->quota, now), "quota: %s%s%s", quota_word(grp->quota.cause),
 	    grp->quota.why[0] != 0 ? ", " : "", grp->quota.why);
 	for (size_t i = 0; i < n; i++) {
 		size_t window = 0;
-		int64_t at = limit_earliest(limits[i], 1, now, &window);
 		struct window_view view;
 		char text[48] = "";
 
+		at = limit_earliest(limits[i], 1, now, &window);
 		if (q->all != NULL) {
 			limit_view(limits[i], window, now, &view);
 			window_write(&view.spec, text);

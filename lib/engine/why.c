@@ -206,9 +206,9 @@ struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struc
 {
 	struct run *r = run_get(e, run);
 	struct json_object *o, *list;
+	struct item root;
 	char subject[32];
 
-	(void)t;
 	if (r == NULL) {
 		return NULL;
 	}
@@ -237,7 +237,9 @@ struct json_object *why_run(struct engine *e, struct txn *t, uint32_t run, struc
 			add_waiting(list, (int64_t)c->retrying, "retry", text, e->later_us == TIME_NEVER ? 0 : e->later_us, now);
 		}
 		if (c->held > 0) {
-			(void)snprintf(text, sizeof(text), "%s: held for a person", r->row.stages[s].name);
+			bool set_up = r->root_failed && item_read(t, run, ITEM_ROOT, &root) && root.status == ITEM_HELD && root.stage == s;
+
+			(void)snprintf(text, sizeof(text), "%s: held for a person%s%s", r->row.stages[s].name, set_up ? ": " : "", set_up ? root.reason : "");
 			add_waiting(list, (int64_t)c->held, "held", text, 0, now);
 		}
 	}

@@ -155,7 +155,8 @@ def test_crm():
         shown = it.task(nowhere)
         assert shown["state"] == "running", shown
         assert "set-up" in it.get(f"/v1/runs/{runs['Nowhere']['run']}")["waiting_for"]
-        assert "could not be set up" in it.leadctl("why", "lead", shown["lead_id"])[0]
+        assert "could not be set up" in it.leadctl("why", "lead", shown["lead_id"])[0] and shown["run"]["forecast"] is None
+        assert "campaign: held for a person: not-in-answer" in it.leadctl("why", "run", str(runs["Nowhere"]["run"]))[0]
         assert it.task(strange[0][0])["reason"] == "no-json" and it.task(strange[0][0])["state"] == "failure"
         assert all(it.task(task)["detail"] == "ignored" for task, _ in strange[1:3])
         # what a sender may see

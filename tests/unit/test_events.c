@@ -130,6 +130,17 @@ static const char *says(uint64_t id)
 	return text;
 }
 
+/* `null`: of its run none can be told; `-` when its lead has ended. */
+static const char *forecast_of(uint64_t id)
+{
+	struct json_object *o = task(id, false), *run = json_object_object_get(o, "run");
+	bool ended = json_object_get_int(json_object_object_get(run, "processed")) == json_object_get_int(json_object_object_get(run, "total"));
+	const char *said = ended ? "-" : json_object_object_get(run, "forecast") == NULL ? "null" : "told";
+
+	json_object_put(o);
+	return said;
+}
+
 static void answer_find(size_t call, const char *id)
 {
 	char body[64];
@@ -311,6 +322,8 @@ static void test_unknown(void **state)
 	assert_string_equal(says(good), "success delivered - 2/1");
 	assert_true(strncmp(says(bad), "failure", 7) != 0 && strncmp(says(bad), "success", 7) != 0);
 	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_RUNNING);
+	assert_string_equal(forecast_of(good), "-");
+	assert_string_equal(forecast_of(bad), "null"); /* nobody knows when a person comes */
 	rig_restart(&rig);
 	/* it is made there, and the run told to look again */
 	assert_int_equal(rig_command(&rig, &(struct command){.kind = COMMAND_RETRY, .run = 1, .outcomes = 1u << ITEM_PARKED}).count, 1);
