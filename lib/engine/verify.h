@@ -23,11 +23,8 @@ struct stage;
 
 /* The stage whose destination can be read back; NULL: none. */
 const struct stage *verify_stage(const struct run *r, uint8_t *ret_stage);
-/* One page: its leads are counted and compared. list: JSON array. In verify_page.c. */
-void verify_page(struct engine *e, struct run *r, const struct stage *st, struct verify_row *v, const struct value *list);
-/* The keyed hash of what the destination knows a lead by; false when that is blank. */
-bool verify_hash(struct engine *e, const struct value *key, uint64_t *ret);
 
+/* COMMAND_VERIFY. */
 void run_verify(struct engine *e, struct command *c, struct run *r);
 void verify_load(struct engine *e, struct run *r);
 void verifies_step(struct engine *e);

@@ -1,5 +1,5 @@
 /* What a page of the destination says, lead by lead. See verify.h. */
-#include "lib/engine/verify.h"
+#include "lib/engine/verify_parts.h"
 
 #include "lib/base/json_list.h"
 #include "lib/engine/pipeline.h"
