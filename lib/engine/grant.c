@@ -15,6 +15,7 @@
 #include "lib/engine/recall.h"
 #include "lib/engine/run.h"
 #include "lib/engine/schedule.h"
+#include "lib/engine/setup.h"
 #include "lib/engine/share.h"
 #include "lib/engine/stage.h"
 #include "lib/engine/state.h"
@@ -176,7 +177,7 @@ int grant(struct engine *e, struct run *r, struct slot *s, const struct verdict 
 		grant_refuse(e, r, &i, &why);
 		return 0;
 	}
-	if (cache_take(e, r, s, &i, c->request.hash) || share_join(e, r, s, &i, c->request.hash)) {
+	if (setup_waits(e, r, s, &i, c) || cache_take(e, r, s, &i, c->request.hash) || share_join(e, r, s, &i, c->request.hash)) {
 		engine_call_free(e, c);
 		return 0;
 	}

@@ -63,6 +63,8 @@ struct run {
 	bool remembers;                      /* some campaign of its organisation asks who is known */
 	bool root_waits;                     /* its own item waits for what it brought */
 	bool root_look;                      /* something of it has ended since */
+	uint64_t behind_call, looked_behind; /* the other run's call that its own waits for; that it has looked behind: setup.h */
+	uint32_t behind;                     /* that run */
 	bool root_ready, root_failed;        /* everything is set up; never will be */
 	struct import *import;
 	uint32_t sweep;                      /* parking or cancelling: last number looked at */

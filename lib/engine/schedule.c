@@ -16,6 +16,7 @@
 #include "lib/engine/lane.h"
 #include "lib/engine/notify.h"
 #include "lib/engine/run.h"
+#include "lib/engine/setup.h"
 #include "lib/engine/state.h"
 
 #include <stdio.h>
@@ -129,6 +130,11 @@ static void ask_stage(struct asking *q, const struct run *r, const struct slot *
 		    r->root_ready    ? "is set up"
 		    : r->root_failed ? "could not be set up, as run show tells"
 				     : "is being set up");
+	}
+	if (st != NULL && st->of == LEVEL_RUN && s->phase == PHASE_CALL && r->behind != 0) {
+		unsigned behind = setup_behind(q->e, r);
+
+		ask(q, COND_SETUP, behind == 0 ? now : TIME_NEVER, behind == 0 ? "run %u has made the same" : "run %u is making the same", r->behind);
 	}
 	if (st != NULL && st->at_once > 0) {
 		ask(q, COND_CONCURRENCY, r->in_flight[s->stage] < st->at_once ? now : TIME_NEVER, "%u of %u calls of the run in flight at stage %s",
