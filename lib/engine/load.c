@@ -212,14 +212,15 @@ static bool on_tail(void *arg, struct slice key, struct slice value)
 	return restore_row(t, &c);
 }
 
+/* As far back as a limit that has to be filled looks: a reload that brings a service of short windows reads little. */
 static int64_t horizon(struct engine *e)
 {
 	int64_t longest = 0;
 
-	for (size_t i = 0; i < e->config->n_services; i++) {
-		const struct service *s = e->config->services[i];
+	for (size_t i = 0; i < e->n_lanes; i++) {
+		const struct service *s = e->lanes[i]->n_fresh > 0 ? e->lanes[i]->def : NULL;
 
-		for (size_t k = 0; k < s->n_limits; k++) {
+		for (size_t k = 0; s != NULL && k < s->n_limits; k++) {
 			int64_t h = limit_horizon(s->limits[k].windows, s->limits[k].n_windows, e->now);
 
 			longest = h > longest ? h : longest;
