@@ -19,7 +19,7 @@
 
 bool desk_asked(const struct flight *f)
 {
-	return f->service == WORLD_PERPLEXITY && strstr(f->request.path, PATH) != NULL;
+	return f->service == WORLD_PERPLEXITY && strstr(f->parcel.request.path, PATH) != NULL;
 }
 
 static struct desk_job *find(struct night *n, uint64_t id)
@@ -60,7 +60,7 @@ static struct desk_job *add(struct night *n, struct flight *f, const struct worl
 
 void desk_take(struct night *n, struct flight *f, struct world_plan *p)
 {
-	const char *back = f->request.body != NULL ? strstr(f->request.body, BACK) : NULL;
+	const char *back = f->parcel.request.body != NULL ? strstr(f->parcel.request.body, BACK) : NULL;
 	bool done = p->status == 200 && (p->fault == FAULT_NONE || p->fault == FAULT_DRIP || p->fault == FAULT_SLOW ||
 					    p->fault == FAULT_TRUNCATE);
 	struct desk_job *j;
@@ -93,13 +93,13 @@ void desk_take(struct night *n, struct flight *f, struct world_plan *p)
 void desk_answer(struct night *n, struct flight *f, struct world_plan *p)
 {
 	static const struct world_header json = {"Content-Type", "application/json"};
-	struct desk_job *j = find(n, strtoull(strstr(f->request.path, PATH) + strlen(PATH), NULL, 16));
+	struct desk_job *j = find(n, strtoull(strstr(f->parcel.request.path, PATH) + strlen(PATH), NULL, 16));
 	uint64_t luck = draw(n, 'Q', f->call) % 100;
 
 	*p = (struct world_plan){.service = WORLD_PERPLEXITY, .delay_us = 4 * US_PER_MS, .headers = {json}, .n_headers = 1};
 	n->log[n->n_log - 1].poll = true;
 	if (j == NULL) {
-		violate(n->result, "the desk was asked for a job that it never named: %s", f->request.path);
+		violate(n->result, "the desk was asked for a job that it never named: %s", f->parcel.request.path);
 		say(p, 404, "{}");
 	} else if (luck < 8 && !n->quiet && n->plan->n_faults > 0) {
 		p->end = luck < 4 ? WORLD_RESET : WORLD_ANSWER;

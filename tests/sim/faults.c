@@ -43,27 +43,6 @@ static void calm_world(const struct night *n, struct scenario *s)
 	s->quota_code = QUOTA_ANY;
 }
 
-static void swap_world(struct night *n)
-{
-	struct scenario *s = malloc(sizeof(*s));
-
-	*s = n->calm_world;
-	for (size_t i = 0; i < n->plan->n_faults; i++) {
-		const struct fault *f = &n->plan->faults[i];
-		struct scenario_service *v = &s->services[f->service];
-
-		if (n->active[i] && f->kind < FAULT_N && v->n_scripts < SCENARIO_SCRIPTS) {
-			v->scripts[v->n_scripts++] =
-			    (struct scenario_script){.fault = (enum world_fault)f->kind,
-				.from = 1,
-				.share_ppm = f->share_ppm,
-				.endpoints = UINT32_MAX};
-		}
-	}
-	world_swap(n->world, s);
-	free(s);
-}
-
 /* --- faults --- */
 
 bool fault_active(const struct night *n, uint8_t kind, const struct fault **ret)
@@ -305,7 +284,7 @@ void faults_event(struct night *n, size_t i, bool begins)
 	hooks.full = n->active_kinds[KIND_STORE_FULL] > 0;
 	hooks.nearly_full = n->active_kinds[KIND_STORE_NEARLY_FULL] > 0;
 	if (f->kind < FAULT_N) {
-		swap_world(n);
+		plan_swap_world(n->world, &n->calm_world, n->plan->faults, n->active, n->plan->n_faults);
 	}
 }
 

@@ -138,6 +138,8 @@ bool plan_approves(const struct plan *p);
 bool plan_groups(const struct plan *p);
 /* What a fault is, for people. */
 void plan_write_fault(const struct fault *f, struct buf *out);
+/* The world goes on as `calm` with those of the n faults that are at work. */
+void plan_swap_world(struct world *w, const struct scenario *calm, const struct fault *faults, const bool *active, size_t n);
 
 /* One request as the wire and the provider saw it. */
 struct wire {
@@ -165,6 +167,8 @@ struct result {
 	struct buf text; /* violations, one a line */
 };
 void result_fini(struct result *r);
+void result_show(const struct result *r);
+void result_hits(const uint64_t hits[KIND_N]); /* how often what went wrong */
 /* Plays the night and checks it. */
 void night_play(const struct plan *p, struct result *ret);
 void violate(struct result *r, const char *format, ...) PRINTF(2, 3);

@@ -18,15 +18,12 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define MOST_TOLD 8
 
 struct options {
 	uint64_t nights, seed;
@@ -49,26 +46,6 @@ struct night_id {
 	uint32_t rows; /* 0: as the seed says */
 };
 static struct night_id playing; /* for the handler of signals */
-
-/* --- results --- */
-
-void violate(struct result *r, const char *format, ...)
-{
-	char text[400];
-	va_list ap;
-
-	if (r->violations++ < MOST_TOLD) {
-		va_start(ap, format);
-		(void)vsnprintf(text, sizeof(text), format, ap);
-		va_end(ap);
-		buf_printf(&r->text, "  %s\n", text);
-	}
-}
-
-void result_fini(struct result *r)
-{
-	buf_free(&r->text);
-}
 
 /* --- one night --- */
 
@@ -301,10 +278,8 @@ static int sum_up(const struct totals *t, double began)
 
 	for (unsigned k = 1; k < KIND_N; k++) {
 		kinds += t->hits[k] > 0;
-		if (t->hits[k] > 0) {
-			printf("  %-20s %" PRIu64 "\n", kind_word(k), t->hits[k]);
-		}
 	}
+	result_hits(t->hits);
 	printf("at least 2,000 steps: %" PRIu64 " nights; 20,000: %" PRIu64 "; 30 faults: %" PRIu64
 	       "\n",
 	    t->long_enough, t->big, t->lively);
@@ -421,15 +396,7 @@ static int show(const struct options *o)
 	print_night(&id);
 	(void)fflush(stdout);
 	play(&id, &r);
-	printf("%.1f s, %" PRIu64 " steps, %" PRIu64 " requests, %" PRIu64 " turns, %" PRIu64
-	       " faults, state %016" PRIx64 "\n%s",
-	    (double)r.span_us / 1e6, r.steps, r.calls, r.turns, r.faults, r.hash,
-	    r.text.data != NULL ? r.text.data : "");
-	for (unsigned k = 1; k < KIND_N; k++) {
-		if (r.hits[k] > 0) {
-			printf("  %-20s %" PRIu64 "\n", kind_word(k), r.hits[k]);
-		}
-	}
+	result_show(&r);
 	result_fini(&r);
 	return r.violations > 0;
 }

@@ -326,3 +326,21 @@ void plan_write_fault(const struct fault *f, struct buf *out)
 	}
 	buf_printf(out, " at %.1f s for %.1f s", (double)f->at_us / 1e6, (double)f->for_us / 1e6);
 }
+
+void plan_swap_world(struct world *w, const struct scenario *calm, const struct fault *faults, const bool *active, size_t n)
+{
+	struct scenario *s = malloc(sizeof(*s));
+
+	*s = *calm;
+	for (size_t i = 0; i < n; i++) {
+		const struct fault *f = &faults[i];
+		struct scenario_service *v = &s->services[f->service];
+
+		if (active[i] && f->kind < FAULT_N && v->n_scripts < SCENARIO_SCRIPTS) {
+			v->scripts[v->n_scripts++] = (struct scenario_script){
+			    .fault = (enum world_fault)f->kind, .from = 1, .share_ppm = f->share_ppm, .endpoints = UINT64_MAX};
+		}
+	}
+	world_swap(w, s);
+	free(s);
+}

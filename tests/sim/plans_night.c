@@ -10,8 +10,8 @@
 #include "lib/engine/engine.h"
 #include "lib/engine/show.h"
 #include "lib/sim/scenario.h"
-#include "lib/sim/world.h"
 #include "lib/store/account.h"
+#include "tests/sim/parcel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,17 +23,10 @@
 enum moment { MOMENT_ARRIVE, MOMENT_END };
 
 struct event {
-	uint64_t call, token;
+	uint64_t call;
 	enum moment kind;
-	/* the request as it left, then the answer as it comes back */
-	char *bytes;
-	struct world_request request;
-	struct world_header headers[24];
+	struct parcel parcel;
 	int64_t sent_us;
-	struct http_header got[WORLD_HEADERS];
-	size_t n_got, len;
-	int status;
-	char *body;
 };
 
 struct moment_at {
@@ -70,43 +63,14 @@ static void poke(struct night *n, int64_t at_us)
 	n->turn_us = at_us < n->turn_us ? at_us : n->turn_us;
 }
 
-static const char *put(char **at, const char *text, size_t len)
-{
-	char *start = *at;
-
-	memcpy(start, text, len);
-	start[len] = '\0';
-	*at += len + 1;
-	return start;
-}
-
-/* The request lives only until this returns. */
 static void on_start(void *ctx, uint64_t call, const struct request *q)
 {
 	struct night *n = ctx;
 	struct event *e = calloc(1, sizeof(*e));
-	const char *host = strstr(q->url, "://") + 3, *path = strchr(host, '/'),
-		   *query = strchr(path, '?');
-	size_t len = strlen(q->method) + strlen(q->url) + q->body_len + 16;
-	char *at;
 
-	for (size_t i = 0; i < q->n_headers; i++) {
-		len += strlen(q->headers[i].name) + strlen(q->headers[i].value) + 2;
-	}
-	at = e->bytes = malloc(len);
 	e->call = call;
-	e->request.method = put(&at, q->method, strlen(q->method));
-	e->request.host = put(&at, host, (size_t)(path - host));
-	e->request.path = put(&at, path, query != NULL ? (size_t)(query - path) : strlen(path));
-	e->request.query = query != NULL ? put(&at, query + 1, strlen(query + 1)) : NULL;
-	e->request.body = q->body != NULL ? put(&at, q->body, q->body_len) : NULL;
-	e->request.body_len = q->body_len;
-	for (size_t i = 0; i < q->n_headers; i++) {
-		e->headers[i].name = put(&at, q->headers[i].name, strlen(q->headers[i].name));
-		e->headers[i].value = put(&at, q->headers[i].value, strlen(q->headers[i].value));
-	}
-	e->request.headers = e->headers;
-	e->request.n_headers = q->n_headers;
+	parcel_pack(&e->parcel, q);
+	e->parcel.request.host = e->parcel.host;
 	e->sent_us = n->now.boot_us + WIRE_US;
 	push(n, e, e->sent_us + WIRE_US);
 }
@@ -148,53 +112,30 @@ static void on_ended(void *ctx, uint32_t run)
 static void arrive(struct night *n, struct event *e)
 {
 	struct world_plan p;
-	size_t len = 0;
-	char *at;
 
 	engine_sent(n->engine, e->call, e->sent_us);
-	world_handle(n->world, &e->request, n->now, &p);
+	world_handle(n->world, &e->parcel.request, n->now, &p);
 	if (p.end != WORLD_ANSWER) {
 		die("the everyday world", "does not answer");
 	}
-	for (size_t i = 0; i < p.n_headers; i++) {
-		len += strlen(p.headers[i].name) + strlen(p.headers[i].value) + 2;
-	}
-	free(e->bytes);
-	at = e->bytes = malloc(len + 1);
-	for (size_t i = 0; i < p.n_headers; i++) {
-		e->got[i].name = put(&at, p.headers[i].name, strlen(p.headers[i].name));
-		e->got[i].value = put(&at, p.headers[i].value, strlen(p.headers[i].value));
-	}
-	e->n_got = p.n_headers;
-	e->body = malloc(p.body_len + 1);
-	memcpy(e->body, p.body, p.body_len);
-	e->len = p.body_len;
-	e->status = p.status;
-	e->token = p.token;
+	parcel_answer(&e->parcel, &p);
 	e->kind = MOMENT_END;
 	push(n, e, n->now.boot_us + p.delay_us + WIRE_US);
 }
 
 static void end(struct night *n, struct event *e)
 {
-	struct http_answer h = {.transport = TRANSPORT_ANSWERED,
-	    .status = e->status,
-	    .headers = e->got,
-	    .n_headers = e->n_got,
-	    .body = e->body,
-	    .body_len = e->len,
-	    .sent_us = e->sent_us,
-	    .first_byte_us = n->now.boot_us,
-	    .end_us = n->now.boot_us};
+	struct http_answer h = {.transport = TRANSPORT_ANSWERED, .sent_us = e->sent_us, .first_byte_us = n->now.boot_us, .end_us = n->now.boot_us};
 
+	parcel_open(&e->parcel, &h);
 	engine_first_byte(n->engine, e->call, n->now.boot_us);
-	engine_answered(n->engine, e->call, &h, e->body, n->now);
-	world_delivered(n->world, e->token, n->now);
+	engine_answered(n->engine, e->call, &h, (char *)(uintptr_t)h.body, n->now);
+	world_delivered(n->world, e->parcel.token, n->now);
 	n->gathered++;
 	poke(n, n->gathered >= engine_in_flight(n->engine)
 		    ? n->now.boot_us
 		    : n->now.boot_us + engine_config(n->engine)->turn_wait_us);
-	free(e->bytes);
+	parcel_fini(&e->parcel);
 	free(e);
 }
 

@@ -16,6 +16,7 @@
 #include "tests/sim/conf.h"
 #include "tests/sim/hooks.h"
 #include "tests/sim/night.h"
+#include "tests/sim/parcel.h"
 
 /* The right time when the night begins: 2026-11-22, a Sunday. */
 #define WORLD_WALL_US (INT64_C(1795305600) * US_PER_S)
@@ -54,23 +55,15 @@ struct flight {
 	uint8_t service;
 	bool ended, arrived, resent, garbage;
 	bool desk; /* its answer is only a receipt */
-	char *bytes; /* the request: method, path, query, headers, body */
-	struct world_request request;
-	struct world_header headers[26];
+	struct parcel parcel;
 	int64_t sent_us, deadline_us, back_us;
 	size_t max_answer;
 	uint32_t max[WINDOWS];
 	const char *why;
 	size_t wire; /* its line in the log */
 	/* the answer */
-	uint64_t token;
-	int status;
 	bool whole;
 	int64_t first_us;
-	char *answer;
-	size_t answer_len;
-	struct http_header got[WORLD_HEADERS];
-	size_t n_got;
 };
 
 /* What the operator wants until it is done: sent again when it was not heard. */

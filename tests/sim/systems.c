@@ -12,13 +12,10 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-#define MOST_TOLD 8
 
 struct options {
 	uint64_t nights, seed, without, twice;
@@ -33,24 +30,6 @@ struct totals {
 };
 
 static uint64_t playing; /* for the handler of signals */
-
-void violate(struct result *r, const char *format, ...)
-{
-	char text[400];
-	va_list ap;
-
-	if (r->violations++ < MOST_TOLD) {
-		va_start(ap, format);
-		(void)vsnprintf(text, sizeof(text), format, ap);
-		va_end(ap);
-		buf_printf(&r->text, "  %s\n", text);
-	}
-}
-
-void result_fini(struct result *r)
-{
-	buf_free(&r->text);
-}
 
 static void play(const struct options *o, uint64_t seed, struct result *r)
 {
@@ -137,10 +116,8 @@ static int many(const struct options *o)
 	}
 	for (unsigned k = 1; k < KIND_N; k++) {
 		kinds += t.hits[k] > 0;
-		if (t.hits[k] > 0) {
-			printf("  %-20s %" PRIu64 "\n", kind_word(k), t.hits[k]);
-		}
 	}
+	result_hits(t.hits);
 	for (unsigned s = 0; s < SYSTEMS; s++) {
 		printf("%s %" PRIu64 "%s", system_word(s), t.by_system[s], s + 1 < SYSTEMS ? ", " : " nights\n");
 	}
@@ -158,13 +135,7 @@ static int show(const struct options *o)
 	print_night(o, o->seed);
 	(void)fflush(stdout);
 	play(o, o->seed, &r);
-	printf("%.1f s, %" PRIu64 " steps, %" PRIu64 " requests, %" PRIu64 " turns, %" PRIu64 " faults, state %016" PRIx64 "\n%s", (double)r.span_us / 1e6,
-	    r.steps, r.calls, r.turns, r.faults, r.hash, r.text.data != NULL ? r.text.data : "");
-	for (unsigned k = 1; k < KIND_N; k++) {
-		if (r.hits[k] > 0) {
-			printf("  %-20s %" PRIu64 "\n", kind_word(k), r.hits[k]);
-		}
-	}
+	result_show(&r);
 	result_fini(&r);
 	return r.violations > 0;
 }

@@ -3,6 +3,7 @@
 
 #include "lib/base/heap.h"
 #include "lib/engine/engine.h"
+#include "tests/sim/parcel.h"
 #include "tests/sim/systems.h"
 
 /* systems_conf.c: borrowed; read at the first use. */
@@ -29,15 +30,10 @@ struct passing {
 	uint64_t call;
 	uint32_t epoch, refs;
 	bool ended;
-	char *bytes, *answer;
-	struct world_request request;
-	struct world_header headers[26];
-	struct http_header got[WORLD_HEADERS];
-	size_t n_got, answer_len, max_answer;
+	struct parcel parcel;
+	size_t max_answer;
 	int64_t sent_us, first_us, deadline_us;
-	int status;
 	bool whole;
-	uint64_t token;
 	const char *why;
 };
 

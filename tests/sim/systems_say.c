@@ -252,24 +252,6 @@ void system_crash_moment(struct system_night *n, unsigned kind)
 	}
 }
 
-static void swap_world(struct system_night *n)
-{
-	struct scenario *s = malloc(sizeof(*s));
-
-	*s = n->calm;
-	for (size_t i = 0; i < n->plan->n_faults; i++) {
-		const struct fault *f = &n->plan->faults[i];
-		struct scenario_service *v = &s->services[f->service];
-
-		if (n->active[i] && f->kind < FAULT_N && v->n_scripts < SCENARIO_SCRIPTS) {
-			v->scripts[v->n_scripts++] = (struct scenario_script){
-			    .fault = (enum world_fault)f->kind, .from = 1, .share_ppm = f->share_ppm, .endpoints = UINT64_MAX};
-		}
-	}
-	world_swap(n->world, s);
-	free(s);
-}
-
 static void process_fault(struct system_night *n, const struct fault *f)
 {
 	n->result->hits[f->kind]++;
@@ -350,6 +332,6 @@ void system_fault(struct system_night *n, uint32_t i, bool begins)
 		hooks.full = hooks.full || (n->active[k] && n->plan->faults[k].kind == KIND_STORE_FULL);
 	}
 	if (n->plan->faults[i].kind < FAULT_N) {
-		swap_world(n);
+		plan_swap_world(n->world, &n->calm, n->plan->faults, n->active, n->plan->n_faults);
 	}
 }

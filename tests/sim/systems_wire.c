@@ -14,45 +14,10 @@
 
 /* --- requests --- */
 
-static char *put(char **at, const char *text, size_t len)
-{
-	char *start = *at;
-
-	memcpy(start, text, len);
-	start[len] = '\0';
-	*at += len + 1;
-	return start;
-}
-
-/* Everything of the request in one piece of memory. */
-static void copy_request(struct passing *f, const struct request *q)
-{
-	const char *path = strchr(strstr(q->url, "://") + 3, '/'), *query = strchr(path, '?');
-	size_t len = strlen(q->method) + strlen(path) + q->body_len + 8;
-	char *at;
-
-	for (size_t i = 0; i < q->n_headers; i++) {
-		len += strlen(q->headers[i].name) + strlen(q->headers[i].value) + 2;
-	}
-	at = f->bytes = malloc(len);
-	f->request.method = put(&at, q->method, strlen(q->method));
-	f->request.path = put(&at, path, query != NULL ? (size_t)(query - path) : strlen(path));
-	f->request.query = query != NULL ? put(&at, query + 1, strlen(query + 1)) : NULL;
-	f->request.body = q->body != NULL ? put(&at, q->body, q->body_len) : NULL;
-	f->request.body_len = q->body_len;
-	for (size_t i = 0; i < q->n_headers; i++) {
-		f->headers[i].name = put(&at, q->headers[i].name, strlen(q->headers[i].name));
-		f->headers[i].value = put(&at, q->headers[i].value, strlen(q->headers[i].value));
-	}
-	f->request.headers = f->headers;
-	f->request.n_headers = q->n_headers;
-}
-
 void system_unref(struct passing *f)
 {
 	if (f != NULL && --f->refs == 0) {
-		free(f->bytes);
-		free(f->answer);
+		parcel_fini(&f->parcel);
 		free(f);
 	}
 }
@@ -66,7 +31,7 @@ void system_start(struct system_night *n, uint64_t call, const struct request *q
 	f->epoch = n->epoch;
 	f->max_answer = q->max_answer_bytes;
 	f->deadline_us = at_us + q->total_us;
-	copy_request(f, q);
+	parcel_pack(&f->parcel, q);
 	n->result->calls++;
 	if (system_hit(n, KIND_DNS, call) || system_hit(n, KIND_REFUSED, call)) {
 		f->why = "no connection";
@@ -96,7 +61,7 @@ static void hunter(struct system_night *n, const struct passing *f, struct world
 {
 	static const char *const bodies[] = {"{\"data\":{\"email\":null}}",
 	    "{\"data\":{\"email\":\"known@second.example.com\",\"position\":\"Owner\",\"verification\":{\"status\":\"valid\"}}}"};
-	bool known = hash_plain(f->request.query, strlen(f->request.query)) % 3 != 0;
+	bool known = hash_plain(f->parcel.request.query, strlen(f->parcel.request.query)) % 3 != 0;
 
 	*p = (struct world_plan){.service = HUNTER, .status = 200, .delay_us = 300 * US_PER_MS, .body = bodies[known], .body_len = strlen(bodies[known]),
 	    .headers = {{"Content-Type", "application/json"}}, .n_headers = 1};
@@ -105,26 +70,6 @@ static void hunter(struct system_night *n, const struct passing *f, struct world
 		n->bills = realloc(n->bills, n->cap_bills * sizeof(*n->bills));
 	}
 	n->bills[n->n_bills++] = (struct system_bill){f->call, known ? HUNTER_MICRO : 0};
-}
-
-static void keep_answer(struct passing *f, const struct world_plan *p)
-{
-	size_t len = p->body_len + 1;
-	char *at;
-
-	for (size_t i = 0; i < p->n_headers; i++) {
-		len += strlen(p->headers[i].name) + strlen(p->headers[i].value) + 2;
-	}
-	at = f->answer = malloc(len);
-	(void)put(&at, p->body != NULL ? p->body : "", p->body_len);
-	f->answer_len = p->body_len;
-	for (size_t i = 0; i < p->n_headers; i++) {
-		f->got[i].name = put(&at, p->headers[i].name, strlen(p->headers[i].name));
-		f->got[i].value = put(&at, p->headers[i].value, strlen(p->headers[i].value));
-	}
-	f->n_got = p->n_headers;
-	f->status = p->status;
-	f->token = p->token;
 }
 
 /* Never later than the deadline of the call. */
@@ -145,7 +90,7 @@ static void send_back(struct system_night *n, struct passing *f, const struct wo
 	int64_t first_us = n->now_us + p->delay_us + delay(n, f, 'b');
 	int64_t last_us = first_us + 500 + (p->drip_bytes > 0 ? (int64_t)(p->body_len / p->drip_bytes) * p->drip_us : 0);
 
-	keep_answer(f, p);
+	parcel_answer(&f->parcel, p);
 	if (p->end == WORLD_HANG) {
 		end_at(n, f, INT64_MAX, TRANSPORT_BROKEN, NULL);
 		return;
@@ -191,10 +136,10 @@ static void arrive(struct system_night *n, struct passing *f)
 {
 	struct world_plan p;
 
-	if (strncmp(f->request.path, "/hunter/", 8) == 0) {
+	if (strncmp(f->parcel.request.path, "/hunter/", 8) == 0) {
 		hunter(n, f, &p);
 	} else {
-		world_handle(n->world, &f->request, (struct now){n->now_us, SYSTEM_WALL_US + n->now_us}, &p);
+		world_handle(n->world, &f->parcel.request, (struct now){n->now_us, SYSTEM_WALL_US + n->now_us}, &p);
 	}
 	for (size_t i = 0; i < p.n_later; i++) {
 		plan_back(n, &p.later[i]);
@@ -212,21 +157,17 @@ static void end(struct system_night *n, struct passing *f, enum transport t)
 
 	f->ended = true;
 	h.sent_us = f->sent_us != 0 ? system_boot(n, f->sent_us) : 0;
-	if (f->answer != NULL && t != TRANSPORT_UNSENT) {
-		h.status = f->status;
+	if (f->parcel.answer != NULL && t != TRANSPORT_UNSENT) {
+		parcel_open(&f->parcel, &h);
 		h.first_byte_us = f->first_us != 0 ? system_boot(n, f->first_us) : 0;
-		h.headers = f->got;
-		h.n_headers = f->n_got;
-		h.body = f->answer;
-		h.body_len = t == TRANSPORT_ANSWERED ? f->answer_len : 0;
-		f->answer = NULL; /* the engine's now; the headers stand in it too */
+		h.body_len = t == TRANSPORT_ANSWERED ? h.body_len : 0;
 	}
-	if (f->whole && f->token != 0 && t == TRANSPORT_ANSWERED) {
+	if (f->whole && f->parcel.token != 0 && t == TRANSPORT_ANSWERED) {
 		if (n->n_gathered == n->cap_gathered) {
 			n->cap_gathered = n->cap_gathered * 2 + 64;
 			n->gathered = realloc(n->gathered, n->cap_gathered * sizeof(*n->gathered));
 		}
-		n->gathered[n->n_gathered++] = (struct gathered_answer){f->call, f->token};
+		n->gathered[n->n_gathered++] = (struct gathered_answer){f->call, f->parcel.token};
 	}
 	engine_answered(n->engine, f->call, &h, (char *)(uintptr_t)h.body, system_now(n));
 	n->gathered_now++;

@@ -9,45 +9,10 @@
 
 /* --- requests --- */
 
-static char *put(char **at, const char *text, size_t len)
-{
-	char *start = *at;
-
-	memcpy(start, text, len);
-	start[len] = '\0';
-	*at += len + 1;
-	return start;
-}
-
-/* Everything of the request in one piece of memory. */
-static void copy_request(struct flight *f, const struct request *q)
-{
-	const char *path = strchr(strstr(q->url, "://") + 3, '/'), *query = strchr(path, '?');
-	size_t len = strlen(q->method) + strlen(path) + q->body_len + 8;
-	char *at;
-
-	for (size_t i = 0; i < q->n_headers; i++) {
-		len += strlen(q->headers[i].name) + strlen(q->headers[i].value) + 2;
-	}
-	at = f->bytes = malloc(len);
-	f->request.method = put(&at, q->method, strlen(q->method));
-	f->request.path = put(&at, path, query != NULL ? (size_t)(query - path) : strlen(path));
-	f->request.query = query != NULL ? put(&at, query + 1, strlen(query + 1)) : NULL;
-	f->request.body = q->body != NULL ? put(&at, q->body, q->body_len) : NULL;
-	f->request.body_len = q->body_len;
-	for (size_t i = 0; i < q->n_headers; i++) {
-		f->headers[i].name = put(&at, q->headers[i].name, strlen(q->headers[i].name));
-		f->headers[i].value = put(&at, q->headers[i].value, strlen(q->headers[i].value));
-	}
-	f->request.headers = f->headers;
-	f->request.n_headers = q->n_headers;
-}
-
 void flight_unref(struct flight *f)
 {
 	if (f != NULL && --f->refs == 0) {
-		free(f->bytes);
-		free(f->answer);
+		parcel_fini(&f->parcel);
 		free(f);
 	}
 }
@@ -84,8 +49,8 @@ void wire_start(struct night *n, uint64_t call, const struct request *q)
 	f->epoch = n->epoch;
 	f->max_answer = q->max_answer_bytes;
 	f->deadline_us = at_us + q->total_us;
-	copy_request(f, q);
-	f->service = service_of(f->request.path);
+	parcel_pack(&f->parcel, q);
+	f->service = service_of(f->parcel.request.path);
 	memcpy(f->max, n->ceiling[f->service], sizeof(f->max));
 	for (size_t w = 0; w < WINDOWS; w++) {
 		f->max[w] = n->pending_ceiling[f->service][w] > f->max[w]
@@ -149,30 +114,11 @@ static struct wire *log_add(struct night *n, struct flight *f)
 	w = &n->log[n->n_log++];
 	*w = (struct wire){
 	    .call = f->call, .service = f->service, .sent_us = f->sent_us, .arrived_us = n->now_us};
-	w->key = f->service == WORLD_ZEROBOUNCE ? key_of_request(&f->request) : 0;
-	w->find = f->service == WORLD_INSTANTLY && strstr(f->request.path, "/list") != NULL;
+	w->key = f->service == WORLD_ZEROBOUNCE ? key_of_request(&f->parcel.request) : 0;
+	w->find = f->service == WORLD_INSTANTLY && strstr(f->parcel.request.path, "/list") != NULL;
 	w->epoch = f->epoch;
 	memcpy(w->max, f->max, sizeof(w->max));
 	return w;
-}
-
-static void keep_answer(struct flight *f, const struct world_plan *p)
-{
-	size_t len = p->body_len + 1;
-	char *at;
-
-	for (size_t i = 0; i < p->n_headers; i++) {
-		len += strlen(p->headers[i].name) + strlen(p->headers[i].value) + 2;
-	}
-	at = f->answer = malloc(len);
-	(void)put(&at, p->body, p->body_len);
-	f->answer_len = p->body_len;
-	for (size_t i = 0; i < p->n_headers; i++) {
-		f->got[i].name = put(&at, p->headers[i].name, strlen(p->headers[i].name));
-		f->got[i].value = put(&at, p->headers[i].value, strlen(p->headers[i].value));
-	}
-	f->n_got = p->n_headers;
-	f->status = p->status;
 }
 
 static int64_t retry_after(const struct world_plan *p)
@@ -252,7 +198,7 @@ void wire_arrive(struct night *n, struct flight *f)
 	if (desk_asked(f)) {
 		desk_answer(n, f, &p);
 	} else {
-		world_handle(n->world, &f->request, (struct now){n->now_us, WORLD_WALL_US + n->now_us}, &p);
+		world_handle(n->world, &f->parcel.request, (struct now){n->now_us, WORLD_WALL_US + n->now_us}, &p);
 		desk_take(n, f, &p);
 	}
 	w->fault = (uint8_t)p.fault;
@@ -262,12 +208,12 @@ void wire_arrive(struct night *n, struct flight *f)
 	f->wire = n->n_log - 1;
 	f->arrived = true;
 	f->garbage = p.fault == FAULT_GARBAGE;
-	f->token = p.token;
+	f->parcel.token = p.token;
 	if ((p.status >= 400 && !(w->poll && p.status == 404)) || p.end != WORLD_ANSWER || p.fault != FAULT_NONE) {
 		watch_disturb(n);
 	}
 	if (!resend(n, f, &p) && f->epoch == n->epoch && n->engine != NULL && !f->ended) {
-		keep_answer(f, &p);
+		parcel_answer(&f->parcel, &p);
 		plan_answer(n, f, &p);
 	}
 }
@@ -286,7 +232,7 @@ static void gather(struct night *n, struct flight *f, bool whole)
 		n->cap_gathered = n->cap_gathered * 2 + 64;
 		n->gathered = realloc(n->gathered, n->cap_gathered * sizeof(*n->gathered));
 	}
-	n->gathered[n->n_gathered++] = (struct gathered){f->call, f->token, f->wire, whole};
+	n->gathered[n->n_gathered++] = (struct gathered){f->call, f->parcel.token, f->wire, whole};
 }
 
 void wire_end(struct night *n, struct flight *f, enum transport t)
@@ -295,20 +241,15 @@ void wire_end(struct night *n, struct flight *f, enum transport t)
 
 	f->ended = true;
 	h.sent_us = f->sent_us != 0 ? boot_of(n, f->sent_us) : 0;
-	if (f->answer != NULL && t != TRANSPORT_UNSENT) {
-		h.status = f->status;
+	if (f->parcel.answer != NULL && t != TRANSPORT_UNSENT) {
+		parcel_open(&f->parcel, &h);
 		h.first_byte_us = f->first_us != 0 ? boot_of(n, f->first_us) : 0;
-		h.headers = f->got;
-		h.n_headers = f->n_got;
-		h.body = f->answer;
-		h.body_len = t == TRANSPORT_ANSWERED ? f->answer_len : 0;
-		f->answer = NULL; /* the engine's now; the headers stand in it too, so it is told
-				     below before anything is freed */
+		h.body_len = t == TRANSPORT_ANSWERED ? h.body_len : 0;
 	}
 	if (f->arrived) {
 		n->log[f->wire].ended_us = n->now_us;
 		n->log[f->wire].order = ++n->n_ended;
-		n->log[f->wire].failed = t != TRANSPORT_ANSWERED || f->status >= 500 || f->garbage;
+		n->log[f->wire].failed = t != TRANSPORT_ANSWERED || f->parcel.status >= 500 || f->garbage;
 	}
 	if (f->arrived) {
 		gather(n, f, t == TRANSPORT_ANSWERED && f->whole && !f->desk);
