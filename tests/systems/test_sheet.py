@@ -127,9 +127,10 @@ def test_a_sheet_becomes_mails():
         file = night.folder / "people.xlsx"
         write_book(file, rows)
         begun = time.monotonic()
-        out, rc = night.leadctl("--json", "run", "start", str(file), "--campaign", "mails", "--sheet", "People")
+        out, rc = night.leadctl("--json", "run", "start", str(file), "--campaign", "mails", "--sheet", "People", "--sample", "20")
         assert rc == 0, out
         run = json.loads(out)["run"]
+        check_sample(night, run)
         night.wait_for(run, lambda r: r["outcomes"]["ready"] >= ROWS // 3)
         partial = read_book(night.request("GET", f"/v1/runs/{run}/export?format=xlsx"))
         assert len(partial) == ROWS and ROWS // 3 <= sum(1 for p in partial if p["email_text"]) < ROWS
@@ -152,6 +153,20 @@ def test_a_sheet_becomes_mails():
                   f"memory in MiB {peak.end()}")
         check_libreoffice(night, data)
         peak.end()
+
+
+def check_sample(night, run):
+    """Twenty mails to look at and nothing beyond them, until somebody says that they are good; a crash says nothing."""
+    for _ in range(2):
+        shown = night.wait_for(run, lambda r: r["state"] == "waiting-approval" and not r["importing"])
+        assert shown["outcomes"]["ready"] == 20 and shown["open"] == ROWS - 20 and shown["task"] == "pending", shown
+        assert shown["approval"]["at"] == ["sample"] and shown["approval"]["leads"] == ROWS - 20
+        mails = [line["lead"] for line in night.export(run) if line["fields"].get("email_text")]
+        assert mails == list(range(1, 21)), mails
+        night.kill()
+        night.start()
+    out, rc = night.leadctl("run", "approve", str(run))
+    assert rc == 0, out
 
 
 def check_rows(rows, out):
