@@ -15,6 +15,7 @@
 
 #include "lib/base/time.h"
 #include "lib/engine/accounts.h"
+#include "lib/engine/approve.h"
 #include "lib/engine/finish.h"
 #include "lib/engine/pace.h"
 #include "lib/engine/pipeline.h"
@@ -167,9 +168,11 @@ bool forecast_run(struct engine *e, struct run *r, struct forecast *ret)
 {
 	struct flow begun = {.cost = 0}, new = {.cost = 0};
 	double share, n_new;
+	struct approve_wait w;
 	struct balance b;
 
-	if (r->row.state != RUN_RUNNING || r->row.recalling > 0 || r->pipeline == NULL || r->entry < 0 || stands_still(r)) {
+	if (r->row.state != RUN_RUNNING || r->row.recalling > 0 || r->pipeline == NULL || r->entry < 0 || stands_still(r) ||
+	    (approve_waits(e, r, &w) && w.alone)) {
 		return false;
 	}
 	split(r, &begun, &new);

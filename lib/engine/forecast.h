@@ -13,7 +13,7 @@ struct forecast {
 	uint64_t through;       /* leads ready, delivered or confirmed at its end */
 	uint64_t not_started;   /* for want of money or time */
 };
-/* False when nothing is to come: it has ended, is paused, could not be set up, or nothing is known of its pipeline. */
+/* False when nothing is to come: it has ended, is paused, waits for a person, could not be set up, or nothing is known of its pipeline. */
 bool forecast_run(struct engine *e, struct run *r, struct forecast *ret);
 
 /* What so many leads, by the pipeline stage they stand before, will cost to their end, as things went so far. */

@@ -160,6 +160,7 @@ def check_sample(night, run):
     for _ in range(2):
         shown = night.wait_for(run, lambda r: r["state"] == "waiting-approval" and not r["importing"])
         assert shown["outcomes"]["ready"] == 20 and shown["open"] == ROWS - 20 and shown["task"] == "pending", shown
+        assert shown["forecast"] is None and shown["eta"] is None  # nobody knows when that person comes
         assert shown["approval"]["at"] == ["sample"] and shown["approval"]["leads"] == ROWS - 20
         mails = [line["lead"] for line in night.export(run) if line["fields"].get("email_text")]
         assert mails == list(range(1, 21)), mails
