@@ -72,13 +72,9 @@ static const char *credential(struct ask *q)
 
 static int read(struct ask *q)
 {
-	const char *whole =
-	    arena_printf(q->a, "%s?%s", q->path, q->r->query != NULL ? q->r->query : "");
-
-	if (whole == NULL) {
+	if (ask_means(q, false) != 0) {
 		return LEAD_ENOMEM;
 	}
-	q->meaning = ask_meaning(q, whole, strlen(whole));
 	return q->endpoint == EP_START_RUN || q->endpoint == EP_RUN_SYNC ? apify_read_input(q) : 0;
 }
 

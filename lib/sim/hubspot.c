@@ -62,15 +62,11 @@ static enum world_endpoint route(const char *method, const char *path)
 
 static int read(struct ask *q)
 {
-	const char *whole =
-	    arena_printf(q->a, "%s?%s\n%.*s", q->path, q->r->query != NULL ? q->r->query : "",
-		(int)q->r->body_len, q->r->body != NULL ? q->r->body : "");
-	int rc;
+	int rc = ask_means(q, true);
 
-	if (whole == NULL) {
-		return LEAD_ENOMEM;
+	if (rc != 0) {
+		return rc;
 	}
-	q->meaning = ask_meaning(q, whole, strlen(whole));
 	if (strcmp(q->r->method, "GET") == 0) {
 		return 0;
 	}

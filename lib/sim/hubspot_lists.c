@@ -21,6 +21,15 @@ static void write_list(struct buf *out, const struct crm_list *l)
 	    l->object, l->n);
 }
 
+static int answer_list(struct ask *q, struct world_plan *p, const struct crm_list *l)
+{
+	plan_json(p, 200);
+	buf_add_text(q->body, "{\"list\":");
+	write_list(q->body, l);
+	buf_add_char(q->body, '}');
+	return 0;
+}
+
 int crm_new_list(struct ask *q, struct world_plan *p)
 {
 	const char *name = crm_text(q->tree, "name"), *object = crm_text(q->tree, "objectTypeId"),
@@ -41,11 +50,7 @@ int crm_new_list(struct ask *q, struct world_plan *p)
 		crm_error(q, p, 400, "VALIDATION_ERROR", "A list of this name already exists");
 		return 0;
 	}
-	plan_json(p, 200);
-	buf_add_text(q->body, "{\"list\":");
-	write_list(q->body, l);
-	buf_add_char(q->body, '}');
-	return 0;
+	return answer_list(q, p, l);
 }
 
 /* `/object-type-id/0-1/name/NAME`. */
@@ -68,11 +73,7 @@ int crm_find_list(struct ask *q, struct world_plan *p)
 		crm_error(q, p, 404, "OBJECT_NOT_FOUND", "List does not exist");
 		return 0;
 	}
-	plan_json(p, 200);
-	buf_add_text(q->body, "{\"list\":");
-	write_list(q->body, l);
-	buf_add_char(q->body, '}');
-	return 0;
+	return answer_list(q, p, l);
 }
 
 int crm_search_lists(struct ask *q, struct world_plan *p)

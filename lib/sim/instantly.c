@@ -99,16 +99,10 @@ static bool has_body(const struct ask *q)
 
 static int read(struct ask *q)
 {
-	const char *whole =
-	    arena_printf(q->a, "%s?%s", q->path, q->r->query != NULL ? q->r->query : "");
 	int rc;
 
-	if (whole == NULL) {
-		return LEAD_ENOMEM;
-	}
-	q->meaning = ask_meaning(q, whole, strlen(whole));
 	if (!has_body(q)) {
-		return 0;
+		return ask_means(q, false);
 	}
 	q->meaning = ask_meaning(q, q->r->body, q->r->body_len);
 	rc = json_parse(q->r->body != NULL ? q->r->body : "", q->r->body_len, &q->tree, NULL);

@@ -164,6 +164,19 @@ uint64_t ask_meaning(const struct ask *q, const void *bytes, size_t len)
 	return hash_many(parts, 3);
 }
 
+int ask_means(struct ask *q, bool body)
+{
+	const char *query = q->r->query != NULL ? q->r->query : "";
+	const char *whole = body ? arena_printf(q->a, "%s?%s\n%.*s", q->path, query, (int)q->r->body_len, q->r->body != NULL ? q->r->body : "")
+				 : arena_printf(q->a, "%s?%s", q->path, query);
+
+	if (whole == NULL) {
+		return LEAD_ENOMEM;
+	}
+	q->meaning = ask_meaning(q, whole, strlen(whole));
+	return 0;
+}
+
 uint64_t ask_draw(const struct ask *q, const char *purpose)
 {
 	const uint64_t parts[] = {q->s->seed, q->meaning, hash_plain(purpose, strlen(purpose))};

@@ -131,6 +131,8 @@ size_t ask_query_count(
 void ask_bad(struct ask *q, int status, const char *field, const char *format, ...) PRINTF(4, 5);
 /* Meaning from service, endpoint and these bytes. */
 uint64_t ask_meaning(const struct ask *q, const void *bytes, size_t len);
+/* Sets the meaning by path, query and, when it is said, body. 0 or LEAD_ENOMEM. */
+int ask_means(struct ask *q, bool body);
 /* 64 bits that depend on seed, service and meaning; the same at every attempt. */
 uint64_t ask_draw(const struct ask *q, const char *purpose);
 /* 64 bits that depend on the attempt too. */

@@ -69,15 +69,11 @@ static void error(
 
 static int read(struct ask *q)
 {
-	const char *whole =
-	    arena_printf(q->a, "%s?%s\n%.*s", q->path, q->r->query != NULL ? q->r->query : "",
-		(int)q->r->body_len, q->r->body != NULL ? q->r->body : "");
-	int rc = 0;
+	int rc = ask_means(q, true);
 
-	if (whole == NULL) {
-		return LEAD_ENOMEM;
+	if (rc != 0) {
+		return rc;
 	}
-	q->meaning = ask_meaning(q, whole, strlen(whole));
 	if (q->endpoint != EP_INSERT_ROWS && q->endpoint != EP_UPDATE_ROWS) {
 		return 0;
 	}
