@@ -1,7 +1,7 @@
 /*
  * An item comes into a run: a row of its file, an element of what a source or a company's stage found, an event from outside.
  *
- *   row -> on the suppression list? -> free gates -> known in this run? -> first stage of its level
+ *   row -> on the suppression list? -> free gates -> known in this run? in another? -> held by a gate, or to the first stage of its level
  */
 #include "lib/engine/birth.h"
 
@@ -41,9 +41,7 @@ static enum item_outcome refuse(struct engine *e, struct run *r, struct item *i,
 	return o;
 }
 
-/* The strongest identity alone decides. Who had it first in the run; 0: nobody. */
-static uint32_t claim(struct engine *e, struct run *r, enum item_level level, const struct record *row, uint32_t number, const char **ret_kind,
-    struct identity *ret)
+struct identity birth_identity(struct engine *e, enum item_level level, const struct record *row)
 {
 	struct value email, normal = {0};
 	struct identity ids[3];
@@ -60,13 +58,7 @@ static uint32_t claim(struct engine *e, struct run *r, enum item_level level, co
 		(void)gate_address(&email, &e->config->lists, &e->arena, &normal);
 		n = identity_of(row, &normal, e->hash_key, ids);
 	}
-	ret->kind = IDENTITY_NONE;
-	if (n == 0) {
-		return 0;
-	}
-	*ret = ids[0];
-	*ret_kind = identity_word(ids[0].kind);
-	return identity_claim(e->txn, r->id, (uint8_t)ids[0].kind, ids[0].hash, number);
+	return n > 0 ? ids[0] : (struct identity){.kind = IDENTITY_NONE};
 }
 
 static const char *row_suppressed(struct engine *e, struct run *r, enum item_level level, const struct record *row)
@@ -81,7 +73,7 @@ enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, 
 	struct item i = {.run = r->id, .number = number, .level = level, .parent = parent};
 	struct view view = {0};
 	const struct gate *g = NULL;
-	const char *suppressed, *reason, *kind = "";
+	const char *suppressed, *reason;
 	char text[ITEM_REASON];
 	struct identity id;
 	uint32_t of;
@@ -99,16 +91,13 @@ enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, 
 	if (suppressed != NULL) {
 		return refuse(e, r, &i, ITEM_SUPPRESSED, suppressed, 0);
 	}
-	if (reason != NULL && g->policy == GATE_HOLD) {
-		item_hold(e, r, &i, reason);
-		return ITEM_OPEN;
-	}
-	if (reason != NULL) {
+	if (reason != NULL && g->policy != GATE_HOLD) {
 		return refuse(e, r, &i, ITEM_REJECTED, reason, 0);
 	}
-	of = claim(e, r, level, &view.row, number, &kind, &id);
+	id = birth_identity(e, level, &view.row);
+	of = id.kind != IDENTITY_NONE ? identity_claim(e->txn, r->id, (uint8_t)id.kind, id.hash, number) : 0;
 	if (of != 0) {
-		(void)snprintf(text, sizeof(text), "duplicate-%s", kind);
+		(void)snprintf(text, sizeof(text), "duplicate-%s", identity_word(id.kind));
 		return refuse(e, r, &i, ITEM_DUPLICATE, text, of);
 	}
 	if (level == LEVEL_LEAD && id.kind != IDENTITY_NONE) {
@@ -122,7 +111,9 @@ enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, 
 			known_reuse(e, &i, &k);
 		}
 	}
-	if (r->pipeline != NULL) {
+	if (reason != NULL) { /* somebody's by now, whoever lets it go */
+		item_hold(e, r, &i, reason);
+	} else if (r->pipeline != NULL) {
 		approve_take(r, level, number);
 		stage_enter(e, r, &i, 0);
 	} else {

@@ -1,6 +1,7 @@
 /* lib/engine/birth.h: an item comes into the run. */
 #pragma once
 
+#include "lib/lead/identity.h"
 #include "lib/store/items.h"
 
 struct engine;
@@ -14,5 +15,7 @@ enum item_outcome birth(struct engine *e, struct run *r, enum item_level level, 
 /* The same of fields by name; those that are no columns of the run are left. It gets the next number: ret. */
 enum item_outcome birth_of(struct engine *e, struct run *r, enum item_level level, uint32_t parent, const struct fact_field *fields, size_t n,
     uint32_t *ret);
+/* By what it is known: the strongest identity alone. */
+struct identity birth_identity(struct engine *e, enum item_level level, const struct record *row);
 /* Columns of that level, unless the run has some: `names` of them. 0 or LEAD_ENOMEM. */
 int run_set_columns(struct run *r, enum item_level level, const char *const names[], size_t n) MUST_CHECK;

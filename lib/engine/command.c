@@ -404,8 +404,7 @@ static bool task_slice(struct engine *e, struct sweep_task *t, struct slice_arg 
 			      i->status == ITEM_HELD;
 
 		if (((i->status == ITEM_DONE && wanted) || set_up) && i->stage < r->row.n_stages) {
-			item_reopen(e, r, i);
-			c->count++;
+			c->count += item_reopen(e, r, i) ? 1 : 0;
 		}
 		c->count += c->kind == COMMAND_RECALL && recall_item(e, r, i, c->unsent_only);
 	}

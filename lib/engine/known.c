@@ -4,6 +4,7 @@
  */
 #include "lib/engine/known.h"
 
+#include "lib/engine/birth.h"
 #include "lib/engine/config.h"
 #include "lib/engine/pipeline.h"
 #include "lib/engine/run.h"
@@ -45,6 +46,23 @@ bool known_is_taken(struct engine *e, const struct known_item *k)
 
 	return item_read(e->txn, k->run, k->number, &i) &&
 	       (i.outcome == ITEM_OPEN || i.outcome == ITEM_READY || i.outcome == ITEM_DELIVERED || i.outcome == ITEM_CONFIRMED);
+}
+
+uint32_t known_elsewhere(struct engine *e, struct run *r, const struct item *i)
+{
+	struct identity id = {.kind = IDENTITY_NONE};
+	struct known_item k;
+	struct view view;
+
+	if (!r->remembers || r->campaign == NULL || i->level != LEVEL_LEAD || i->pushed) {
+		return 0; /* what was pushed is this run's */
+	}
+	view_open(e, e->txn, r, i->number, &view);
+	if (view.has_row) {
+		id = birth_identity(e, i->level, &view.row);
+	}
+	k = id.kind != IDENTITY_NONE ? known_lead(e, r, &id, i->number) : (struct known_item){0};
+	return k.run != 0 && r->campaign->known == KNOWN_SKIP && known_is_taken(e, &k) ? k.run : 0;
 }
 
 struct reusing {

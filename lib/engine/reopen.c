@@ -14,6 +14,7 @@
 
 #include "lib/engine/command.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/known.h"
 #include "lib/engine/lane.h"
 #include "lib/engine/run.h"
 #include "lib/engine/source.h"
@@ -143,7 +144,24 @@ static void recount(struct run *r, const struct item *i)
 	}
 }
 
-void item_reopen(struct engine *e, struct run *r, struct item *i)
+/* Another run took the lead when it had come to nothing here. */
+static bool is_taken(struct engine *e, struct run *r, struct item *i)
+{
+	uint32_t by = i->outcome != ITEM_DUPLICATE ? known_elsewhere(e, r, i) : 0;
+	struct fact f = {.kind = FACT_GATE, .stage = i->stage, .step = i->step, .turn = e->turn, .wall_us = e->now.wall_us};
+
+	if (by == 0) {
+		return false;
+	}
+	(void)snprintf(f.reason, sizeof(f.reason), "known-in-run-%u", by);
+	fact_add(e->txn, i, &f);
+	recount(r, i);
+	item_finish(e, r, i, ITEM_DUPLICATE, f.reason);
+	run_check_end(e, r);
+	return true;
+}
+
+bool item_reopen(struct engine *e, struct run *r, struct item *i)
 {
 	struct fact f = {.kind = FACT_OPERATOR, .stage = i->stage, .turn = e->turn, .wall_us = e->now.wall_us, .reason = "retry"};
 	bool doubtful = strcmp(i->reason, "in-doubt") == 0, another, look;
@@ -153,6 +171,9 @@ void item_reopen(struct engine *e, struct run *r, struct item *i)
 		run_reopen(e, r);
 	}
 	st = run_stage(r, i->stage);
+	if (is_taken(e, r, i)) {
+		return false;
+	}
 	recount(r, i);
 	another = st != NULL && find_step(e, i, st);
 	if (another) {
@@ -176,4 +197,5 @@ void item_reopen(struct engine *e, struct run *r, struct item *i)
 	if (i->level == LEVEL_RUN) {
 		root_moved(e, r, i);
 	}
+	return true;
 }
