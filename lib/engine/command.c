@@ -7,6 +7,7 @@
 #include "lib/base/ids.h"
 #include "lib/engine/accounts.h"
 #include "lib/engine/approve.h"
+#include "lib/engine/clocks.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/finish.h"
 #include "lib/engine/inbox.h"
@@ -56,7 +57,7 @@ static bool start_is_known(struct engine *e, struct command *c)
 	if (c->idem[0] == 0) {
 		return false;
 	}
-	if (idem_read(e->txn, hash, &row) && engine_age_us(e, row.boot, row.boot_us, row.wall_us) < IDEM_LIFE_US) {
+	if (idem_read(e->txn, hash, &row) && clocks_age_us(e, row.boot, row.boot_us, row.wall_us) < IDEM_LIFE_US) {
 		c->count = row.run;
 		if (row.body_hash != c->idem_body) {
 			command_refuse(e, c, WRONG_STATE, "this Idempotency-Key was used with another body");

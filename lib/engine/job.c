@@ -18,10 +18,10 @@
 #include "lib/base/value.h"
 #include "lib/engine/answers.h"
 #include "lib/engine/call.h"
+#include "lib/engine/clocks.h"
 #include "lib/engine/feed.h"
 #include "lib/engine/job_parts.h"
 #include "lib/engine/lane.h"
-#include "lib/engine/load.h"
 #include "lib/engine/settle.h"
 #include "lib/engine/share.h"
 #include "lib/engine/state.h"
@@ -152,7 +152,7 @@ void job_open(struct engine *e, struct call *c)
 static int64_t row_now(const struct engine *e, const struct call *c)
 {
 	return c->row.granted_us +
-	       engine_age_us(e, c->row.boot, c->row.granted_us, c->row.granted_wall_us);
+	       clocks_age_us(e, c->row.boot, c->row.granted_us, c->row.granted_wall_us);
 }
 
 /* --- the result --- */

@@ -4,9 +4,9 @@
 
 #include "lib/base/ids.h"
 #include "lib/engine/call.h"
+#include "lib/engine/clocks.h"
 #include "lib/engine/job.h"
 #include "lib/engine/lane.h"
-#include "lib/engine/load.h"
 #include "lib/engine/state.h"
 
 #include <stdlib.h>
@@ -34,7 +34,7 @@ void jobs_release(struct engine *e)
 /* Stamps of another boot become this one's. */
 static void this_boot(struct engine *e, struct job_row *r)
 {
-	int64_t shift_us = e->now.boot_us - engine_age_us(e, r->boot, r->since_us, r->since_wall_us) - r->since_us;
+	int64_t shift_us = e->now.boot_us - clocks_age_us(e, r->boot, r->since_us, r->since_wall_us) - r->since_us;
 
 	r->since_us += shift_us;
 	r->until_us += r->until_us != 0 ? shift_us : 0;

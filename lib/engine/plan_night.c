@@ -6,9 +6,9 @@
 #include "lib/engine/plan_night.h"
 
 #include "lib/engine/call.h"
+#include "lib/engine/clocks.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/lane.h"
-#include "lib/engine/load.h"
 #include "lib/engine/run.h"
 #include "lib/engine/state.h"
 #include "lib/engine/tallies.h"
@@ -328,7 +328,7 @@ static void read_boot_id(struct store *s, char out[64])
 
 	(void)snprintf(out, 64, "plan");
 	if (txn_begin(s, false, &t, NULL) == 0) {
-		engine_boot_id(t, out);
+		clocks_boot_id(t, out);
 		txn_abort(t);
 	}
 }

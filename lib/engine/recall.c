@@ -9,8 +9,8 @@
 
 #include "lib/base/ids.h"
 #include "lib/engine/call.h"
+#include "lib/engine/clocks.h"
 #include "lib/engine/command.h"
-#include "lib/engine/load.h"
 #include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
@@ -77,7 +77,7 @@ static int64_t pushed_at(struct engine *e, const struct first_push *p, const str
 	if (p->call != 0 && !call_read(e->txn, p->call, &row)) {
 		return ids_wall_us(p->call);
 	}
-	return a->date_wall_us != 0 ? a->date_wall_us - engine_age_us(e, row.boot, row.granted_us, row.granted_wall_us) : row.granted_wall_us;
+	return a->date_wall_us != 0 ? a->date_wall_us - clocks_age_us(e, row.boot, row.granted_us, row.granted_wall_us) : row.granted_wall_us;
 }
 
 void recall_own(struct engine *e, const struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,

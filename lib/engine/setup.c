@@ -13,8 +13,8 @@
 
 #include "lib/base/ids.h"
 #include "lib/engine/call.h"
+#include "lib/engine/clocks.h"
 #include "lib/engine/lane.h"
-#include "lib/engine/load.h"
 #include "lib/engine/run.h"
 #include "lib/engine/stage.h"
 #include "lib/engine/state.h"
@@ -79,7 +79,7 @@ bool setup_waits(struct engine *e, struct run *r, struct slot *s, struct item *i
 		return false;
 	}
 	name = name_of(e, s, c->request.hash);
-	age_us = idem_read(e->txn, name, &row) && row.run != r->id ? engine_age_us(e, row.boot, row.boot_us, row.wall_us) : TIME_NEVER;
+	age_us = idem_read(e->txn, name, &row) && row.run != r->id ? clocks_age_us(e, row.boot, row.boot_us, row.wall_us) : TIME_NEVER;
 	if (age_us > LIFE_US || (row.body_hash == r->looked_behind && !is_made(e, row.body_hash, age_us))) {
 		row = (struct idem_row){.body_hash = c->id, .run = r->id, .boot = e->boot, .boot_us = e->now.boot_us, .wall_us = e->now.wall_us};
 		idem_write(e->txn, name, &row);

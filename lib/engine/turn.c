@@ -12,6 +12,7 @@
 #include "lib/engine/approve.h"
 #include "lib/engine/cache.h"
 #include "lib/engine/call.h"
+#include "lib/engine/clocks.h"
 #include "lib/engine/command.h"
 #include "lib/engine/finish.h"
 #include "lib/engine/inbox.h"
@@ -185,7 +186,7 @@ static struct outcome *decide(struct engine *e)
 	accounts_write(e);
 	lanes_write(e);
 	tallies_write(e);
-	engine_write_clocks(e);
+	clocks_write(e);
 	return left;
 }
 
