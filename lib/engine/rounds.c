@@ -36,6 +36,20 @@ static uint64_t wanted_of(const struct rounds_spec *s, const struct rounds_seen 
 	return ask < (double)most ? (uint64_t)ask : most;
 }
 
+/*
+ * Far more are held than come through, and they may be enough: a service they need is down. Rounds would be spent on more of them, and
+ * all of them go on when it is back. (Of a gate that holds one in ten for a person, others are looked for.)
+ */
+static bool is_held_up(const struct rounds_seen *seen)
+{
+	return seen->held > seen->good + PRIOR && seen->good + seen->open + seen->held >= seen->wanted;
+}
+
+static struct rounds_next held_up(const struct rounds_seen *seen)
+{
+	return seen->open > 0 ? (struct rounds_next){.what = ROUNDS_WAIT} : (struct rounds_next){.what = ROUNDS_HOLD, .why = "many-held"};
+}
+
 /* Another round may be begun: nothing of it speaks against it but what it is for. */
 static struct rounds_next next_round(const struct rounds_spec *s, const struct rounds_seen *seen, double share, double lacks)
 {
@@ -43,6 +57,9 @@ static struct rounds_next next_round(const struct rounds_spec *s, const struct r
 
 	if (seen->rounds >= s->most) {
 		return stop(s->most == 1 ? "all-there-is" : "rounds");
+	}
+	if (is_held_up(seen)) {
+		return held_up(seen);
 	}
 	if (seen->rounds > 0 && s->worth_micro > 0 && (double)seen->last_cost_micro > (double)seen->last_new * share * (double)s->worth_micro) {
 		return stop("too-dear");
@@ -65,6 +82,9 @@ static struct rounds_next next_page(const struct rounds_spec *s, const struct ro
 {
 	if (seen->wanted > 0 && seen->open > 0 && seen->good + seen->open >= seen->wanted) {
 		return (struct rounds_next){.what = ROUNDS_WAIT};
+	}
+	if (seen->wanted > 0 && is_held_up(seen)) {
+		return held_up(seen);
 	}
 	return (struct rounds_next){.what = ROUNDS_PAGE,
 	    .count = wanted_of(s, seen, share, (double)seen->wanted - (double)seen->good - (double)seen->open)};

@@ -5,7 +5,7 @@
  * through. So a round asks for what is still missing, more than that by a buffer: at first the declared one, then what the run has
  * seen: of those that are at an end, how many came through. What is still on its way counts with its chance, or whole before a
  * page, which is no work for anybody. Rounds that bring nothing new give up one parameter after the other (widen); there is an end
- * when nothing is missing, when the run may have no more, when so many rounds were asked, when nothing is left to give up, or when
+ * when nothing is missing, for now when so many are held that they may be enough (whatever holds them would hold the next ones, too), when the run may have no more, when so many rounds were asked, when nothing is left to give up, or when
  * a round costs more than what it brings is worth.
  */
 #pragma once
@@ -28,7 +28,8 @@ struct rounds_seen {
 	uint64_t wanted;      /* 0: all there are */
 	uint64_t good;        /* came through */
 	uint64_t open;        /* on their way */
-	uint64_t bad;         /* at an end without */
+	uint64_t bad;         /* at an end without, or held */
+	uint64_t held;        /* of these: wait for a person, or for a service that is down */
 	uint64_t all;         /* of the run, not counting duplicates; for `in_all` */
 	uint32_t rounds;      /* asked so far */
 	uint32_t idle;        /* the last ones in a row that brought nothing new */
@@ -38,13 +39,13 @@ struct rounds_seen {
 	bool pages_left;      /* the last round has pages that were not read */
 };
 
-enum rounds_do { ROUNDS_PAGE, ROUNDS_ASK, ROUNDS_WAIT, ROUNDS_STOP };
+enum rounds_do { ROUNDS_PAGE, ROUNDS_ASK, ROUNDS_WAIT, ROUNDS_HOLD, ROUNDS_STOP };
 
 struct rounds_next {
 	enum rounds_do what;
 	uint64_t count;       /* ASK, PAGE: so many are wanted of it; 0: all there are */
 	bool widen;           /* ASK: one parameter fewer from now on */
-	const char *why;      /* STOP: enough, bound, rounds, nothing-new, too-dear, all-there-is; lives for ever */
+	const char *why;      /* HOLD: many-held; STOP: enough, bound, rounds, nothing-new, too-dear, all-there-is; lives for ever */
 };
 
 /* The share of a source's items that comes through, by what was seen. */

@@ -141,10 +141,11 @@ static struct rounds_seen what_is_seen(struct run *r, const struct item *i, cons
 	seen.good = o[ITEM_READY] + o[ITEM_DELIVERED] + o[ITEM_CONFIRMED];
 	seen.open = o[ITEM_OPEN] > held ? o[ITEM_OPEN] - held : 0;
 	seen.bad = o[ITEM_REJECTED] + o[ITEM_FAILED] + o[ITEM_PARKED] + held;
+	seen.held = o[ITEM_PARKED] + held;
 	seen.all = makes_have(r, m->level);
 	if (!m->rounds.good) { /* there is as good as through */
 		seen.good += seen.open + seen.bad;
-		seen.open = seen.bad = 0;
+		seen.open = seen.bad = seen.held = 0;
 	}
 	return seen;
 }
@@ -161,12 +162,12 @@ static void known_domains(struct engine *e, struct run *r, struct buf *out)
 		struct value domain;
 		struct item i;
 
-		if (!item_row(e->txn, r->id, number, &row) || !item_read(e->txn, r->id, number, &i) || i.level != LEVEL_COMPANY ||
+		if (!item_row(e->txn, r->id, number, &row) || !item_read(e->txn, r->id, number, &i) || i.level != LEVEL_COMPANY || i.outcome == ITEM_DUPLICATE ||
 		    !record_open(&record, &r->columns[LEVEL_COMPANY], row.data, row.len)) {
 			continue;
 		}
 		domain = record_get(&record, "domain", 6);
-		if (!value_is_blank(&domain)) {
+		if (domain.kind == VALUE_STRING && memchr(domain.text, '.', domain.len) != NULL) { /* not `-` or `n/a` */
 			buf_add_text(out, n++ > 0 ? "," : "");
 			value_write_json(out, &domain);
 		}
@@ -243,10 +244,12 @@ bool source_step(struct engine *e, struct run *r, struct item *i, const struct s
 		run_count(r, i->stage)->waiting++;
 		item_write(e->txn, i);
 		return true;
-	case ROUNDS_STOP:
+	case ROUNDS_HOLD: /* `run retry` decides anew */
+		item_hold(e, r, i, n.why);
+		return true;
+	case ROUNDS_STOP: /* how many rounds it took stays to be seen */
 		source_ended(e, i, n.why);
-		i->page = i->round = i->widened = 0;
-		r->row.source_idle = 0;
+		i->page = 0;
 		return false;
 	case ROUNDS_ASK:
 		begin_round(r, i, &n);
@@ -258,6 +261,13 @@ bool source_step(struct engine *e, struct run *r, struct item *i, const struct s
 	keep_ask(e, r, i, st, &n);
 	run_queue(e, r, i);
 	return true;
+}
+
+bool source_enter(struct engine *e, struct run *r, struct item *i, const struct stage *st)
+{
+	i->page = i->round = i->widened = 0;
+	r->row.source_idle = 0;
+	return source_step(e, r, i, st);
 }
 
 void source_answered(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a, uint64_t made)

@@ -15,7 +15,9 @@ struct stage;
 
 /* A new run: its columns, and its own item where the pipeline has stages for it. */
 int root_start(struct engine *e, struct run *r) MUST_CHECK;
-/* At a stage that brings items: what next? False: it is through with the stage. */
+/* It comes to a stage that brings items, of which no round was asked for yet. False: it is through with the stage. */
+bool source_enter(struct engine *e, struct run *r, struct item *i, const struct stage *st);
+/* At such a stage: what next? False: it is through with it. */
 bool source_step(struct engine *e, struct run *r, struct item *i, const struct stage *st);
 /* The same of one that is put back: what it had asked for and was not told is asked again, and nothing else. */
 void source_resume(struct engine *e, struct run *r, struct item *i, const struct stage *st);

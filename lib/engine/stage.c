@@ -288,7 +288,7 @@ static void enter_makes(struct engine *e, struct run *r, struct item *i, const s
 {
 	if (i->level == LEVEL_RUN) {
 		root_moved(e, r, i);
-		if (!source_step(e, r, i, st)) {
+		if (!source_enter(e, r, i, st)) {
 			stage_through(e, r, i);
 		}
 	} else {

@@ -117,6 +117,23 @@ def test_services_down():
         assert end["outcomes"]["delivered"] > 0 and end["companies"]["outcomes"]["ready"] >= 30, end["companies"]
 
 
+def test_crm_down_from_the_start():
+    """Nobody passes, no round is spent on more who would wait, the run ends and tells; released they are enough."""
+    scenario = world(hubspot={"script": [{"fault": "error-500", "endpoints": ["search-objects"]}]})
+    edit = {**QUICK, "hubspot": [("timeout: {total: 60s}", "timeout: {connect: 1s, total: 3s}\nbreaker: off\nretry: {transient: {attempts: 2, base: 50ms, cap: 100ms}}")]}
+    with FlowNight(scenario=scenario, edit=edit, campaigns={"pm": {"pipeline": "property-management"}}, factor=600) as it:
+        run = search(it, 10)
+        end = it.wait_end(run)
+        stages = {s["stage"]: s for s in end["stages"]}
+        assert end["finding"]["outcome"] == "parked" and end["finding"]["reason"] == "many-held", end["finding"]
+        assert stages["discovery"]["calls"] == end["finding"]["rounds"] <= 4 and end["companies"]["outcomes"]["ready"] == 0
+        it.sim_request("POST", "/_sim/scenario", b"services: {hubspot: {script: []}}")
+        text, code = it.leadctl("run", "retry", str(run))
+        assert code == 0, text
+        end = it.wait_end(run)
+        assert end["finding"]["reason"] == "enough" and end["companies"]["outcomes"]["ready"] >= 10, end["companies"]
+
+
 def test_mistakes():
     told = ["--param", "state=CA", "--param", "pms=AppFolio"]
     with night() as it:

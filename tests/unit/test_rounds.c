@@ -109,6 +109,24 @@ static void test_pages_go_before_rounds(void **state)
 	stops(&one, seen, "all-there-is");
 }
 
+static void test_it_is_held_up_with_what_it_found(void **state)
+{
+	struct rounds_seen seen = {.wanted = 10, .rounds = 1, .last_new = 15, .bad = 15, .held = 12, .open = 0, .all = 15};
+
+	(void)state;
+	assert_int_equal(rounds_decide(&spec, &seen).what, ROUNDS_HOLD); /* the CRM is down: no second round for more of them */
+	seen.open = 2;
+	assert_int_equal(rounds_decide(&spec, &seen).what, ROUNDS_WAIT);
+	seen.open = 0;
+	seen.held = 6; /* too few, whatever becomes of them */
+	assert_int_equal(rounds_decide(&spec, &seen).what, ROUNDS_ASK);
+	seen = (struct rounds_seen){.wanted = 10, .rounds = 2, .last_new = 15, .good = 8, .bad = 7, .held = 2};
+	assert_int_equal(rounds_decide(&spec, &seen).what, ROUNDS_ASK); /* a gate holds some for a person: others are looked for */
+	seen.rounds = 8;
+	seen.held = 9;
+	stops(&spec, seen, "rounds");
+}
+
 static void test_the_run_may_have_no_more(void **state)
 {
 	struct rounds_spec bound = spec;
@@ -135,6 +153,7 @@ int main(void)
 	    cmocka_unit_test(test_it_waits_for_those_that_will_probably_do),
 	    cmocka_unit_test(test_rounds_without_anything_new_widen_and_end),
 	    cmocka_unit_test(test_a_round_that_costs_more_than_it_brings_is_the_last),
+	    cmocka_unit_test(test_it_is_held_up_with_what_it_found),
 	    cmocka_unit_test(test_the_run_may_have_no_more),
 	    cmocka_unit_test(test_pages_go_before_rounds),
 	};
