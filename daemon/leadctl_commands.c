@@ -25,7 +25,7 @@ const struct option global_options[] = {
 #define FILE_OPTIONS \
 	{"map", OPTION_MAP, "FIELD=HEADER", "which column holds a field, when its name does not tell; may be repeated"}, \
 	    {"sheet", OPTION_TEXT, "NAME|N", "of a workbook: which sheet (default: the first that is not hidden)"}, \
-	    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding (default: found out)"}, \
+	    {"encoding", OPTION_TEXT, "NAME", "the file's character encoding: utf-8, utf-16le, utf-16be, windows-1252, latin1, mixed (default: found out)"}, \
 	    {"delimiter", OPTION_TEXT, "CHAR", \
 		"what separates the columns: a comma, a semicolon, a bar, or `tab` (default: found out)"}
 

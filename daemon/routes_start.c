@@ -57,7 +57,7 @@ static int start_table(struct json_object *body, struct run_row *row, struct lea
 	}
 	if (encoding != NULL) {
 		if (!csv_encoding_parse(encoding, &e)) {
-			return lead_fail(err, LEAD_EINPUT, "the run: 'encoding' is one of utf-8, utf-8-bom, utf-16le, utf-16be, windows-1252, latin1");
+			return lead_fail(err, LEAD_EINPUT, "the run: 'encoding' is one of utf-8, utf-8-bom, utf-16le, utf-16be, windows-1252, latin1, mixed");
 		}
 		row->encoding = (uint8_t)e;
 	}

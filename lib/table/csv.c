@@ -112,9 +112,53 @@ static int field_end(struct csv_reader *r, struct lead_error *err)
 	return 0;
 }
 
-/* Nothing but clean UTF-8 leaves the reader. */
-static int row_check(const struct csv_reader *r, struct lead_error *err)
+/* A byte that is no UTF-8, in windows-1252. */
+static void put_1252(struct buf *out, unsigned char byte)
 {
+	static const uint16_t high[32] = {0x20AC, 0x81, 0x201A, 0x192, 0x201E, 0x2026, 0x2020, 0x2021, 0x2C6, 0x2030, 0x160, 0x2039, 0x152, 0x8D,
+	    0x17D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x2DC, 0x2122, 0x161, 0x203A, 0x153, 0x9D, 0x17E, 0x178};
+	char bytes[4];
+
+	buf_add(out, bytes, text_put_char(byte < 0xA0 ? high[byte & 31] : byte, bytes));
+}
+
+/* CSV_MIXED. A field may become longer, by two bytes for one. */
+static void row_mend(struct csv_reader *r)
+{
+	const char *p = r->text.data;
+	struct buf mended = {.max = 3 * (r->options.max_field_bytes + ROW_BYTES + r->options.max_fields)};
+	uint32_t c;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const char *end = p + r->fields[i].len;
+		size_t before = mended.len, n;
+
+		for (; p < end; p += n) {
+			n = text_next(p, end, &c);
+			if (n > 0) {
+				buf_add(&mended, p, n);
+			} else {
+				put_1252(&mended, (unsigned char)*p);
+				n = 1;
+			}
+		}
+		r->fields[i].len = mended.len - before;
+		buf_add_char(&mended, '\n');
+		p++;
+	}
+	buf_free(&r->text);
+	r->text = mended;
+}
+
+/* Nothing but clean UTF-8 leaves the reader. */
+static int row_check(struct csv_reader *r, struct lead_error *err)
+{
+	if (r->options.encoding == CSV_MIXED && !text_is_utf8(r->text.data, r->text.len)) {
+		row_mend(r);
+		if (r->text.failed) {
+			return lead_fail(err, LEAD_ENOMEM, "out of memory");
+		}
+	}
 	if (memchr(r->text.data, '\0', r->text.len) != NULL) {
 		return lead_fail(err, LEAD_EINPUT, AT "a NUL byte", PLACE(r, r->row_line));
 	}
@@ -331,7 +375,7 @@ static int open_iconv(struct csv_reader *r, struct lead_error *err)
 	enum csv_encoding e = r->options.encoding;
 
 	r->iconv = NO_ICONV;
-	if (e == CSV_UTF8 || e == CSV_UTF8_BOM) {
+	if (e == CSV_UTF8 || e == CSV_UTF8_BOM || e == CSV_MIXED) {
 		return 0;
 	}
 	r->iconv = iconv_open("UTF-8", names[e]);

@@ -16,13 +16,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum csv_encoding { CSV_UTF8, CSV_UTF8_BOM, CSV_UTF16LE, CSV_UTF16BE, CSV_WINDOWS1252, CSV_LATIN1 };
+enum csv_encoding {
+	CSV_UTF8,
+	CSV_UTF8_BOM,
+	CSV_UTF16LE,
+	CSV_UTF16BE,
+	CSV_WINDOWS1252,
+	CSV_LATIN1,
+	CSV_MIXED, /* UTF-8, and each byte that is none of it as in windows-1252: lists that were put together */
+};
 const char *csv_encoding_word(enum csv_encoding e);
 bool csv_encoding_parse(const char *word, enum csv_encoding *ret);
 
 /*
  * Detection over a whole file in slices: feed everything, then ask. Byte-order mark, then UTF-16
- * by its NULs, then valid UTF-8, then windows-1252 (bytes that it lacks: latin1).
+ * by its NULs, then valid UTF-8, then mostly UTF-8 (mixed), then windows-1252 (bytes that it
+ * lacks: latin1).
  * The delimiter is the one of , ; TAB | that the first line holds most often outside quotes.
  */
 struct csv_sniff;

@@ -19,7 +19,7 @@ struct csv_sniff {
 	size_t head_len;
 	uint64_t bytes;
 	uint64_t nuls[2]; /* at even and at odd places */
-	bool bad_utf8;
+	uint64_t good, bad; /* UTF-8 characters beyond ASCII, and bytes that are none */
 	char tail[4]; /* the beginning of a UTF-8 character that the next slice ends */
 	size_t tail_len;
 	bool undefined; /* a byte that windows-1252 lacks */
@@ -32,6 +32,7 @@ static const char *const words[] = {
     [CSV_UTF16BE] = "utf-16be",
     [CSV_WINDOWS1252] = "windows-1252",
     [CSV_LATIN1] = "latin1",
+    [CSV_MIXED] = "mixed",
 };
 
 const char *csv_encoding_word(enum csv_encoding e)
@@ -84,14 +85,31 @@ static size_t utf8_length(unsigned char first)
 			      : 0;
 }
 
+static void count_utf8(struct csv_sniff *s, const char *p, const char *end)
+{
+	uint32_t c;
+	size_t n;
+
+	for (; p < end; p += n) {
+		n = text_next(p, end, &c);
+		s->good += n > 1;
+		s->bad += n == 0;
+		n = n > 0 ? n : 1;
+	}
+}
+
 static void check_utf8(struct csv_sniff *s, const char *p, const char *end)
 {
 	const char *last;
 
-	while (s->tail_len > 0 && s->tail_len < sizeof(s->tail) && p < end) {
-		s->tail[s->tail_len++] = *p++;
-		if (s->tail_len == utf8_length((unsigned char)s->tail[0])) {
-			s->bad_utf8 |= !text_is_utf8(s->tail, s->tail_len);
+	while (s->tail_len > 0 && p < end) {
+		bool more = ((unsigned char)*p & 0xC0) == 0x80 && s->tail_len < sizeof(s->tail);
+
+		if (more) {
+			s->tail[s->tail_len++] = *p++;
+		}
+		if (!more || s->tail_len == utf8_length((unsigned char)s->tail[0])) {
+			count_utf8(s, s->tail, s->tail + s->tail_len);
 			s->tail_len = 0;
 		}
 	}
@@ -106,7 +124,7 @@ static void check_utf8(struct csv_sniff *s, const char *p, const char *end)
 		memcpy(s->tail, last, s->tail_len);
 		end = last;
 	}
-	s->bad_utf8 |= p < end && !text_is_utf8(p, (size_t)(end - p));
+	count_utf8(s, p, end);
 }
 
 void csv_sniff_feed(struct csv_sniff *s, const void *bytes, size_t len)
@@ -124,9 +142,7 @@ void csv_sniff_feed(struct csv_sniff *s, const void *bytes, size_t len)
 		s->nuls[(s->bytes + (size_t)(nul - p)) & 1]++;
 	}
 	s->bytes += len;
-	if (!s->bad_utf8) {
-		check_utf8(s, bytes, (const char *)bytes + len);
-	}
+	check_utf8(s, bytes, (const char *)bytes + len);
 	for (size_t i = 0; !s->undefined && i < len; i++) {
 		s->undefined =
 		    p[i] == 0x81 || p[i] == 0x8D || p[i] == 0x8F || p[i] == 0x90 || p[i] == 0x9D;
@@ -136,10 +152,10 @@ void csv_sniff_feed(struct csv_sniff *s, const void *bytes, size_t len)
 static enum csv_encoding encoding_of(const struct csv_sniff *s)
 {
 	const unsigned char *h = s->head;
-	uint64_t pairs = s->bytes / 2;
+	uint64_t pairs = s->bytes / 2, bad = s->bad + s->tail_len;
 
 	if (s->head_len >= 3 && memcmp(h, "\xEF\xBB\xBF", 3) == 0) {
-		return CSV_UTF8_BOM;
+		return bad == 0 ? CSV_UTF8_BOM : CSV_MIXED;
 	}
 	if (s->head_len >= 2 && h[0] == 0xFF && h[1] == 0xFE) {
 		return CSV_UTF16LE;
@@ -154,8 +170,11 @@ static enum csv_encoding encoding_of(const struct csv_sniff *s)
 	if (s->nuls[0] > 0 && s->nuls[0] >= pairs / 10 && s->nuls[1] <= s->nuls[0] / 10) {
 		return CSV_UTF16BE;
 	}
-	if (!s->bad_utf8 && s->tail_len == 0) {
+	if (bad == 0) {
 		return CSV_UTF8;
+	}
+	if (s->good >= bad) {
+		return CSV_MIXED;
 	}
 	return s->undefined ? CSV_LATIN1 : CSV_WINDOWS1252;
 }

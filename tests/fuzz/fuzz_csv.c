@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 3) {
 		return 0;
 	}
-	o.encoding = (enum csv_encoding)(data[0] % 6);
+	o.encoding = (enum csv_encoding)(data[0] % 7);
 	o.delimiter = ",;\t|"[data[0] / 6 % 4];
 	o.max_fields = data[1] % 2 == 0 ? 0 : 4;
 	o.max_field_bytes = data[1] / 2 % 2 == 0 ? 0 : 20;

@@ -165,6 +165,29 @@ static void test_encodings(void **state)
 	table_free(&want);
 }
 
+/* Two lists in one file: most of it UTF-8, and some rows of an old program. Read as windows-1252 all names were spoilt. */
+static void test_mixed(void **state)
+{
+	static const char text[] = "\xEF\xBB\xBFname,city\nJ\xC3\xBCrgen,K\xC3\xB6ln\nZo\xEB,\x80\x81 \x93x\x94\n\xC3,\n";
+	static const char *const want[3][2] = {{"J\xC3\xBCrgen", "K\xC3\xB6ln"}, {"Zo\xC3\xAB", "\xE2\x82\xAC\xC2\x81 \xE2\x80\x9Cx\xE2\x80\x9D"},
+	    {"\xC3\x83", ""}};
+
+	(void)state;
+	for (size_t chunk = 1; chunk < sizeof(text); chunk++) {
+		struct csv_options o = {.encoding = CSV_MIXED, .delimiter = ','};
+		struct table t = {0};
+
+		assert_int_equal(table_parse(&t, text, sizeof(text) - 1, &o, chunk, NULL, NULL), 0);
+		assert_int_equal(t.n, 4);
+		assert_string_equal(t.rows[0].cells[0].text, "name");
+		for (size_t i = 0; i < 3; i++) {
+			assert_string_equal(t.rows[i + 1].cells[0].text, want[i][0]);
+			assert_string_equal(t.rows[i + 1].cells[1].text, want[i][1]);
+		}
+		table_free(&t);
+	}
+}
+
 /* 245 rows, every one with line breaks inside quotes; figures counted with Python's csv. */
 static void test_line_breaks(void **state)
 {
@@ -305,10 +328,13 @@ static void test_sniff(void **state)
 	SNIFF("n\xE4me;b\n", CSV_WINDOWS1252, ';');
 	SNIFF("n\xE4me;b\x81\n", CSV_LATIN1, ';');
 	SNIFF("caf\xC3", CSV_WINDOWS1252, ','); /* cut at the end: no UTF-8 */
+	SNIFF("n\xC3\xA4me,b\n\xE9\n", CSV_MIXED, ',');
+	SNIFF("\xEF\xBB\xBFname,b\n\xE9\n", CSV_MIXED, ',');
+	SNIFF("n\xC3\xA4me,b\n\xE9,\xE8\n", CSV_WINDOWS1252, ',');
 	SNIFF("a\0;\0b\0\n\0", CSV_UTF16LE, ';');
 	SNIFF("\0a\0;\0b\0\n", CSV_UTF16BE, ';');
 	SNIFF("\xFE\xFF\x2C\x2C\0;", CSV_UTF16BE, ';'); /* U+2C2C is no comma */
-	for (enum csv_encoding i = CSV_UTF8; i <= CSV_LATIN1; i++) {
+	for (enum csv_encoding i = CSV_UTF8; i <= CSV_MIXED; i++) {
 		assert_true(csv_encoding_parse(csv_encoding_word(i), &e) && e == i);
 	}
 	assert_true(csv_encoding_parse("CP1252", &e) && e == CSV_WINDOWS1252);
@@ -383,7 +409,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_spectrum),
 	    cmocka_unit_test(test_encodings),
-	    cmocka_unit_test(test_line_breaks),
+	    cmocka_unit_test(test_mixed), cmocka_unit_test(test_line_breaks),
 	    cmocka_unit_test(test_shapes),
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_refused),
