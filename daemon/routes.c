@@ -24,17 +24,35 @@ struct txn *read_begin(struct leadd *l, struct http_request *r)
 	return t;
 }
 
-void reply_or_missing(struct http_request *r, struct json_object *o, const char *what)
+void reply_found(struct http_request *r, int status, struct json_object *o, const char *what)
 {
 	const char *run = http_param(r, "run"), *lead = http_param(r, "lead");
 
 	if (o != NULL) {
-		http_reply_json(r, 200, o);
+		http_reply_json(r, status, o);
 	} else if (lead != NULL) {
 		http_reply_problem(r, 404, "not-found", "there is no %s %s/%s", what, run, lead);
 	} else {
 		http_reply_problem(r, 404, "not-found", "there is no %s %s", what, run != NULL ? run : "");
 	}
+}
+
+void reply_or_missing(struct http_request *r, struct json_object *o, const char *what)
+{
+	reply_found(r, 200, o, what);
+}
+
+void reply_count(struct http_request *r, const struct command *c, const char *what)
+{
+	struct json_object *o;
+
+	if (c->rc != 0) {
+		command_problem(r, c);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, what, json_object_new_int64((int64_t)c->count));
+	http_reply_json(r, 200, o);
 }
 
 bool run_known(struct leadd *l, struct http_request *r, uint64_t run)

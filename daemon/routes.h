@@ -15,6 +15,9 @@
 struct txn *read_begin(struct leadd *l, struct http_request *r);
 /* 200 with the object, or 404 when there is none. */
 void reply_or_missing(struct http_request *r, struct json_object *o, const char *what);
+void reply_found(struct http_request *r, int status, struct json_object *o, const char *what); /* the same with another status */
+/* What a command counted, as `{"what":N}`, or why it was refused. */
+void reply_count(struct http_request *r, const struct command *c, const char *what);
 /* false when it was answered with a 404 already. */
 bool run_known(struct leadd *l, struct http_request *r, uint64_t run);
 /* `limit` of the query; false when it was answered already. */

@@ -3,7 +3,6 @@
 #include "lib/base/json.h"
 #include "lib/engine/show.h"
 
-
 void get_recall(void *app, struct http_request *r)
 {
 	struct leadd *l = app;
@@ -20,16 +19,8 @@ void get_recall(void *app, struct http_request *r)
 
 static void on_recalled(struct leadd *l, struct http_request *r, struct command *c)
 {
-	struct json_object *o;
-
 	(void)l;
-	if (c->rc != 0) {
-		command_problem(r, c);
-		return;
-	}
-	o = json_object_new_object();
-	json_object_object_add(o, "recalling", json_object_new_int64((int64_t)c->count));
-	http_reply_json(r, 200, o);
+	reply_count(r, c, "recalling");
 }
 
 void post_recall(void *app, struct http_request *r)
@@ -65,11 +56,7 @@ static void reply_verify(struct leadd *l, struct http_request *r, int status, ui
 	}
 	o = show_verify(l->engine, t, run, at, limit);
 	txn_abort(t);
-	if (o != NULL && status != 200) {
-		http_reply_json(r, status, o);
-	} else {
-		reply_or_missing(r, o, "run");
-	}
+	reply_found(r, status, o, "run");
 }
 
 void get_verify(void *app, struct http_request *r)

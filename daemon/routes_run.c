@@ -54,11 +54,7 @@ void reply_run(struct leadd *l, struct http_request *r, int status, uint32_t run
 	}
 	o = show_run(l->engine, t, run, clock_now());
 	txn_abort(t);
-	if (o != NULL && status != 200) {
-		http_reply_json(r, status, o);
-	} else {
-		reply_or_missing(r, o, "run");
-	}
+	reply_found(r, status, o, "run");
 }
 
 void get_run(void *app, struct http_request *r)
@@ -109,16 +105,8 @@ void post_cancel(void *app, struct http_request *r)
 
 static void on_retried(struct leadd *l, struct http_request *r, struct command *c)
 {
-	struct json_object *o;
-
 	(void)l;
-	if (c->rc != 0) {
-		command_problem(r, c);
-		return;
-	}
-	o = json_object_new_object();
-	json_object_object_add(o, "retried", json_object_new_int64((int64_t)c->count));
-	http_reply_json(r, 200, o);
+	reply_count(r, c, "retried");
 }
 
 void post_retry(void *app, struct http_request *r)
