@@ -63,7 +63,7 @@ int fetch_mail(struct fetch *f, uint64_t id, const struct fetch_mail *m, struct 
 /* Ends a call now; done follows with CANCELLED when it was sent, UNSENT when not. Unknown ids are ignored. */
 void fetch_cancel(struct fetch *f, uint64_t id);
 unsigned fetch_in_flight(const struct fetch *f);
-/* Drops idle connections, cached names and the parsed CA file; calls under way go on. For reload and doctor. */
+/* Drops idle connections, cached names and the parsed CA file; calls under way go on. For reloads. */
 void fetch_forget(struct fetch *f);
 /* Ends everything without calling done. Not from within a callback. NULL is fine. */
 void fetch_free(struct fetch *f);

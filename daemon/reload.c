@@ -119,6 +119,7 @@ void reload_done(struct leadd *l)
 	if (store_grow(l->store, engine_config(l->engine)->map_bytes, &err) != 0) {
 		log_line(LOG_ERR_, "%s", err.text);
 	}
+	fetch_forget(l->fetch);
 	tidy_look(l);
 }
 

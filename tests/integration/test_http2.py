@@ -28,14 +28,16 @@ class TlsNight(Night):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        cert, key = self.folder / "cert.pem", self.folder / "key.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
-                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-        self.settings["ca_file"] = str(cert)
+        self.cert, self.key = self.folder / "cert.pem", self.folder / "key.pem"
+        self.new_certificate()
+        self.settings["ca_file"] = str(self.cert)
         self.settings["services"] = {name: {"base": f"https://127.0.0.1:{self.port}{path}"} for name, path in BASES.items()}
-        self.cert, self.key = cert, key
         self.start_proxy()
+
+    def new_certificate(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", self.key, "-out", self.cert, "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
 
     def start_proxy(self):
         with open(self.folder / "nghttpx.log", "a") as log:
@@ -83,14 +85,18 @@ def test_a_night_over_tls(http2):
 
 
 def test_http2_connection_dies():
-    """With the proxy all streams of a connection end at once: each call is in doubt or was never sent, none is lost."""
+    """With the proxy all streams of a connection end at once: each call is in doubt or was never sent, none is lost. The last one comes with
+    another certificate: the file with the authorities is read again by a reload."""
     with TlsNight(True) as night:
         run = night.start_run(HUNDRED)
         for confirmed in (5, 20):
             night.wait_for(run, lambda r: r["outcomes"]["confirmed"] > confirmed)
             night.proxy.kill()
             night.proxy.wait()
+            if confirmed == 20:
+                night.new_certificate()
             night.start_proxy()
+        night.post("/v1/reload")
         ledger = all_holds(night, run)
         assert any(call["state"] != "settled" for call in ledger)
         assert night.protocols().keys() == {"HTTP/2"}
