@@ -123,7 +123,7 @@ static const struct quirk quirks[] = {
 	360 * SEC, 0},
     {"RFC 3339", "odd", "x-reset-at", "ask", 429, "x-reset-at: 2026-11-22T00:00:20Z", "{}",
 	OUTCOME_THROTTLE, ANY, 0},
-    {"the draft's items", "odd", "item: burst", "ask", 429,
+    {"the draft's items", "odd", "item: burst, field: t", "ask", 429,
 	"RateLimit: \"day\";r=5;t=900, \"burst\";r=0;t=30", "{}", OUTCOME_THROTTLE, 30 * SEC, 0},
     {"the older dictionary", "close", "field: reset", "get_lead", 429,
 	"RateLimit: limit=100, remaining=3, reset=5", "{}", OUTCOME_THROTTLE, 5 * SEC, 0},
