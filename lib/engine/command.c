@@ -146,6 +146,7 @@ static void run_set_state(struct engine *e, struct command *c, struct run *r)
 		r->sweeping = true;
 		r->sweep = 0;
 		e->more = true;
+		run_share(r);
 	}
 	run_touch(r);
 	run_check_end(e, r);

@@ -53,6 +53,7 @@ static void import_fail(struct engine *e, struct run *r, const char *why)
 	r->sweeping = run_has_open(r);
 	r->sweep = 0;
 	e->more = true;
+	run_share(r);
 	import_end(e, r);
 }
 

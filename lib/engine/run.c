@@ -235,6 +235,22 @@ static void bind_numbers(struct engine *e, struct run *r)
 	}
 }
 
+void run_share(struct run *r)
+{
+	bool part = r->row.state == RUN_RUNNING || r->row.state == RUN_PAUSED || r->verifying;
+
+	for (size_t i = 0; i < r->n_slots; i++) {
+		struct share_member *m = part ? share_member(&r->slots[i].lane->share, r->id) : NULL;
+
+		if (m != NULL) {
+			m->priority = r->row.priority;
+			m->weight = r->row.share;
+		} else {
+			share_remove(&r->slots[i].lane->share, r->id);
+		}
+	}
+}
+
 void run_bind(struct engine *e, struct run *r)
 {
 	struct { const struct lane *lane; uint32_t queued; } old[256] = {0};
@@ -268,18 +284,13 @@ void run_bind(struct engine *e, struct run *r)
 		}
 	}
 	for (size_t i = 0; i < r->n_slots; i++) {
-		struct share_member *m = share_member(&r->slots[i].lane->share, r->id);
-
 		if (old[r->slots[i].rank].lane == r->slots[i].lane) {
 			r->slots[i].queued = old[r->slots[i].rank].queued;
 			r->slots[i].since_us = r->slots[i].newest_us = e->now.boot_us;
 			kept += r->slots[i].queued;
 		}
-		if (m != NULL) {
-			m->priority = r->row.priority;
-			m->weight = r->row.share;
-		}
 	}
+	run_share(r);
 	for (size_t s = 0; s < r->row.n_stages; s++) {
 		held += r->row.stages[s].count.held;
 	}
@@ -475,8 +486,6 @@ void run_check_end(struct engine *e, struct run *r)
 	r->row.ends_as = RUN_RUNNING;
 	r->row.ended_us = e->now.wall_us;
 	r->row.written = false;
-	for (size_t i = 0; i < r->n_slots; i++) {
-		share_remove(&r->slots[i].lane->share, r->id); /* run_bind brings it back when an item is released */
-	}
+	run_share(r);
 	run_touch(r);
 }

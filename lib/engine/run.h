@@ -83,6 +83,8 @@ struct run *run_add(struct engine *e, struct run_row *row);
 void run_open_row(struct run *r, const struct run_row *row);
 void run_close_row(struct run *r);
 void run_bind(struct engine *e, struct run *r);
+/* After its state has changed: it takes part in the turns of its services, or no longer. A run that has ended costs no turn anything. */
+void run_share(struct run *r);
 /* Has every item looked at, in slices: see run_requeue. */
 void run_move(struct engine *e, struct run *r);
 /* An organisation's name as names.h knows it: campaigns share the kind, a prefix keeps them apart. Returns `out`. */

@@ -310,19 +310,6 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 
 /* --- the pass over one service --- */
 
-static void lane_begin(struct engine *e, struct lane *l)
-{
-	for (size_t i = 0; i < l->share.n; i++) {
-		struct share_member *m = &l->share.members[i];
-		struct run *r = run_get(e, m->id);
-
-		m->ready = r != NULL && (r->row.state == RUN_RUNNING || r->verifying);
-		for (size_t s = 0; r != NULL && s < r->n_slots; s++) {
-			r->slots[s].blocked = false;
-		}
-	}
-}
-
 static struct slot *next_slot(struct run *r, struct lane *l)
 {
 	for (size_t s = 0; s < r->n_slots; s++) {
@@ -331,6 +318,20 @@ static struct slot *next_slot(struct run *r, struct lane *l)
 		}
 	}
 	return NULL;
+}
+
+/* Ready is who has something queued here: a turn is not to look for it once for each call. */
+static void lane_begin(struct engine *e, struct lane *l)
+{
+	for (size_t i = 0; i < l->share.n; i++) {
+		struct share_member *m = &l->share.members[i];
+		struct run *r = run_get(e, m->id);
+
+		for (size_t s = 0; r != NULL && s < r->n_slots; s++) {
+			r->slots[s].blocked = false;
+		}
+		m->ready = r != NULL && (r->row.state == RUN_RUNNING || r->verifying) && next_slot(r, l) != NULL;
+	}
 }
 
 /* When its time is up a run may be at its end, though nothing else happens. */

@@ -29,6 +29,7 @@ void verify_end(struct engine *e, struct run *r, struct verify_row *v, const cha
 	v->ended_us = e->now.wall_us;
 	(void)snprintf(v->why, sizeof(v->why), "%s", why != NULL ? why : "");
 	r->verifying = false;
+	run_share(r);
 	verify_row_write(e->txn, v);
 	run_touch(r);
 }
@@ -79,6 +80,7 @@ void verify_load(struct engine *e, struct run *r)
 	struct verify_row v;
 
 	r->verifying = verify_row_read(e->txn, r->id, &v) && verify_at_work(v.state);
+	run_share(r);
 	e->more = e->more || r->verifying;
 }
 
@@ -101,7 +103,7 @@ static void begin_reading(struct engine *e, struct run *r, struct verify_row *v)
 	f.fields[f.n_fields++] = (struct fact_field){.name = "page", .name_len = 4, .value = {.kind = VALUE_JSON, .text = "{}", .len = 2}};
 	fact_add(e->txn, &i, &f);
 	v->state = VERIFY_READING;
-	run_bind(e, r); /* a run that has ended has no turn at its services any more */
+	run_share(r);
 	run_queue(e, r, &i);
 }
 

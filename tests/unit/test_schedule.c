@@ -314,6 +314,31 @@ static void test_priority(void **state)
 	end();
 }
 
+/* What takes part in a service's turns is looked at for each call: runs of earlier nights do not, neither after a reload nor after a
+ * start, until something of theirs is released. */
+static void test_who_takes_part(void **state)
+{
+	(void)state;
+	begin("limits: [1/1s]\n");
+	run(1, 0, 1);
+	run(1, 0, 1);
+	rig_play(&rig, rig.now.boot_us + 10 * SEC);
+	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
+	run(5, 0, 1);
+	assert_int_equal(rig_reload(&rig).rc, 0);
+	assert_int_equal(rig.engine->lanes[0]->share.n, 1);
+	rig_close(&rig);
+	rig_open(&rig);
+	assert_int_equal(rig.engine->lanes[0]->share.n, 1);
+	assert_int_equal(rig_command(&rig, &(struct command){.kind = COMMAND_RETRY, .run = 1, .lead = 1, .outcomes = UINT32_MAX}).count, 1);
+	assert_int_equal(rig.engine->lanes[0]->share.n, 2);
+	assert_int_equal(rig_command(&rig, &(struct command){.kind = COMMAND_CANCEL, .run = 3}).rc, 0);
+	rig_play(&rig, rig.now.boot_us + 20 * SEC);
+	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
+	assert_int_equal(rig.engine->lanes[0]->share.n, 0);
+	end();
+}
+
 /* Begun leads are finished before new ones are started. */
 static void test_nearest_the_end(void **state)
 {
@@ -614,6 +639,7 @@ int main(void)
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_shares),
 	    cmocka_unit_test(test_priority),
+	    cmocka_unit_test(test_who_takes_part),
 	    cmocka_unit_test(test_nearest_the_end),
 	    cmocka_unit_test(test_pause_and_cancel),
 	    cmocka_unit_test(test_cancelled_with_open_calls),
