@@ -107,7 +107,8 @@ struct model {
 };
 
 extern const struct model model_zerobounce, model_perplexity, model_openai, model_instantly,
-    model_apollo, model_apify, model_hubspot, model_supabase, model_n8n, model_close;
+    model_apollo, model_apify, model_hubspot, model_supabase, model_n8n, model_close,
+    model_hunter;
 
 /* --- common tools (model.c) --- */
 void plan_header(struct world_plan *p, const char *name, const char *value);

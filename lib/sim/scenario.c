@@ -30,10 +30,13 @@ const char *const endpoint_words[EP_N + 1] = {"validate", "getcredits", "researc
     "discovery", "company-enrichment", "contact-discovery", "contact-enrichment", "verify-email",
     "get-job",
     /* Close */
-    "close-lead", "close-contact", NULL};
+    "close-lead", "close-contact",
+    /* Hunter */
+    "find-email", "check-email", "hunter-account", NULL};
 static_assert(EP_N <= 64, "endpoints are bits of a uint64_t");
 const char *const scenario_service_words[WORLD_SERVICES + 1] = {"zerobounce", "perplexity",
-    "openai", "instantly", "apollo", "apify", "hubspot", "supabase", "n8n", "close", NULL};
+    "openai", "instantly", "apollo", "apify", "hubspot", "supabase", "n8n", "close", "hunter",
+    NULL};
 const char *const scenario_fault_words[FAULT_N + 1] = {"none", "throttle", "throttle-bare",
     "slow-down", "quota", "billing", "auth", "error-500", "error-html", "overload", "reset-before",
     "reset-after", "drip", "truncate", "garbage", "error-200", "huge", "hang", "lost-push", "slow",
@@ -64,7 +67,8 @@ enum world_service endpoint_service(enum world_endpoint ep)
 	    {EP_COPY, WORLD_OPENAI}, {EP_CREATE_LEAD, WORLD_INSTANTLY},
 	    {EP_SEARCH_PEOPLE, WORLD_APOLLO}, {EP_START_RUN, WORLD_APIFY},
 	    {EP_SEARCH_OBJECTS, WORLD_HUBSPOT}, {EP_SELECT_ROWS, WORLD_SUPABASE},
-	    {EP_DISCOVER, WORLD_N8N}, {EP_CLOSE_LEAD, WORLD_CLOSE}, {EP_N, WORLD_SERVICES}};
+	    {EP_DISCOVER, WORLD_N8N}, {EP_CLOSE_LEAD, WORLD_CLOSE},
+	    {EP_FIND_EMAIL, WORLD_HUNTER}, {EP_N, WORLD_SERVICES}};
 	size_t i = 0;
 
 	while (ep < EP_N && from[i + 1].first <= ep) {
@@ -82,12 +86,13 @@ bool endpoint_matters(enum world_endpoint ep)
 		       BIT(EP_UPSERT_OBJECTS) | BIT(EP_CREATE_CRM_LIST) | BIT(EP_ADD_MEMBERS) |
 		       BIT(EP_INSERT_ROWS) | BIT(EP_UPDATE_ROWS) | BIT(EP_DELETE_ROWS) |
 		       BIT(EP_DISCOVER) | BIT(EP_ENRICH_COMPANY) | BIT(EP_DISCOVER_CONTACTS) |
-		       BIT(EP_ENRICH_CONTACT) | BIT(EP_VERIFY_EMAIL))) != 0;
+		       BIT(EP_ENRICH_CONTACT) | BIT(EP_VERIFY_EMAIL) | BIT(EP_FIND_EMAIL) |
+		       BIT(EP_CHECK_EMAIL))) != 0;
 }
 
 bool endpoint_is_free(enum world_endpoint ep)
 {
-	return ep == EP_GETCREDITS || ep == EP_MODELS || ep == EP_CREDIT_USAGE;
+	return ep == EP_GETCREDITS || ep == EP_MODELS || ep == EP_CREDIT_USAGE || ep == EP_HUNTER_ACCOUNT;
 }
 
 uint64_t scenario_counted(enum world_service s)
@@ -119,6 +124,30 @@ static void set_latency(
 	s->min_us = min_ms * US_PER_MS;
 	s->median_us = median_ms * US_PER_MS;
 	s->p95_us = p95_ms * US_PER_MS;
+}
+
+static void set_hunter(struct scenario *s)
+{
+	struct scenario_service *of = &s->services[WORLD_HUNTER];
+
+	add_limit(s, WORLD_HUNTER, "15/1s", 15, US_PER_S);
+	add_limit(s, WORLD_HUNTER, "500/60s", 500, 60 * US_PER_S);
+	add_limit(s, WORLD_HUNTER, "10/1s", 10, US_PER_S);
+	add_limit(s, WORLD_HUNTER, "300/60s", 300, 60 * US_PER_S);
+	for (size_t i = 0; i < of->n_limits; i++) {
+		of->limits[i].endpoints = i < 2 ? BIT(EP_FIND_EMAIL) : BIT(EP_CHECK_EMAIL);
+	}
+	set_latency(of, 100, 600, 2500);
+	s->hunter = (struct scenario_hunter){.credit_micro = 50000,
+	    .not_found_ppm = 330000,
+	    .in_work_ppm = 100000,
+	    .mail_server_ppm = 20000,
+	    .opted_out_ppm = 5000};
+	s->hunter.verdict_ppm[VERDICT_INVALID] = 80000;
+	s->hunter.verdict_ppm[VERDICT_CATCH_ALL] = 100000;
+	s->hunter.verdict_ppm[VERDICT_UNKNOWN] = 20000;
+	s->hunter.verdict_ppm[VERDICT_DO_NOT_MAIL] = 10000;
+	s->hunter.verdict_ppm[VERDICT_ABUSE] = 50000;
 }
 
 void scenario_default(struct scenario *ret)
@@ -157,6 +186,7 @@ void scenario_default(struct scenario *ret)
 	s[WORLD_HUBSPOT].limits[1].per_service = s[WORLD_HUBSPOT].limits[2].per_service = true;
 	s[WORLD_HUBSPOT].limits[2].endpoints = BIT(EP_SEARCH_OBJECTS);
 	add_limit(ret, WORLD_CLOSE, "100/5s", 100, 5 * US_PER_S);
+	set_hunter(ret);
 	set_latency(&s[WORLD_HUBSPOT], 40, 180, 600);
 	set_latency(&s[WORLD_SUPABASE], 10, 60, 300);
 	set_latency(&s[WORLD_N8N], 300, 3000, 9000);

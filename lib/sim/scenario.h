@@ -125,6 +125,15 @@ struct scenario_apify {
 	uint64_t concurrent; /* runs at once; 0: no bound */
 };
 
+struct scenario_hunter {
+	int64_t credit_micro;    /* an address that was found; one that was looked at is half of it */
+	uint32_t not_found_ppm;  /* people */
+	uint32_t in_work_ppm;    /* addresses that are not told at once */
+	uint32_t mail_server_ppm; /* looks that a mail server spoiled */
+	uint32_t opted_out_ppm;  /* people and addresses that must not be looked up */
+	uint32_t verdict_ppm[VERDICT_N];
+};
+
 struct scenario {
 	uint64_t seed;
 	uint64_t limit_factor; /* multiplies the max of every limit; at least 1 */
@@ -152,6 +161,7 @@ struct scenario {
 	struct scenario_people people;
 	struct scenario_apollo apollo;
 	struct scenario_apify apify;
+	struct scenario_hunter hunter;
 };
 
 /*
@@ -212,6 +222,10 @@ enum world_endpoint {
 	/* Close */
 	EP_CLOSE_LEAD,
 	EP_CLOSE_CONTACT,
+	/* Hunter */
+	EP_FIND_EMAIL,
+	EP_CHECK_EMAIL,
+	EP_HUNTER_ACCOUNT,
 	EP_N, /* as a result: no such path */
 };
 extern const char *const endpoint_words[EP_N + 1];

@@ -16,6 +16,7 @@ const char *const *scenario_own_keys(enum world_service id)
 	    [WORLD_APOLLO] = {COMMON, "price", "async", "missing", NULL},
 	    [WORLD_APIFY] = {COMMON, "price", "run", "failed", "concurrent", NULL},
 	    [WORLD_CLOSE] = {COMMON, NULL},
+	    [WORLD_HUNTER] = {COMMON, "price", "not_found", "in_work", "mail_server", "opted_out", "verdicts", NULL},
 	};
 
 	return known[id];
@@ -85,6 +86,14 @@ void scenario_read_own(struct scenario_reader *r, const struct yaml_node *map,
 		(void)yaml_read_duration(r->y, map, "run", 0, US_PER_DAY, &s->apify.run_us, r->p);
 		scenario_read_share(r, map, "failed", &s->apify.failed_ppm);
 		scenario_read_uint(r, map, "concurrent", 0, 1000000, &s->apify.concurrent);
+		break;
+	case WORLD_HUNTER:
+		(void)yaml_read_money(r->y, map, "price", &s->hunter.credit_micro, r->p);
+		scenario_read_share(r, map, "not_found", &s->hunter.not_found_ppm);
+		scenario_read_share(r, map, "in_work", &s->hunter.in_work_ppm);
+		scenario_read_share(r, map, "mail_server", &s->hunter.mail_server_ppm);
+		scenario_read_share(r, map, "opted_out", &s->hunter.opted_out_ppm);
+		scenario_read_shares(r, map, "verdicts", verdict_words, s->hunter.verdict_ppm);
 		break;
 	default:
 		scenario_crm_read(r, map, id, s);

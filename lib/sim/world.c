@@ -17,7 +17,7 @@
 
 static const struct model *const models[WORLD_SERVICES] = {&model_zerobounce, &model_perplexity,
     &model_openai, &model_instantly, &model_apollo, &model_apify, &model_hubspot, &model_supabase,
-    &model_n8n, &model_close};
+    &model_n8n, &model_close, &model_hunter};
 
 const struct model *model_of(enum world_service s)
 {

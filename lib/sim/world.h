@@ -1,7 +1,7 @@
 /*
  * lib/sim/world.h: the outside world on one screen: the provider models behind one function.
  *
- * ZeroBounce, Perplexity, OpenAI, Instantly, Apollo, Apify, HubSpot, Supabase, n8n and Close as
+ * ZeroBounce, Perplexity, OpenAI, Instantly, Apollo, Apify, HubSpot, Supabase, n8n, Close and Hunter as
  * their documents describe them (bodies, headers, errors), with the faults a scenario asks for,
  * their own limits, their own bills and an account of what a client asked twice. No socket and no
  * clock: time comes in, a plan of the answer goes out, and the caller carries it out (leadsim on
@@ -44,6 +44,7 @@ enum world_service {
 	WORLD_SUPABASE,
 	WORLD_N8N,
 	WORLD_CLOSE,
+	WORLD_HUNTER,
 	WORLD_SERVICES, /* how many; as a result: none of them */
 };
 

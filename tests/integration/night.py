@@ -21,7 +21,7 @@ LEADS = ROOT / "tests" / "data" / "leads"
 CAMPAIGN = "11111111-1111-4111-8111-111111111111"
 BASES = {"zerobounce": "/zerobounce/v2", "perplexity": "/perplexity", "openai": "/openai/v1",
          "instantly": "/instantly/api/v2"}
-SOURCES = {"apollo": "/apollo/api/v1", "apify": "/apify/v2", "hubspot": "/hubspot", "supabase": "/supabase/rest/v1",
+SOURCES = {"apollo": "/apollo/api/v1", "apify": "/apify/v2", "hubspot": "/hubspot", "supabase": "/supabase/rest/v1", "hunter": "/hunter/v2",
            "n8n": "/n8n"}  # not of the shipped pipeline
 PART = 1 << 20
 ENDED = ("done", "cancelled", "failed")

@@ -15,8 +15,6 @@
 #define SYSTEM_FAULTS 24
 #define SYSTEM_RUNS 3
 #define SYSTEM_WALL_US (INT64_C(1795305600) * US_PER_S) /* 2026-11-22 */
-#define HUNTER WORLD_SERVICES                           /* nobody in lib/sim plays it: the wire does */
-#define HUNTER_MICRO 50000
 
 enum system { SYSTEM_OUTREACH, SYSTEM_PROPERTY, SYSTEM_SHEET, SYSTEM_BOUGHT, SYSTEM_CRM, SYSTEMS };
 const char *system_word(enum system s);
@@ -44,11 +42,6 @@ void system_world(const struct system_plan *p, struct scenario *ret);
 /* Body of event i of the intake; buf_free it. */
 void system_event(const struct system_plan *p, uint32_t i, struct buf *out);
 
-struct system_bill {
-	uint64_t call;
-	int64_t micro;
-};
-
 /* Plays the night and checks it. */
 void system_play(const struct system_plan *p, struct result *ret);
 
@@ -58,8 +51,6 @@ struct system_input {
 	struct store *store;
 	const struct world *world;
 	const struct scenario *calm;
-	const struct system_bill *bills;
-	size_t n_bills;
 	const uint32_t *run_ids;   /* by run of the plan */
 	const int64_t *approve_us; /* from when on it may be approved; 0: never said */
 };

@@ -23,11 +23,16 @@ struct asked {
 	bool doubt;
 };
 
+struct bill {
+	uint64_t call;
+	int64_t micro;
+};
+
 struct books {
 	const struct system_input *in;
 	struct result *r;
 	struct txn *t;
-	struct system_bill *bills; /* by call */
+	struct bill *bills; /* by call */
 	size_t n_bills;
 	struct asked *asked; /* what had its final answer, or none that is known */
 	size_t n_asked, cap_asked;
@@ -36,7 +41,7 @@ struct books {
 
 static int by_call(const void *a, const void *b)
 {
-	const struct system_bill *x = a, *y = b;
+	const struct bill *x = a, *y = b;
 
 	return (x->call > y->call) - (x->call < y->call);
 }
@@ -45,18 +50,15 @@ static void gather_bills(struct books *b)
 {
 	const struct account *a = b->in->world->account;
 
-	b->bills = malloc((a->n + b->in->n_bills + 1) * sizeof(*b->bills));
+	b->bills = malloc((a->n + 1) * sizeof(*b->bills));
 	for (size_t i = 0; i < a->n; i++) {
 		const struct account_line *l = &a->lines[i];
-		struct system_bill bill = {.micro = l->billed ? l->price_micro : 0};
+		struct bill bill = {.micro = l->billed ? l->price_micro : 0};
 
 		if (!ids_parse(l->call, &bill.call)) {
 			violate(b->r, "%s: a bill for call '%s'", world_service_word((enum world_service)l->service), l->call);
 		}
 		b->bills[b->n_bills++] = bill;
-	}
-	for (size_t i = 0; i < b->in->n_bills; i++) {
-		b->bills[b->n_bills++] = b->in->bills[i];
 	}
 	for (size_t i = 0; i < b->n_bills; i++) {
 		b->billed_micro += b->bills[i].micro;
@@ -310,6 +312,7 @@ struct items {
 	/* of the item at hand */
 	char email[100], campaign[64];
 	bool text, tried;
+	unsigned retried; /* each time it may cost as much again */
 };
 
 static void copy_value(char *to, size_t size, const struct fact_field *x)
@@ -324,6 +327,7 @@ static bool on_fact(void *arg, const struct fact *f)
 
 	a->r->steps++;
 	a->r->joined += f->joined;
+	a->retried += f->kind == FACT_OPERATOR;
 	a->r->cached += f->kind == FACT_CACHED;
 	a->tried = a->tried || (f->kind == FACT_CALL && (strcmp(stage, "push") == 0 || strcmp(stage, "crm-list") == 0));
 	for (size_t i = 0; i < f->n_fields; i++) {
@@ -354,7 +358,7 @@ static void check_lead(struct items *a, const struct item *i)
 	if (a->in->plan->system == SYSTEM_SHEET && i->outcome == ITEM_READY && !a->text) {
 		violate(r, "lead %u/%u is ready without a text", i->run, i->number);
 	}
-	if (a->in->plan->system == SYSTEM_BOUGHT && i->spent_micro > CEILING_MICRO) {
+	if (a->in->plan->system == SYSTEM_BOUGHT && i->spent_micro > CEILING_MICRO * (1 + (int64_t)a->retried)) {
 		violate(r, "lead %u/%u cost %lld", i->run, i->number, (long long)i->spent_micro);
 	}
 }
@@ -374,6 +378,7 @@ static bool on_item(void *arg, struct slice key, struct slice value)
 	}
 	a->email[0] = a->campaign[0] = 0;
 	a->text = a->tried = false;
+	a->retried = 0;
 	fact_walk(a->t, i.run, i.number, on_fact, a);
 	if (i.level == LEVEL_LEAD) {
 		check_lead(a, &i);

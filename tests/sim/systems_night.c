@@ -392,7 +392,7 @@ static void finish(struct system_night *n)
 	n->engine = NULL;
 	hooks_reset();
 	check_store(n->store, "at the end", n->result);
-	system_check(&(struct system_input){n->plan, n->store, n->world, &n->calm, n->bills, n->n_bills, n->run_ids, n->approve_us}, n->result);
+	system_check(&(struct system_input){n->plan, n->store, n->world, &n->calm, n->run_ids, n->approve_us}, n->result);
 	n->result->hash = store_hash(n->store);
 	for (size_t i = 0; i < n->heap.n; i++) {
 		system_unref(((struct system_event *)heap_at(&n->heap, i))->p);
@@ -405,7 +405,6 @@ static void finish(struct system_night *n)
 	}
 	free(n->callbacks);
 	free(n->gathered);
-	free(n->bills);
 	heap_fini(&n->heap);
 	store_close(n->store);
 	world_free(n->world);

@@ -68,8 +68,6 @@ struct system_night {
 	struct heap heap;
 	struct world *world;
 	struct scenario calm;
-	struct system_bill *bills; /* of the one provider that lib/sim does not know */
-	size_t n_bills, cap_bills;
 	struct store *store;
 	struct engine *engine; /* NULL: down */
 	uint32_t epoch, turn_armed, turn_number;

@@ -15,7 +15,7 @@ static const struct {
     [SYSTEM_OUTREACH] = {"outreach", "outreach", {WORLD_APIFY, WORLD_ZEROBOUNCE, WORLD_PERPLEXITY, WORLD_OPENAI, WORLD_INSTANTLY}, 5, 240 * US_PER_S},
     [SYSTEM_PROPERTY] = {"property", "property-management", {WORLD_SUPABASE, WORLD_N8N, WORLD_HUBSPOT}, 3, 400 * US_PER_S},
     [SYSTEM_SHEET] = {"sheet", "sheet-to-email", {WORLD_OPENAI}, 1, 90 * US_PER_S},
-    [SYSTEM_BOUGHT] = {"bought", "bought-enrichment", {WORLD_APOLLO}, 1, 90 * US_PER_S},
+    [SYSTEM_BOUGHT] = {"bought", "bought-enrichment", {WORLD_APOLLO, WORLD_HUNTER}, 2, 90 * US_PER_S},
     [SYSTEM_CRM] = {"crm", "crm-events", {WORLD_CLOSE, WORLD_INSTANTLY}, 2, 120 * US_PER_S},
 };
 

@@ -119,7 +119,7 @@ static struct command *command_of(const struct system_night *n, struct wish *w)
 		(void)snprintf(c->who, sizeof(c->who), "the operator");
 		break;
 	default:
-		(void)snprintf(c->service, sizeof(c->service), "%s", w->n == HUNTER ? "hunter" : world_service_word((enum world_service)w->n));
+		(void)snprintf(c->service, sizeof(c->service), "%s", world_service_word((enum world_service)w->n));
 		break;
 	}
 	return c;
@@ -188,7 +188,7 @@ void system_quiet(struct system_night *n)
 	struct txn *t = NULL;
 
 	n->quiet = true;
-	for (uint32_t s = 0; s <= WORLD_SERVICES && n->plan->n_faults > 0; s++) {
+	for (uint32_t s = 0; s < WORLD_SERVICES && n->plan->n_faults > 0; s++) {
 		(void)want(n, COMMAND_SERVICE_RESUME, s, n->now_us);
 		(void)want(n, COMMAND_SERVICE_RESET, s, n->now_us + 10 * US_PER_MS);
 	}

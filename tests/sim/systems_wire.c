@@ -1,6 +1,5 @@
 /*
- * The network of such a night: requests on their way to lib/sim's world and their answers back, callbacks of workflows, and the
- * one provider that the world does not know.
+ * The network of such a night: requests on their way to lib/sim's world and their answers back, and callbacks of workflows.
  */
 #include "tests/sim/systems_night.h"
 
@@ -55,22 +54,6 @@ static void sent(struct system_night *n, struct passing *f)
 }
 
 /* --- at the provider --- */
-
-/* Of three people it knows two. */
-static void hunter(struct system_night *n, const struct passing *f, struct world_plan *p)
-{
-	static const char *const bodies[] = {"{\"data\":{\"email\":null}}",
-	    "{\"data\":{\"email\":\"known@second.example.com\",\"position\":\"Owner\",\"verification\":{\"status\":\"valid\"}}}"};
-	bool known = hash_plain(f->parcel.request.query, strlen(f->parcel.request.query)) % 3 != 0;
-
-	*p = (struct world_plan){.service = HUNTER, .status = 200, .delay_us = 300 * US_PER_MS, .body = bodies[known], .body_len = strlen(bodies[known]),
-	    .headers = {{"Content-Type", "application/json"}}, .n_headers = 1};
-	if (n->n_bills == n->cap_bills) {
-		n->cap_bills = n->cap_bills * 2 + 64;
-		n->bills = realloc(n->bills, n->cap_bills * sizeof(*n->bills));
-	}
-	n->bills[n->n_bills++] = (struct system_bill){f->call, known ? HUNTER_MICRO : 0};
-}
 
 /* Never later than the deadline of the call. */
 static void end_at(struct system_night *n, struct passing *f, int64_t at_us, enum transport t, const char *why)
@@ -136,11 +119,7 @@ static void arrive(struct system_night *n, struct passing *f)
 {
 	struct world_plan p;
 
-	if (strncmp(f->parcel.request.path, "/hunter/", 8) == 0) {
-		hunter(n, f, &p);
-	} else {
-		world_handle(n->world, &f->parcel.request, (struct now){n->now_us, SYSTEM_WALL_US + n->now_us}, &p);
-	}
+	world_handle(n->world, &f->parcel.request, (struct now){n->now_us, SYSTEM_WALL_US + n->now_us}, &p);
 	for (size_t i = 0; i < p.n_later; i++) {
 		plan_back(n, &p.later[i]);
 	}

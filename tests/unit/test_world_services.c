@@ -51,6 +51,9 @@ static const struct sent {
 	"{\"maxItems\":10}", OUTCOME_OK, true},
     {"apify", "scrape", "POST", "/apify/v2/actors/o~n/run-sync-get-dataset-items", NULL,
 	"{\"maxItems\":10}", OUTCOME_OK, true},
+    {"hunter", "find", "GET", "/hunter/v2/email-finder",
+	"domain=b.example&first_name=Ann&last_name=Cole", NULL},
+    {"hunter", "verify", "GET", "/hunter/v2/email-verifier", "email=a%40b.example", NULL},
     {"apify", "runs", "GET", "/apify/v2/actors/o~n/runs", "desc=1&limit=20", NULL, OUTCOME_EMPTY},
 };
 
@@ -66,6 +69,7 @@ static struct world *world_with(const char *service, const char *settings)
 	memset(s.copy_ppm, 0, sizeof(s.copy_ppm));
 	s.no_facts_ppm = 0;
 	s.people.not_found_ppm = s.people.no_email_ppm = 0;
+	s.hunter = (struct scenario_hunter){.credit_micro = s.hunter.credit_micro};
 	(void)snprintf(yaml, sizeof(yaml), "services: {%s: {%s}}\n", service, settings);
 	if (scenario_parse("test", yaml, strlen(yaml), false, &s, &err) != 0) {
 		fail_msg("%s", err.text);
@@ -233,9 +237,66 @@ static void refusals_mean_the_same(void **state)
 	service_unref(s);
 }
 
+/* What Hunter alone says: not yet, a mail server's trouble, somebody who opted out, nobody found; and its two pairs of windows. */
+static void hunter_means_the_same(void **state)
+{
+	static const struct {
+		const char *settings;
+		size_t call; /* from the first of its two */
+		enum outcome_class is;
+		const char *reason;
+		int64_t price_micro;
+	} cases[] = {
+	    {"in_work: 100%", 1, OUTCOME_PENDING, "not-ready", 0},
+	    {"mail_server: 100%", 1, OUTCOME_TRANSIENT, "mail-server", 0},
+	    {"opted_out: 100%", 1, OUTCOME_PERMANENT, "opted-out", 0},
+	    {"opted_out: 100%", 0, OUTCOME_PERMANENT, "opted-out", 0},
+	    {"not_found: 100%", 0, OUTCOME_EMPTY, "not-found", 0},
+	    {"in_work: 100%", 0, OUTCOME_OK, "http-200", 50000},
+	    {"verdicts: {unknown: 100%}", 1, OUTCOME_OK, "http-200", 25000},
+	};
+	struct service *s = service_shipped("hunter");
+	const struct sent *own = calls;
+	struct answer a = {0};
+	struct world *w;
+
+	(void)state;
+	while (strcmp(own->service, "hunter") != 0) {
+		own++;
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		w = world_with("hunter", cases[i].settings);
+		a = ask(w, s, &own[cases[i].call], "k");
+		assert_int_equal(a.outcome, cases[i].is);
+		assert_string_equal(a.reason, cases[i].reason);
+		assert_int_equal(a.price_micro, cases[i].price_micro);
+		world_free(w);
+	}
+	w = world_with("hunter", "in_work: 100%"); /* the same again, until it is told; it is paid once */
+	for (size_t i = 0; i < 4 && (i == 0 || a.outcome == OUTCOME_PENDING); i++) {
+		a = ask(w, s, &own[1], "k");
+	}
+	assert_int_equal(a.outcome, OUTCOME_OK);
+	assert_int_equal(a.price_micro, 25000);
+	world_free(w);
+	for (size_t k = 0; k < 2; k++) {
+		w = world_with("hunter", "expected: 1000");
+		for (size_t i = 0; i < (k == 0 ? 15 : 10); i++) {
+			assert_int_equal(ask(w, s, &own[k], "k").outcome, OUTCOME_OK);
+		}
+		a = ask(w, s, &own[k], "k");
+		assert_int_equal(a.outcome, OUTCOME_THROTTLE);
+		assert_string_equal(a.reason, "too-fast");
+		assert_int_equal(ask(w, s, &own[1 - k], "k").outcome, OUTCOME_OK); /* counted apart */
+		world_free(w);
+	}
+	service_unref(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(hunter_means_the_same),
 	    cmocka_unit_test(faults_mean_the_same),
 	    cmocka_unit_test(prices_agree),
 	    cmocka_unit_test(quota_codes),
