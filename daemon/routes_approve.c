@@ -8,7 +8,7 @@
 
 static void on_approved(struct leadd *l, struct http_request *r, struct command *c)
 {
-	if (c->rc == 2) {
+	if (c->rc == COMMAND_WRONG_STATE) {
 		http_reply_problem(r, 409, "wrong-state", "%s", c->err.text);
 	} else if (c->rc != 0) {
 		command_problem(r, c);

@@ -14,7 +14,7 @@
 
 static void on_started(struct leadd *l, struct http_request *r, struct command *c)
 {
-	if (c->rc == 2) {
+	if (c->rc == COMMAND_WRONG_STATE) {
 		http_reply_problem(r, 422, "idempotency-mismatch", "%s", c->err.text);
 	} else if (c->rc != 0) {
 		command_problem(r, c);

@@ -295,14 +295,14 @@ void command_approve(struct engine *e, struct command *c, struct run *r)
 	char text[160];
 
 	if (r->row.state >= RUN_DONE) {
-		command_refuse(e, c, 2, "the run has ended");
+		command_refuse(e, c, COMMAND_WRONG_STATE, "the run has ended");
 	} else if (c->stage[0] != 0 && bits == 0) {
 		(void)snprintf(text, sizeof(text), "run %u has nothing called '%.60s' that waits to be approved", r->id, c->stage);
-		command_refuse(e, c, 1, text);
+		command_refuse(e, c, COMMAND_NOT_FOUND, text);
 	} else if (c->stage[0] != 0 && (bits & ~r->row.approved) == 0) {
 		command_answer(e, c); /* it was before */
 	} else if (bits == 0) {
-		command_refuse(e, c, 2, "nothing of the run waits to be approved");
+		command_refuse(e, c, COMMAND_WRONG_STATE, "nothing of the run waits to be approved");
 	} else {
 		c->count = (uint64_t)__builtin_popcount(bits);
 		approve_release(e, r, bits, NOTE_APPROVED, c->who, waits ? w.estimate_micro : -1);

@@ -151,7 +151,9 @@ struct command {
 	char *body;                 /* CALLBACK, INTAKE: malloc'ed, taken */
 	size_t body_len;
 	/* results */
-	int rc;                     /* 0, or an enum lead_err; 1: no such run, service or limit; 2: wrong state for it */
+	int rc;                     /* 0, an enum lead_err, or one of: */
+#define COMMAND_NOT_FOUND 1         /* no such run, service or limit */
+#define COMMAND_WRONG_STATE 2
 	struct lead_error err;
 	uint64_t count;             /* RETRY: items put back; APPROVE: things released; RECALL: items opened for it; START: run number; SENT: 1 when it was given up; CALLBACK: 1 when it changed nothing */
 	/* Called once, after the commit (or the refusal). Then the command is freed. May be NULL. */

@@ -52,7 +52,7 @@ void job_callback(struct engine *e, struct command *cmd)
 	uint64_t id;
 
 	if (!job_token_parse(cmd->token, token) || !job_token_read(e->txn, token, &id) || !job_read(e->txn, id, &r)) {
-		command_refuse(e, cmd, 1, "there is no such callback");
+		command_refuse(e, cmd, COMMAND_NOT_FOUND, "there is no such callback");
 		return;
 	}
 	HASH_FIND(hh, e->calls, &id, sizeof(id), c);

@@ -11,11 +11,13 @@
 #include "lib/engine/call.h"
 #include "lib/engine/clocks.h"
 #include "lib/engine/command.h"
+#include "lib/engine/reopen.h"
 #include "lib/engine/run.h"
 #include "lib/engine/show.h"
 #include "lib/engine/show_put.h"
 #include "lib/engine/stage.h"
 #include "lib/engine/state.h"
+#include "lib/engine/task.h"
 #include "lib/engine/view.h"
 
 #include <stdio.h>
@@ -152,9 +154,9 @@ void run_recall(struct engine *e, struct command *c, struct run *r)
 	char text[200];
 
 	if (recall_refused(r, c->unsent_only, text)) {
-		command_refuse(e, c, 2, text);
+		command_refuse(e, c, COMMAND_WRONG_STATE, text);
 	} else {
-		command_sweep(e, c);
+		task_add(e, c);
 	}
 }
 

@@ -12,7 +12,6 @@
  */
 #include "lib/engine/reopen.h"
 
-#include "lib/engine/command.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/known.h"
 #include "lib/engine/lane.h"
@@ -198,4 +197,23 @@ bool item_reopen(struct engine *e, struct run *r, struct item *i)
 		root_moved(e, r, i);
 	}
 	return true;
+}
+
+/* The stage no longer counts it among its ends. */
+void stage_uncount(struct stage_count *c, enum item_outcome o)
+{
+	uint64_t *n = o == ITEM_FAILED ? &c->failed : o == ITEM_REJECTED || o == ITEM_SUPPRESSED ? &c->rejected : NULL;
+
+	if (n != NULL && *n > 0) {
+		--*n;
+	}
+}
+
+void run_reopen(struct engine *e, struct run *r)
+{
+	r->row.state = RUN_RUNNING;
+	r->row.ended_us = 0;
+	r->row.written = false;
+	r->ended_told = false;
+	run_bind(e, r);
 }

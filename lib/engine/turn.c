@@ -28,6 +28,7 @@
 #include "lib/engine/source.h"
 #include "lib/engine/state.h"
 #include "lib/engine/tallies.h"
+#include "lib/engine/task.h"
 #include "lib/engine/turn.h"
 #include "lib/engine/verify.h"
 #include "lib/store/names.h"

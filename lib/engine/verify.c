@@ -57,7 +57,7 @@ void run_verify(struct engine *e, struct command *c, struct run *r)
 	char text[200];
 
 	if (refused(r, c->repair, text)) {
-		command_refuse(e, c, 2, text);
+		command_refuse(e, c, COMMAND_WRONG_STATE, text);
 		return;
 	}
 	(void)verify_row_read(e->txn, r->id, &v);
@@ -68,7 +68,7 @@ void run_verify(struct engine *e, struct command *c, struct run *r)
 		run_touch(r);
 		e->more = true;
 	} else if (v.repair != c->repair) {
-		command_refuse(e, c, 2, c->repair ? "it is being read back without repair: again when that has ended" :
+		command_refuse(e, c, COMMAND_WRONG_STATE, c->repair ? "it is being read back without repair: again when that has ended" :
 						    "it is being read back and repaired: again when that has ended");
 		return;
 	}
