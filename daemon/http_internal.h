@@ -135,9 +135,7 @@ bool http_route_find(struct http_request *r, const char *method, struct http_fau
 /* http.c */
 struct evhttp *http_ev_new(struct http *h); /* with our limits; NULL: no memory */
 const char *http_title(int status);
-/* Sends a reply but leaves r alone. */
-void http_answer(
-    struct http_request *r, int status, const char *type, const void *body, size_t len);
+/* Sends a problem but leaves r alone. */
 void http_answer_problem(struct http_request *r, int status, const char *code, const char *detail);
 void http_request_free(struct http_request *r);
 

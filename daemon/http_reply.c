@@ -45,7 +45,8 @@ static void on_answered(struct evhttp_request *ev, void *arg)
 	    c, evbuffer_get_length(bufferevent_get_input(c->bev)) > 0 ? HTTP_READING : HTTP_IDLE);
 }
 
-void http_answer(struct http_request *r, int status, const char *type, const void *body, size_t len)
+/* Sends a reply but leaves r alone. */
+static void send_reply(struct http_request *r, int status, const char *type, const void *body, size_t len)
 {
 	struct http_conn *c = r->c;
 	struct evkeyvalq *headers;
@@ -90,7 +91,7 @@ void http_answer_problem(struct http_request *r, int status, const char *code, c
 	buf_add_text(&body, ",\"detail\":");
 	json_write_string(&body, detail, strlen(detail));
 	buf_add_char(&body, '}');
-	http_answer(r, status, PROBLEM_TYPE, body.data, body.len);
+	send_reply(r, status, PROBLEM_TYPE, body.data, body.len);
 	buf_free(&body);
 }
 
@@ -100,7 +101,7 @@ void http_reply_json(struct http_request *r, int status, struct json_object *bod
 	const char *text = json_object_to_json_string_length(
 	    body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 
-	http_answer(r, status, "application/json", text, len);
+	send_reply(r, status, "application/json", text, len);
 	json_object_put(body);
 	http_request_free(r);
 }
@@ -108,7 +109,7 @@ void http_reply_json(struct http_request *r, int status, struct json_object *bod
 void http_reply_text(
     struct http_request *r, int status, const char *type, const char *body, size_t len)
 {
-	http_answer(r, status, type, body, len);
+	send_reply(r, status, type, body, len);
 	http_request_free(r);
 }
 

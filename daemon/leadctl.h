@@ -226,7 +226,6 @@ void print_line(struct ctl *c, enum color color, const char *format, ...) PRINTF
 void print_field(struct ctl *c, const char *name, const char *format, ...) PRINTF(3, 4);
 void print_error(const char *format, ...) PRINTF(1, 2); /* `leadctl: ...` */
 void print_json(struct json_object *o);
-size_t text_width(const char *text, size_t len);
 /* text without what lies beyond width columns; with `…` when something does. */
 void text_cut(struct buf *out, const char *text, size_t width, bool utf8);
 /* `####----` of so many columns */

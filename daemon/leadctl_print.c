@@ -34,7 +34,7 @@ static size_t char_width(uint32_t ch)
 	return w >= 0 ? (size_t)w : 1;
 }
 
-size_t text_width(const char *text, size_t len)
+static size_t text_width(const char *text, size_t len)
 {
 	const char *end = text + len;
 	size_t width = 0, n;

@@ -81,7 +81,6 @@ int loop_start(struct leadd *l, struct lead_error *err) MUST_CHECK;
 void loop_stop(struct leadd *l);
 /* Something was gathered: a turn is due soon, or at once when a client waits or nothing else can come. */
 void loop_poke(struct leadd *l);
-void loop_drain(struct leadd *l);  /* SIGTERM */
 extern const struct effects loop_effects; /* ctx is struct leadd */
 
 /* commands.c: a command for the engine, answered through an HTTP request: `reply` runs after the commit. */

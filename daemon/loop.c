@@ -247,7 +247,7 @@ static void on_drain_end(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(l->base);
 }
 
-void loop_drain(struct leadd *l)
+static void loop_drain(struct leadd *l)
 {
 	if (l->draining) {
 		/* asked twice: now */

@@ -15,16 +15,6 @@ static int64_t times(uint64_t n, int64_t each)
 	return __builtin_mul_overflow(n, each, &product) ? TIME_NEVER : product;
 }
 
-uint64_t finish_leads(const struct finish_stage *stages, size_t at)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i <= at; i++) {
-		n += stages[i].begun;
-	}
-	return n;
-}
-
 int64_t finish_money(const struct finish_stage *stages, size_t n)
 {
 	int64_t sum = 0;

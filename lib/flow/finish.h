@@ -24,8 +24,6 @@ struct finish_stage {
 
 /* Money still to be reserved for all of them to get to the end. */
 int64_t finish_money(const struct finish_stage *stages, size_t n);
-/* Leads that stage `at` still has before it: its own and those on the way to it. */
-uint64_t finish_leads(const struct finish_stage *stages, size_t at);
 
 struct finish_window {
 	uint64_t max;      /* calls in one window */

@@ -17,7 +17,6 @@ int apify_start(struct ask *q, struct world_plan *p, const struct sim_job **ret)
 void apify_write_run(struct ask *q, const struct sim_job *job, int64_t boot_us);
 /* The run whose id stands behind `/ID` or in `/ID/items`, written with this letter; NULL: none. */
 const struct sim_job *apify_run_of(struct ask *q, const char *id, char letter);
-bool apify_is_over(const struct sim_job *job, int64_t boot_us);
 
 int apify_list(struct ask *q, struct world_plan *p);
 /* A dataset's items, as they are at this time. status: of a right answer. */

@@ -138,14 +138,14 @@ int apify_start(struct ask *q, struct world_plan *p, const struct sim_job **ret)
 
 /* --- its state --- */
 
-bool apify_is_over(const struct sim_job *job, int64_t boot_us)
+static bool is_over(const struct sim_job *job, int64_t boot_us)
 {
 	return boot_us >= job->ready_us;
 }
 
 static const char *status_of(const struct sim_job *job, int64_t boot_us)
 {
-	if (apify_is_over(job, boot_us)) {
+	if (is_over(job, boot_us)) {
 		return job->fails ? "FAILED" : "SUCCEEDED";
 	}
 	return boot_us - job->start_us < (job->ready_us - job->start_us) / 10 ? "READY" : "RUNNING";
@@ -156,7 +156,7 @@ static size_t items_by(const struct sim_job *job, int64_t boot_us)
 {
 	int64_t length = job->ready_us - job->start_us;
 
-	return apify_is_over(job, boot_us) || length <= 0
+	return is_over(job, boot_us) || length <= 0
 		   ? job->count
 		   : (size_t)((double)job->count * (double)(boot_us - job->start_us) /
 			      (double)length);
@@ -178,7 +178,7 @@ const struct sim_job *apify_run_of(struct ask *q, const char *id, char letter)
 
 static void write_fields(struct ask *q, const struct sim_job *job, int64_t boot_us)
 {
-	bool over = apify_is_over(job, boot_us);
+	bool over = is_over(job, boot_us);
 	size_t actor = strcspn(job->text, (char[]){SPLIT, '\0'});
 	int64_t cost = over ? job->price_micro : 0;
 	char from[25], to[25];

@@ -105,7 +105,8 @@ static void limit_headers(struct ask *q, struct world_plan *p)
 
 /* --- answers --- */
 
-void apollo_invalid(struct ask *q, struct world_plan *p, const char *code, const char *message)
+/* 400, `{"status":"failed","error_code":…,"error_message":…}`. */
+static void invalid(struct ask *q, struct world_plan *p, const char *code, const char *message)
 {
 	plan_json(p, 400);
 	buf_printf(
@@ -237,7 +238,7 @@ static void refuse(
 	case REFUSAL_BAD:
 		limit_headers(q, p);
 		if (q->bad_status == 400) {
-			apollo_invalid(
+			invalid(
 			    q, p, q->bad_field != NULL ? q->bad_field : "INVALID_REQUEST", q->bad);
 			return;
 		}

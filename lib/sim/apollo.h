@@ -8,9 +8,6 @@
 #define APOLLO_PAGE_MAX 100 /* people a page, */
 #define APOLLO_PAGES_MAX 500
 
-/* 400, `{"status":"failed","error_code":…,"error_message":…}`. */
-void apollo_invalid(struct ask *q, struct world_plan *p, const char *code, const char *message);
-
 /* What became of the people of one request. */
 struct matched {
 	struct person people[APOLLO_BULK_MAX];

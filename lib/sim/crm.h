@@ -11,13 +11,6 @@ const char *crm_text(struct json_object *o, const char *key); /* NULL: absent, o
 void crm_error(
     struct ask *q, struct world_plan *p, int status, const char *category, const char *message);
 
-/*
- * The contact of this address, or the company of this domain; *ret NULL when HubSpot knows none.
- * LEAD_ENOMEM. */
-int crm_known(struct ask *q, bool company, const char *key, struct record **ret);
-uint64_t crm_id(const struct ask *q, bool company, const char *key);
-void crm_write(struct buf *out, const struct record *r);
-
 /* One endpoint each; LEAD_ENOMEM. */
 int crm_search(struct ask *q, struct world_plan *p);
 int crm_read_batch(struct ask *q, struct world_plan *p);

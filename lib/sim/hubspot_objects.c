@@ -24,7 +24,7 @@ static bool is_company(const struct ask *q)
 	return strstr(q->path, "/companies/") != NULL;
 }
 
-uint64_t crm_id(const struct ask *q, bool company, const char *key)
+static uint64_t id_of(const struct ask *q, bool company, const char *key)
 {
 	return 100000000000 +
 	       firm_draw(q->s->seed, company ? "company-id" : "contact-id", key, 0) % 900000000000;
@@ -41,9 +41,10 @@ static char *lower(struct ask *q, const char *text)
 	return copy;
 }
 
-int crm_known(struct ask *q, bool company, const char *key, struct record **ret)
+/* The contact of this address, or the company of this domain; *ret NULL when HubSpot knows none. LEAD_ENOMEM. */
+static int known(struct ask *q, bool company, const char *key, struct record **ret)
 {
-	struct record new = {.company = company, .key = key, .id = crm_id(q, company, key)};
+	struct record new = {.company = company, .key = key, .id = id_of(q, company, key)};
 	struct buf text = {0};
 	uint32_t share = company ? q->s->hubspot_companies_ppm : q->s->hubspot_contacts_ppm;
 	int rc;
@@ -76,7 +77,7 @@ static void write_fields(struct buf *out, const struct record *r)
 	buf_printf(out, ",\"updatedAt\":\"%s\",\"archived\":false", when);
 }
 
-void crm_write(struct buf *out, const struct record *r)
+static void write_record(struct buf *out, const struct record *r)
 {
 	buf_add_char(out, '{');
 	write_fields(out, r);
@@ -122,7 +123,7 @@ static int add_found(
 			 ? lower(q, json_object_get_string(key))
 			 : NULL;
 	struct record *r = NULL;
-	int rc = text != NULL ? crm_known(q, is_company(q), text, &r) : 0;
+	int rc = text != NULL ? known(q, is_company(q), text, &r) : 0;
 
 	if (rc == 0 && r != NULL && index_get(seen, r->id) == 0) {
 		rc = index_put(seen, r->id, 1);
@@ -196,7 +197,7 @@ int crm_search(struct ask *q, struct world_plan *p)
 	end = at + (size_t)limit < n ? at + (size_t)limit : n;
 	for (size_t i = at; i < end; i++) {
 		buf_add_text(q->body, i > at ? "," : "");
-		crm_write(q->body, kept_find(q->kept, found[n - 1 - i]));
+		write_record(q->body, kept_find(q->kept, found[n - 1 - i]));
 	}
 	buf_add_char(q->body, ']');
 	if (end < n) {
@@ -260,7 +261,7 @@ static int read_one(struct ask *q, const char *property, const char *id, struct 
 		return 0;
 	}
 	if (property != NULL) {
-		return crm_known(q, false, id, ret);
+		return known(q, false, id, ret);
 	}
 	n = strtoull(id, &end, 10);
 	*ret = *end == '\0' ? kept_find(q->kept, n) : NULL;
@@ -295,7 +296,7 @@ int crm_read_batch(struct ask *q, struct world_plan *p)
 			add_wrong(&wrong, "OBJECT_NOT_FOUND", "Could not get some objects", id);
 		} else if (rc == 0 && index_get(&seen, r->id) == 0) {
 			buf_add_text(q->body, seen.n > 0 ? "," : "");
-			crm_write(q->body, r);
+			write_record(q->body, r);
 			rc = index_put(&seen, r->id, 1);
 		}
 	}
@@ -308,9 +309,9 @@ int crm_read_batch(struct ask *q, struct world_plan *p)
 
 static int upsert_one(struct ask *q, const char *email, struct json_object *properties, bool first)
 {
-	struct record new = {.key = email, .id = crm_id(q, false, email), .made = true}, *r;
+	struct record new = {.key = email, .id = id_of(q, false, email), .made = true}, *r;
 	bool there;
-	int rc = crm_known(q, false, email, &r);
+	int rc = known(q, false, email, &r);
 
 	there = r != NULL;
 	new.created_us = q->now.wall_us;

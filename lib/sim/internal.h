@@ -21,7 +21,6 @@ enum answered {
 	ANSWERED_NOTHING, /* not done, no answer */
 	ANSWERED_N,
 };
-extern const char *const answered_words[ANSWERED_N];
 
 struct key_slot {
 	uint64_t hash;

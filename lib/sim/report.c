@@ -7,7 +7,7 @@
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
 
-const char *const answered_words[ANSWERED_N] = {"ok", "empty", "permanent", "duplicate", "throttle",
+static const char *const answered_words[ANSWERED_N] = {"ok", "empty", "permanent", "duplicate", "throttle",
     "quota", "auth", "failure", "spoiled", "nothing"};
 
 /* Worst and violations of window i over all keys. */
