@@ -138,6 +138,10 @@ def test_crm():
             else:
                 bare.add(shown["lead_id"])
         assert {(a.lower(), c) for a, c in there} == expected and len(expected) + len(bare) == N and len(bare) < N / 3, (expected, bare)
+        # with the names that mails begin with: the CRM has whole ones
+        for lead in it.instantly("POST", "/leads/list", {"campaign": SPRING, "limit": 100})["items"]:
+            task = next(t for t, _ in taken if (shown := it.task(t, plain=True))["state"] == "success" and shown["lead"]["fields"]["email"] == lead["email"])
+            assert lead["first_name"] and f'{lead["first_name"]} {lead.get("last_name") or ""}'.strip() == it.task(task, plain=True)["lead"]["fields"]["full_name"], lead
         assert sum(it.task(task)["duplicate_of"] is not None for task in tasks) >= len(rest) // 2 + 10
         # totals of the runs; one look-up of the name for each; nothing was made there
         nowhere, _ = hooks.send(it.port, hooks.event("nowhere", "Instantly: Nowhere", lead=reachable))

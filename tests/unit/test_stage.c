@@ -519,6 +519,20 @@ static void test_confirmed(void **state)
 	end();
 }
 
+/* What was pushed without a value is there without one, however the tool writes that. */
+static void test_confirmed_blank(void **state)
+{
+	static const char *const blank[] = {"{\"id\":null}", "{\"id\":\"\"}", "{}"};
+
+	for (size_t i = 0; i < 3; i++) {
+		begin(ONE FIND, CONFIRM);
+		rig_answer(&rig, 0, 200, "{\"text\":\"\"}");
+		rig_answer(&rig, 1, 200, blank[i]);
+		state_is("confirmed");
+		end();
+	}
+}
+
 static void look(size_t call, int status, const char *body)
 {
 	next_is(call + 1);
@@ -626,6 +640,7 @@ int main(void)
 	    cmocka_unit_test(test_lookup_fails),
 	    cmocka_unit_test(test_lookup_in_chain),
 	    cmocka_unit_test(test_confirmed),
+	    cmocka_unit_test(test_confirmed_blank),
 	    cmocka_unit_test(test_confirm_repairs),
 	    cmocka_unit_test(test_confirm_differs),
 	    cmocka_unit_test(test_confirm_looks_only),
