@@ -215,7 +215,18 @@ static void on_later(struct engine *e, struct run *r, struct item *i, const stru
 	stage_failed(e, r, i, st->on_fail, ITEM_FAILED, a->reason);
 }
 
-static void on_doubt(struct engine *e, struct run *r, struct item *i, const struct call *c)
+/* Repeats are over, or there are none. Who may go on unchanged does: the doubt is only about money, and that stays counted. */
+static void on_doubt_left(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c)
+{
+	i->phase = PHASE_CALL;
+	if (c->call->doubt != DOUBT_REPEAT || st->on_fail != POLICY_UNCHANGED) {
+		item_hold(e, r, i, "in-doubt");
+	} else if (!next_step(e, r, i)) {
+		stage_failed(e, r, i, POLICY_UNCHANGED, ITEM_FAILED, "in-doubt");
+	}
+}
+
+static void on_doubt(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c)
 {
 	uint32_t times = c->call->doubt_times != 0 ? c->call->doubt_times : 1;
 
@@ -226,8 +237,7 @@ static void on_doubt(struct engine *e, struct run *r, struct item *i, const stru
 		times = c->call->doubt_times != 0 ? c->call->doubt_times : 3;
 	}
 	if (c->call->doubt == DOUBT_HOLD || i->doubts > times) {
-		i->phase = PHASE_CALL;
-		item_hold(e, r, i, "in-doubt");
+		on_doubt_left(e, r, i, st, c);
 		return;
 	}
 	run_queue(e, r, i);
@@ -271,7 +281,7 @@ static void by_class(struct engine *e, struct run *r, struct item *i, const stru
 		}
 		break;
 	case OUTCOME_IN_DOUBT:
-		on_doubt(e, r, i, c);
+		on_doubt(e, r, i, st, c);
 		break;
 	default: /* refusal, permanent */
 		if (!next_step(e, r, i)) {

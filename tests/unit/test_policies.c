@@ -228,6 +228,40 @@ static void test_ceiling_doubt(void **state)
 	end();
 }
 
+/*
+ * A provider that breaks off every connection is down, too, though nobody knows what was done: who may go on unchanged does, after the repeats
+ * that the call allows, and what is in doubt stays counted. A person looks at all others.
+ */
+static void test_unchanged_doubt(void **state)
+{
+	static const char *const policies[][2] = {{"", "parked"}, {", on_fail: unchanged", "delivered"}};
+	char stage[300];
+	uint32_t id;
+
+	(void)state;
+	for (size_t p = 0; p < 2; p++) {
+		(void)snprintf(stage, sizeof(stage), "  - {stage: find, call: a.find, with: {email: '${.email}'}%s}\n%s", policies[p][0], PUSH);
+		write_files(stage);
+		rig_write(&rig, "services/a.yaml",
+		    "service: a\nbase: https://a.example\nbreaker: off\ncalls:\n  find:\n    get: /find\n    query: {email: '${.email}'}\n"
+		    "    price: {per_call: 0.10}\n    in_doubt: {repeat: 1}\n    map: {found: .found}\n");
+		rig_open(&rig);
+		say("{}", "", "", "{}");
+		id = play(1, 0);
+		for (size_t n = 0; n < 2; n++) {
+			assert_int_equal(calls("//a."), n + 1);
+			rig_broken(&rig, n);
+			rig_settle(&rig);
+		}
+		rig_play(&rig, rig.now.boot_us + 10 * SEC);
+		assert_int_equal(calls("//a."), 2);
+		assert_int_equal(rig_item(&rig, id, 1).spent_micro, 200000);
+		assert_memory_equal(rig_state(&rig, id, 1), policies[p][1], strlen(policies[p][1]));
+		assert_int_equal(count(id, 0)->unchanged, p);
+		end();
+	}
+}
+
 #define VERIFY                                                                                     \
 	"  - {stage: verify, call: d.check, with: {email: '${.found}'},\n"                         \
 	"     gates: [{field: verdict, in: [valid], reason: undeliverable}], on_refused: {back: find}}\n"
@@ -395,6 +429,7 @@ int main(void)
 	    cmocka_unit_test(test_ceiling_end),
 	    cmocka_unit_test(test_ceiling_start),
 	    cmocka_unit_test(test_ceiling_doubt),
+	    cmocka_unit_test(test_unchanged_doubt),
 	    cmocka_unit_test(test_back),
 	    cmocka_unit_test(test_unchanged),
 	    cmocka_unit_test(test_down),
