@@ -22,7 +22,7 @@ CAMPAIGN = "11111111-1111-4111-8111-111111111111"
 BASES = {"zerobounce": "/zerobounce/v2", "perplexity": "/perplexity", "openai": "/openai/v1",
          "instantly": "/instantly/api/v2"}
 SOURCES = {"apollo": "/apollo/api/v1", "apify": "/apify/v2", "hubspot": "/hubspot", "supabase": "/supabase/rest/v1", "hunter": "/hunter/v2",
-           "n8n": "/n8n"}  # not of the shipped pipeline
+           "n8n": "/n8n", "n8n-verifier": "/n8n"}  # not of the shipped pipeline
 PART = 1 << 20
 ENDED = ("done", "cancelled", "failed")
 # What takes minutes in a real night takes seconds here: waits of the shipped services, not their limits or rules.

@@ -61,7 +61,7 @@ static void write_settings(const struct system_plan *p, const char *dir, const c
 	static const struct {
 		const char *name, *path;
 	} bases[] = {{"zerobounce", "/zerobounce/v2"}, {"perplexity", "/perplexity"}, {"openai", "/openai/v1"}, {"instantly", "/instantly/api/v2"},
-	    {"apollo", "/apollo/api/v1"}, {"apify", "/apify/v2"}, {"hubspot", "/hubspot"}, {"supabase", "/supabase/rest/v1"}, {"n8n", "/n8n"},
+	    {"apollo", "/apollo/api/v1"}, {"apify", "/apify/v2"}, {"hubspot", "/hubspot"}, {"supabase", "/supabase/rest/v1"}, {"n8n", "/n8n"}, {"n8n-verifier", "/n8n"},
 	    {"close", "/close/api/v1"}, {"hunter", "/hunter/v2"}};
 	struct buf b = {0};
 	char path[256];

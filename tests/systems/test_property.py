@@ -21,8 +21,10 @@ QUANTITIES = [int(n) for n in os.environ.get("QUANTITIES", "10").split(",")]
 QUICK = {
     "n8n": [("retry: {transient: {attempts: 3, base: 5s, cap: 5min}}", "retry: {transient: {attempts: 3, base: 100ms, cap: 1s}}"),
             ("retry: {empty: {attempts: 2, base: 60s, cap: 60s}}", "retry: {empty: {attempts: 2, base: 100ms, cap: 1s}}"),
-            ("retry: {pending: {attempts: 2, base: 15min, cap: 1h}}", "retry: {pending: {attempts: 2, base: 100ms, cap: 1s}}"),
             ("timeout: {total: 7200s}", "timeout: {connect: 1s, total: 5s}")],
+    "n8n-verifier": [("retry: {transient: {attempts: 3, base: 5s, cap: 5min}}", "retry: {transient: {attempts: 3, base: 100ms, cap: 1s}}"),
+                     ("retry: {pending: {attempts: 2, base: 15min, cap: 1h}}", "retry: {pending: {attempts: 2, base: 100ms, cap: 1s}}"),
+                     ("timeout: {total: 240s}", "timeout: {connect: 1s, total: 5s}")],
 }
 
 
@@ -132,6 +134,26 @@ def test_crm_down_from_the_start():
         assert code == 0, text
         end = it.wait_end(run)
         assert end["finding"]["reason"] == "enough" and end["companies"]["outcomes"]["ready"] >= 10, end["companies"]
+
+
+def test_verifier_down():
+    """Nothing else stops, the run ends without those who wait for it too long, and `run retry` goes on with them."""
+    scenario = world(n8n={"script": [{"fault": "error-500", "endpoints": ["verify-email"]}]})
+    edit = {**QUICK, "n8n-verifier": [*QUICK["n8n-verifier"], ("open: 300s", "open: 1s")]}
+    shipped = (FlowNight.shipped("pipelines") / "property-management.yaml").read_text()
+    assert "down_after: 3h" in shipped
+    with FlowNight(scenario=scenario, edit=edit, campaigns={"pm": {"pipeline": "property-management"}}, factor=600,
+                   pipelines={"property-management": shipped.replace("down_after: 3h", "down_after: 2s")}) as it:
+        run = search(it, 10)
+        end = it.wait_end(run)
+        assert end["companies"]["outcomes"]["ready"] >= 10 and end["finding"]["reason"] == "enough", end["companies"]
+        assert end["outcomes"]["parked"] + end["outcomes"]["failed"] > 0 and end["outcomes"]["delivered"] == 0
+        assert it.service("n8n")["keys"][0]["breaker"]["opened"] == 0
+        assert "leads" in it.results(run)["summary.txt"]
+        it.sim_request("POST", "/_sim/scenario", b"services: {n8n: {script: []}}")
+        text, code = it.leadctl("run", "retry", str(run))
+        assert code == 0, text
+        assert it.wait_end(run)["outcomes"]["delivered"] > 0
 
 
 def test_mistakes():

@@ -11,11 +11,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 from flow_kit import FlowNight  # noqa: E402
 
-BASES = {"hubspot": "/hubspot", "supabase": "/supabase/rest/v1", "n8n": "/n8n"}
+BASES = {"hubspot": "/hubspot", "supabase": "/supabase/rest/v1", "n8n": "/n8n", "n8n-verifier": "/n8n"}
 QUICK = [("every: 30s, within: 2h, callback: {wait: 10min}", "every: 250ms, within: 6s, callback: {wait: 2s}")] * 4 + [
     ("base: 60s, cap: 60s", "base: 200ms, cap: 1s")] * 2 + [
-    ("base: 15min, cap: 1h", "base: 200ms, cap: 1s"), ("base: 5s, cap: 5min", "base: 200ms, cap: 1s"),
-    ("timeout: {total: 7200s}", "timeout: {connect: 1s, total: 4s}")]
+    ("base: 5s, cap: 5min", "base: 200ms, cap: 1s"), ("timeout: {total: 7200s}", "timeout: {connect: 1s, total: 4s}")]
+QUICK_VERIFIER = [("base: 15min, cap: 1h", "base: 200ms, cap: 1s"), ("base: 5s, cap: 5min", "base: 200ms, cap: 1s"),
+                  ("timeout: {total: 240s}", "timeout: {connect: 1s, total: 4s}")]
+PLAYED = ("hubspot", "supabase", "n8n")
 
 
 def company(field, **more):
@@ -37,7 +39,7 @@ def pipeline(later):
          "makes": {"level": "contact", "from": "${.decision_makers}", "most": 4,
                    "fields": {"full_name": "${.name}", "email": "${.email}", "title": "${.title}", "company": "${.parent.name}"}}},
         {"stage": "intake", "gates": [{"check": c} for c in ("address", "noreply", "role", "portal", "name")]},
-        {"stage": "verify", "call": "n8n.verify_email", "with": {"email": "${.email}"},
+        {"stage": "verify", "call": "n8n-verifier.verify_email", "with": {"email": "${.email}"},
          "gates": [{"field": "verify_status", "in": ["valid"], "reason": "undeliverable"}]},
         {"stage": "stories", "call": "n8n.enrich_contact" + later, "with": {"name": "${.full_name}", "email": "${.email}"}},
         {"stage": "keep", "call": "hubspot.upsert_contact",
@@ -47,12 +49,12 @@ def pipeline(later):
 class WebhookNight(FlowNight):
     def __init__(self, respond, callbacks=None, **more):
         latency = {"latency": {"min": "20ms", "median": "60ms", "p95": "200ms"}}
-        services = {name: {**latency, **more} for name in BASES}
+        services = {name: {**latency, **more} for name in PLAYED}
         services["n8n"] |= {"respond": respond, "callbacks": callbacks or {}}
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
-        super().__init__(scenario={"services": services}, edit={"n8n": QUICK},
+        super().__init__(scenario={"services": services}, edit={"n8n": QUICK, "n8n-verifier": QUICK_VERIFIER},
                          pipelines={"pm": pipeline("" if respond == "finished" else "_later")},
                          campaigns={"demo": {"pipeline": "pm"}},
                          settings={"listen": f"127.0.0.1:{port}", "callback_url": f"http://127.0.0.1:{port}"})
@@ -110,5 +112,5 @@ def test_with_faults(respond):
         run = night.night(16)
         assert run["state"] == "done" and run["open"] == 0, json.dumps(run, indent=1)
         report = night.check(run)
-        assert sum(sum(report["services"][name]["faults"].values()) for name in BASES) >= 5
+        assert sum(sum(report["services"][name]["faults"].values()) for name in PLAYED) >= 5
         assert len(night.ready(run)) >= 4

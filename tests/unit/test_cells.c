@@ -241,7 +241,7 @@ static const struct cell {
     {"auth: query", "millionverifier", "auth:", "check", "{\"email\":\"a@b.org\"}", "api=the-key", 0},
     {"auth: bearer", "hubspot", "auth: bearer", "find_list", "{\"name\":\"x\"}", "Authorization: Bearer the-key", 0},
     {"auth: own header alone", "supabase", "auth: {header: apikey}", "companies", "{\"state\":\"CA\",\"pms\":\"x\"}", "apikey: the-key", 0},
-    {"auth: any header", "n8n", "auth: {header: X-API-Key}", "verify_email", "{\"email\":\"a@b.org\"}", "X-API-Key: the-key", 0},
+    {"auth: any header", "n8n-verifier", "auth: {header: X-API-Key}", "verify_email", "{\"email\":\"a@b.org\"}", "X-API-Key: the-key", 0},
     {"auth: basic, key as user", "close", "basic", "get_lead", "{\"id\":\"lead_1\"}", "Authorization: Basic dGhlLWtleTo=", 0},
     {"auth: header and a version", "anthropic", "auth:", "message", "{\"prompt\":\"x\",\"model\":\"m\"}", "anthropic-version: 2023-06-01", 0},
     {"auth: bearer", "openrouter", "auth: bearer", "chat", "{\"prompt\":\"x\",\"model\":\"m\"}", "Authorization: Bearer the-key", 0},

@@ -269,15 +269,27 @@ static void n8n(void **state)
 	    {"contacts_result", 200, NULL, NULL,
 		"{\"status\":\"done\",\"result\":{\"contacts\":[]}}", OUTCOME_EMPTY, "nobody-found",
 		0},
+	};
+
+	(void)state;
+	CHECK("n8n", table);
+}
+
+static void n8n_verifier(void **state)
+{
+	static const struct meaning table[] = {
 	    {"verify_email", 200, NULL, NULL, "{\"status\":\"valid\"}", OUTCOME_OK, NULL, 0},
 	    {"verify_email", 200, NULL, NULL, "{\"status\":\"unknown\"}", OUTCOME_PENDING,
 		"unknown-yet", 0},
 	    {"verify_email", 200, NULL, NULL, "{\"email\":\"a@b.example\"}", OUTCOME_TRANSIENT,
 		"no-status", 0},
+	    {"verify_email", 404, NULL, NULL, "{\"message\":\"The requested webhook is not registered.\"}", OUTCOME_AUTH, "not-registered", 0},
+	    {"verify_email", 500, NULL, NULL, "{\"message\":\"Error in workflow\"}", OUTCOME_IN_DOUBT, "workflow-failed", 0},
+	    {"verify_email", 502, NULL, NULL, "<html>", OUTCOME_IN_DOUBT, "gateway-timeout", 0},
 	};
 
 	(void)state;
-	CHECK("n8n", table);
+	CHECK("n8n-verifier", table);
 }
 
 static void close_crm(void **state)
@@ -479,7 +491,7 @@ static void doubts(void **state)
 	    {"supabase", "keep_company", DOUBT_REPEAT},
 	    {"n8n", "discover", DOUBT_REPEAT},
 	    {"n8n", "enrich_contact", DOUBT_REPEAT},
-	    {"n8n", "verify_email", DOUBT_REPEAT},
+	    {"n8n-verifier", "verify_email", DOUBT_REPEAT},
 	    {"close", "get_lead", DOUBT_FREE},
 	    {"apollo", "search", DOUBT_FREE},
 	    {"apollo", "match", DOUBT_REPEAT},
@@ -511,6 +523,7 @@ int main(void)
 	    cmocka_unit_test(hubspot),
 	    cmocka_unit_test(supabase),
 	    cmocka_unit_test(n8n),
+	    cmocka_unit_test(n8n_verifier),
 	    cmocka_unit_test(close_crm),
 	    cmocka_unit_test(apollo),
 	    cmocka_unit_test(apify),

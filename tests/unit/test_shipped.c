@@ -36,7 +36,7 @@ static void test_loads(void **state)
 	struct config *c = load(ETC "/leadd.yaml");
 
 	(void)state;
-	assert_int_equal(c->n_services, 11);
+	assert_int_equal(c->n_services, 12);
 	assert_non_null(config_campaign(c, "example"));
 	assert_non_null(config_pipeline(c, "cold-email"));
 	assert_true(c->n_secrets == 0);
