@@ -63,7 +63,6 @@ struct leadd {
 	struct result *results;
 	struct reckon *reckons;
 	struct child *children;
-	struct doctor *doctors;
 	struct workbook *workbooks;
 	struct book_export *book_exports;
 	struct workbook_make *workbook_makes;

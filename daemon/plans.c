@@ -10,6 +10,7 @@
 #include "daemon/routes.h"
 #include "daemon/workbook.h"
 #include "lib/base/json.h"
+#include "lib/engine/approve.h"
 #include "lib/engine/plan.h"
 
 #include <stdio.h>
@@ -174,7 +175,7 @@ static int read_request(struct json_object *body, struct plan_request *q, struct
 	int rc = run_body(q->config, body, &q->start, err);
 
 	q->by_wall_us = q->start.by_us;
-	q->start.approved = UINT32_MAX; /* what it will cost when all of it is released */
+	q->start.approved = APPROVE_ALL; /* what it will cost when all of it is released */
 	q->start.sample = 0;
 	q->start.by_us = 0; /* all of it is planned: the answer says how much would be done by then */
 	rc = rc == 0 ? check_what_if(body, &list, err) : rc;
