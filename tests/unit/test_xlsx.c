@@ -101,6 +101,7 @@ static void test_texts(void **state)
 	    "Hello CDATA,World\r\n12345,NormalText\r\n");
 	check("xlsx/readers/temperature.xlsx", NULL, 0,
 	    "label,value\r\ncelsius,22.2222\r\nfahrenheit,72\r\n");
+	check("xlsx/readers/encoded_entities.xlsx", NULL, 0, "&\r\n\"\n\"\r\n");
 	check("xlsx/readers/errors.xlsx", NULL, 0,
 	    "#DIV/0!\r\n#NAME?\r\n#VALUE!\r\n#NULL!\r\n#REF!\r\n#NUM!\r\n#N/A\r\n");
 	check("xlsx/readers/merge_cells.xlsx", NULL, 0,
