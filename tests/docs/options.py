@@ -1,4 +1,4 @@
-"""The code, the sample and the man page name the same settings.
+"""The code, the sample, the man pages and API.md name the same settings, options and routes.
 
 options.py SOURCE_ROOT: speaks TAP. What the code knows stands in the key tables of the functions that read a map
 (config*.c, pipeline*.c); the man page has a section for each, with one `*key*` a line; the sample is etc/leadd.yaml,
@@ -143,5 +143,42 @@ for program, source, file in [('leadd', 'daemon/main.c', 'daemon/leadd.8.scd'), 
         if line.startswith('*-'):
             explained |= set(re.findall(r'\*--([a-z-]+)\*', line))
     same(f'options of {program}', (source, options), ('its page', explained))
+
+# Files of services and scenarios: the tables have no sections of their own, so each key is looked for on the whole page.
+def tables(pattern):
+    """Words of all `keys[]`, and of the tables that end with them, as the readers of maps have them."""
+    found = set()
+    for file in root.glob(pattern):
+        for table in re.findall(r'static const char \*const keys\[\] = \{([^}]*)\}', file.read_text()):
+            found |= set(re.findall(r'"([^"]*)"', table))
+    return found
+
+
+for name, pattern, file in [('services', 'lib/service/*.c', 'daemon/leadd-service.5.scd'), ('scenarios', 'lib/sim/scenario*.c', 'daemon/leadsim.1.scd')]:
+    keys, text = tables(pattern), (root / file).read_text()
+    told = set(re.findall(r'\*([a-z_0-9]+)\*', text)) | set(re.findall(r'\b([a-z_0-9]+):', text)) | {w for words in re.findall(r'\{([a-z_0-9, ]+)\}', text) for w in words.split(', ')}
+    check(f'keys of {name}', differ(keys, told, pattern, file) or ([] if keys else ['no keys']))
+named = set(re.findall(r'^\*([a-z_]+)\*: ', (root / 'daemon/leadd-service.5.scd').read_text(), re.M))
+check('what the page of services lists is read', differ(named, tables('lib/service/*.c') | {'value', 'basic', 'bearer', 'is', 'status', 'text', 'when', 'reason', 'wait', 'until'}, 'the page', 'lib/service'))
+
+# The API: routes.c and its page.
+ROUTE = re.compile(r'\{"(GET|POST|PUT|DELETE)",\s*"([^"]*)",\s*HTTP_(\w+),\s*\w+,\s*"(?:[^"\\]|\\.)*",\s*\w+,\s*("[^"]*"|NULL),\s*("[^"]*"|NULL)\}')
+routes = {f'{m[1]} {m[2]}': (m[3].lower(), set(m[4].strip('"').split()) - {'NULL'}, set(m[5].strip('"').split()) - {'NULL'})
+          for m in ROUTE.finditer((root / 'daemon/routes.c').read_text())}
+page, api = {}, (root / 'daemon/API.md').read_text()
+for first, right in re.findall(r'^\| ((?:GET|POST|PUT|DELETE) .*?) \| (.*?) \|', api, re.M):
+    method, rest = first.split(' ', 1)
+    path, _, query = rest.partition('?')
+    path, *more = path.split(', ')
+    names = set(re.findall(r'(?:^|&)(\w+)=', query))
+    page[f'{method} {path}'] = (right, names)
+    for other in more: # `/v1/runs/{run}/pause, resume, cancel`
+        page[f'{method} {other if other.startswith("/") else path.rsplit("/", 1)[0] + "/" + other}'] = (right, names)
+same('routes', ('routes.c', set(routes)), ('API.md', set(page)))
+check('rights of the routes', [f'{r}: {routes[r][0]} in routes.c, {page[r][0]} in API.md' for r in sorted(routes.keys() & page.keys())
+                               if routes[r][0] not in page[r][0]])
+check('parameters of the routes', [f"{r}: '{q}'" for r in sorted(routes.keys() & page.keys())
+                                   for q in sorted(routes[r][1] ^ page[r][1]) if q not in ('limit', 'cursor')])
+check('members of the bodies', [f"{r}: '{b}' is not on the page" for r in sorted(routes) for b in sorted(routes[r][2]) if not re.search(rf'["`]{b}["`]', api)])
 
 print(f'1..{len(passed)}')
