@@ -105,6 +105,23 @@ size_t ask_query_all(struct ask *q, const char *name, const char *ret[], size_t 
 	return n;
 }
 
+bool ask_query_next(struct ask *q, const char **at, const char **ret_name, const char **ret_value)
+{
+	const char *p = *at != NULL ? *at : q->r->query;
+
+	while (p != NULL && *p != '\0') {
+		const char *end = p + strcspn(p, "&"), *is = memchr(p, '=', (size_t)(end - p));
+
+		*ret_name = is != NULL ? decoded(q, p, (size_t)(is - p)) : NULL;
+		*ret_value = is != NULL ? decoded(q, is + 1, (size_t)(end - is) - 1) : NULL;
+		p = *at = *end != '\0' ? end + 1 : end;
+		if (*ret_name != NULL && *ret_value != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
 const char *ask_query_text(struct ask *q, const char *name)
 {
 	const char *text;

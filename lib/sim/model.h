@@ -122,6 +122,8 @@ struct value ask_query(struct ask *q, const char *name);
 /* All values of a name that may be percent-encoded itself, as in `titles[]=a&titles%5B%5D=b`; at
  * most max are stored, NUL-terminated, in the arena. */
 size_t ask_query_all(struct ask *q, const char *name, const char *ret[], size_t max);
+/* Each name with its value, decoded, in the arena; *at is NULL before the first. False: no more. */
+bool ask_query_next(struct ask *q, const char **at, const char **ret_name, const char **ret_value);
 /* The first of them; NULL when there is none. */
 const char *ask_query_text(struct ask *q, const char *name);
 bool ask_query_flag(struct ask *q, const char *name); /* true or 1 */

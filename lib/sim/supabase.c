@@ -1,13 +1,13 @@
 /*
  * lib/sim/supabase.c: PostgREST over one table of companies: select, insert, upsert, update,
- * delete.
+ * delete. What is selected: supabase_filter.c.
  *
  * So many companies of every state and software were there before anybody came (firms.h); those are
- * seen only through filters on both. Rows that clients put there come behind them.
+ * seen only through filters on both that name them (`eq`, `in`). Rows that clients put there come behind them.
  */
+#include "lib/sim/supabase.h"
+
 #include "lib/sim/firms.h"
-#include "lib/sim/kept.h"
-#include "lib/sim/model.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,8 +21,9 @@
 
 #define ROWS_MAX 1000 /* of one answer, as the project is set */
 
-static const char *const column_words[] = {"name", "domain", "city", "state", "pms"};
-#define COLUMNS (sizeof(column_words) / sizeof(column_words[0]))
+#define ROWS_ID 1000000000 /* of the first that a client put there */
+#define PLACES 16          /* states, and softwares, of one filter */
+#define COLUMNS COLUMN_ID  /* that a client may write */
 
 static enum world_endpoint route(const char *method, const char *path)
 {
@@ -88,152 +89,189 @@ static int read(struct ask *q)
 	return 0;
 }
 
-/* --- filters --- */
-
-/* `eq.TEXT` of each column; NULL: no filter on it. */
-struct filters {
-	const char *eq[COLUMNS];
-};
-
-static bool filters_read(struct ask *q, struct filters *ret)
-{
-	*ret = (struct filters){0};
-	for (size_t i = 0; i < COLUMNS; i++) {
-		struct value v = ask_query(q, column_words[i]);
-
-		if (v.kind != VALUE_STRING) {
-			continue;
-		}
-		if (v.len < 3 || strncmp(v.text, "eq.", 3) != 0) {
-			ask_bad(q, 400, "PGRST100", "failed to parse filter (%.60s)", v.text);
-			return false;
-		}
-		ret->eq[i] = v.text + 3;
-	}
-	return true;
-}
-
-static bool filters_match(const struct filters *f, const struct row *r)
-{
-	const char *have[COLUMNS] = {r->name, r->domain, r->city, r->state, r->pms};
-
-	for (size_t i = 0; i < COLUMNS; i++) {
-		if (f->eq[i] != NULL && (have[i] == NULL || strcmp(have[i], f->eq[i]) != 0)) {
-			return false;
-		}
-	}
-	return true;
-}
-
 /* --- select --- */
 
 struct page {
-	uint64_t offset, limit, seen, shown; /* seen: rows that matched so far */
+	uint64_t offset, limit;
 };
 
-static void add_row(struct ask *q, struct page *page, uint64_t id, const struct row *r)
+struct found {
+	struct seen_row *rows;
+	size_t n, cap;
+};
+
+/* LEAD_ENOMEM. */
+static int take(struct ask *q, struct found *f, const struct filter *filter, const struct seen_row *r)
 {
-	const char *texts[COLUMNS] = {r->name, r->domain, r->city, r->state, r->pms};
-	struct value wanted = ask_query(q, "select");
-	bool all = wanted.kind != VALUE_STRING || memchr(wanted.text, '*', wanted.len) != NULL,
-	     first = true;
-
-	if (page->seen++ < page->offset || page->shown == page->limit) {
-		return;
+	if (!filter_match(filter, r)) {
+		return 0;
 	}
-	buf_add_text(q->body, page->shown++ > 0 ? ",{" : "{");
-	if (all) {
-		buf_printf(q->body, "\"id\":%" PRIu64, id);
-		first = false;
-	}
-	for (size_t i = 0; i < COLUMNS; i++) {
-		const char *at =
-		    all ? ""
-			: memmem(wanted.text, wanted.len, column_words[i], strlen(column_words[i]));
+	if (f->n == f->cap) {
+		size_t cap = f->cap * 2 + 256;
+		struct seen_row *rows = arena_alloc(q->a, cap * sizeof(*rows));
 
-		if (at == NULL) {
-			continue;
+		if (rows == NULL) {
+			return LEAD_ENOMEM;
 		}
-		buf_printf(q->body, "%s\"%s\":", first ? "" : ",", column_words[i]);
-		json_add(q->body, texts[i]);
-		first = false;
+		if (f->n > 0) {
+			memcpy(rows, f->rows, f->n * sizeof(*rows));
+		}
+		f->rows = rows;
+		f->cap = cap;
 	}
-	buf_add_char(q->body, '}');
+	f->rows[f->n++] = *r;
+	return 0;
 }
 
-/* Those that were there before anybody came. */
-static void add_first_rows(struct ask *q, const struct filters *f, struct page *page)
+static const char *kept_text(struct ask *q, const char *text)
 {
-	const struct region region = {.state = f->eq[3], .pms = f->eq[4], .city = f->eq[2]};
+	return arena_dup(q->a, text, strlen(text));
+}
+
+/* Those of one state and software that were there before anybody came. */
+static int take_region(struct ask *q, struct found *f, const struct filter *filter, const struct region *region)
+{
+	uint64_t first = 1 + firm_draw(0, region->state, region->pms, 0) % 9000 * 100000;
 	struct firm firm;
 
-	if (region.state == NULL || region.pms == NULL) {
-		return;
-	}
 	for (unsigned i = 0; i < q->s->supabase_rows; i++) {
-		struct row row;
+		struct seen_row r = {.id = first + i};
 
-		if (!firm_at(q->s->seed, &region, i, FIRM_GOOD, &firm)) {
+		if (!firm_at(q->s->seed, region, i, FIRM_GOOD, &firm) || kept_row_of(q->kept, firm.domain) != NULL) {
 			continue;
 		}
-		row = (struct row){firm.name, firm.domain, firm.city, region.state, region.pms};
-		if (kept_row_of(q->kept, firm.domain) == NULL && filters_match(f, &row)) {
-			add_row(q, page, i + 1, &row);
+		r.row = (struct row){kept_text(q, firm.name), kept_text(q, firm.domain), kept_text(q, firm.city), region->state, region->pms};
+		if (r.row.name == NULL || r.row.domain == NULL || r.row.city == NULL || take(q, f, filter, &r) != 0) {
+			return LEAD_ENOMEM;
 		}
 	}
+	return 0;
 }
 
-/* False: not a number. */
+static int take_all(struct ask *q, struct found *f, const struct filter *filter)
+{
+	const char *states[PLACES], *softwares[PLACES], *cities[2];
+	size_t n_states = filter_values(filter, COLUMN_STATE, states, PLACES), n_softwares = filter_values(filter, COLUMN_PMS, softwares, PLACES);
+	bool one_city = filter_values(filter, COLUMN_CITY, cities, 2) == 1;
+	int rc = 0;
+
+	for (size_t i = 0; i < n_states && rc == 0; i++) {
+		for (size_t k = 0; k < n_softwares && rc == 0; k++) {
+			rc = take_region(q, f, filter, &(struct region){states[i], softwares[k], one_city ? cities[0] : NULL});
+		}
+	}
+	for (size_t i = 0; i < q->kept->n_rows && rc == 0; i++) {
+		rc = take(q, f, filter, &(struct seen_row){ROWS_ID + i, q->kept->rows[i]});
+	}
+	return rc;
+}
+
+/* `limit` and `offset`, and of them what the header `Range: 0-24` leaves. False: no numbers. */
 static bool read_page(struct ask *q, struct page *ret)
 {
 	struct value limit = ask_query(q, "limit"), offset = ask_query(q, "offset");
+	const char *range = ask_header(q, "Range");
 	int64_t n = ROWS_MAX, at = 0;
+	char *end;
 
 	if ((limit.kind == VALUE_STRING && (!value_to_int(&limit, &n) || n < 0)) ||
 	    (offset.kind == VALUE_STRING && (!value_to_int(&offset, &at) || at < 0))) {
 		return false;
 	}
-	*ret =
-	    (struct page){.offset = (uint64_t)at, .limit = (uint64_t)(n < ROWS_MAX ? n : ROWS_MAX)};
+	if (range != NULL) {
+		int64_t from = strtoll(range, &end, 10), to = end[0] == '-' && end[1] != '\0' ? strtoll(end + 1, NULL, 10) : INT32_MAX;
+		int64_t last = at + n - 1 < to ? at + n - 1 : to;
+
+		if (end == range || from < 0 || to < from) {
+			return false;
+		}
+		at = from > at ? from : at;
+		n = last >= at ? last - at + 1 : 0;
+	}
+	*ret = (struct page){.offset = (uint64_t)at, .limit = (uint64_t)(n < ROWS_MAX ? n : ROWS_MAX)};
 	return true;
 }
 
-static void select_rows(struct ask *q, struct world_plan *p)
+static void add_row(struct ask *q, const struct selection *s, const struct seen_row *r)
+{
+	const char *const texts[] = {r->row.name, r->row.domain, r->row.city, r->row.state, r->row.pms};
+
+	for (size_t i = 0; i < s->n; i++) {
+		buf_add_char(q->body, i > 0 ? ',' : '{');
+		json_add(q->body, s->list[i].as);
+		buf_add_char(q->body, ':');
+		if (s->list[i].column == COLUMN_ID) {
+			buf_printf(q->body, "%" PRIu64, r->id);
+		} else {
+			json_add(q->body, texts[s->list[i].column]);
+		}
+	}
+	buf_add_char(q->body, '}');
+}
+
+/* `Accept: application/vnd.pgrst.object+json`: the one row there is, or none of them. */
+static void one_row(struct ask *q, struct world_plan *p, const struct selection *s, const struct found *f)
+{
+	if (f->n != 1) {
+		error(q, p, 406, "PGRST116", "JSON object requested, multiple (or no) rows returned");
+		return;
+	}
+	add_row(q, s, &f->rows[0]);
+	plan_json(p, 200);
+	plan_header(p, "Content-Range", "0-0/*");
+}
+
+static void write_page(struct ask *q, struct world_plan *p, const struct selection *s, const struct found *f, const struct page *page)
 {
 	const char *prefer = ask_header(q, "Prefer");
 	bool count = prefer != NULL && strstr(prefer, "count=") != NULL;
-	struct filters f;
-	struct page page;
-	const char *total;
+	const char *total = count ? arena_printf(q->a, "%zu", f->n) : "*";
+	size_t shown = f->n > page->offset ? f->n - (size_t)page->offset : 0;
 
-	if (!read_page(q, &page)) {
-		error(q, p, 400, "PGRST100", "limit and offset are numbers");
-		return;
-	}
-	if (!filters_read(q, &f)) {
-		error(q, p, q->bad_status, q->bad_field, q->bad);
-		return;
-	}
-	buf_add_char(q->body, '[');
-	add_first_rows(q, &f, &page);
-	for (size_t i = 0; i < q->kept->n_rows; i++) {
-		if (filters_match(&f, &q->kept->rows[i])) {
-			add_row(q, &page, 1000000 + i, &q->kept->rows[i]);
-		}
-	}
-	buf_add_char(q->body, ']');
-	total = count ? arena_printf(q->a, "%" PRIu64, page.seen) : "*";
-	if (count && page.offset > page.seen) {
-		buf_reset(q->body);
+	shown = shown < page->limit ? shown : (size_t)page->limit;
+	if (count && page->offset > f->n) {
 		plan_header(p, "Content-Range", arena_printf(q->a, "*/%s", total));
 		error(q, p, 416, "PGRST103", "Requested range not satisfiable");
 		return;
 	}
-	plan_json(p, count && page.shown < page.seen ? 206 : 200);
+	buf_add_char(q->body, '[');
+	for (size_t i = 0; i < shown; i++) {
+		buf_add_text(q->body, i > 0 ? "," : "");
+		add_row(q, s, &f->rows[page->offset + i]);
+	}
+	buf_add_char(q->body, ']');
+	plan_json(p, count && shown < f->n ? 206 : 200);
 	plan_header(p, "Content-Range",
-	    page.shown > 0 ? arena_printf(q->a, "%" PRIu64 "-%" PRIu64 "/%s", page.offset,
-				 page.offset + page.shown - 1, total)
-			   : arena_printf(q->a, "*/%s", total));
+	    shown > 0 ? arena_printf(q->a, "%" PRIu64 "-%" PRIu64 "/%s", page->offset, page->offset + shown - 1, total) : arena_printf(q->a, "*/%s", total));
+}
+
+static int select_rows(struct ask *q, struct world_plan *p)
+{
+	const char *accept = ask_header(q, "Accept");
+	struct selection selection;
+	struct filter *filter;
+	struct found f = {0};
+	struct page page;
+
+	if (!read_page(q, &page)) {
+		error(q, p, 400, "PGRST100", "limit, offset and Range are numbers");
+		return 0;
+	}
+	if (!filter_read(q, &filter) || !selection_read(q, &selection)) {
+		error(q, p, q->bad_status, q->bad_field, q->bad);
+		return 0;
+	}
+	if (take_all(q, &f, filter) != 0) {
+		return LEAD_ENOMEM;
+	}
+	if (!rows_order(q, f.rows, f.n)) {
+		error(q, p, q->bad_status, q->bad_field, q->bad);
+	} else if (accept != NULL && strstr(accept, "vnd.pgrst.object") != NULL) {
+		one_row(q, p, &selection, &f);
+	} else {
+		write_page(q, p, &selection, &f, &page);
+	}
+	return 0;
 }
 
 /* --- insert --- */
@@ -340,10 +378,9 @@ static int answer(struct ask *q, struct world_plan *p)
 		return insert_rows(q, p);
 	}
 	if (q->endpoint == EP_SELECT_ROWS) {
-		select_rows(q, p);
-	} else { /* rows are not changed or taken away here */
-		error(q, p, 403, "42501", "permission denied for table companies");
+		return select_rows(q, p);
 	}
+	error(q, p, 403, "42501", "permission denied for table companies"); /* rows are not changed or taken away here */
 	return 0;
 }
 

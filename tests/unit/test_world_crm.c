@@ -280,6 +280,141 @@ static void rows_are_cut_at_a_thousand(void **state)
 	world_free(w);
 }
 
+/* Everything that a file of one's own may ask for; each with how many rows of seven it shows, and the first's name. */
+static void rows_are_filtered(void **state)
+{
+	static const struct {
+		const char *query, *count, *first;
+	} cases[] = {
+	    {"", "7", "Alpha"},
+	    {"?name=eq.Alpha", "1", "Alpha"},
+	    {"?name=neq.Alpha", "5", "Beta"}, /* a null is neither */
+	    {"?name=not.eq.Alpha", "5", "Beta"},
+	    {"?name=is.null", "1", "(null)"},
+	    {"?name=not.is.null", "6", "Alpha"},
+	    {"?name=gt.Beta", "4", "Gamma, Ltd"},
+	    {"?name=gte.Beta&name=lt.Epsilon", "2", "Beta"},
+	    {"?name=lte.Alpha", "1", "Alpha"},
+	    {"?name=like.*eta", "2", "Beta"},
+	    {"?name=like.%25et_", "2", "Beta"},
+	    {"?name=like.b*", "0", "(null)"},
+	    {"?name=ilike.b*", "1", "Beta"},
+	    {"?domain=in.(a.example,c.example)", "2", "Alpha"},
+	    {"?name=in.(%22Gamma,+Ltd%22,Alpha)", "2", "Alpha"},
+	    {"?name=not.in.(Alpha,Beta)", "4", "Gamma, Ltd"},
+	    {"?or=(name.eq.Alpha,city.eq.Ulm)", "3", "Alpha"},
+	    {"?or=(name.eq.%22Gamma,+Ltd%22,and(city.eq.Ulm,name.like.Del*))", "2", "Gamma, Ltd"},
+	    {"?not.or=(name.eq.Alpha,city.eq.Ulm)", "0", "(null)"}, /* a null city: nobody knows */
+	    {"?and=(state.eq.CA,not.or(name.eq.Alpha,name.eq.Beta))", "4", "Gamma, Ltd"},
+	    {"?order=name.desc", "7", "(null)"},
+	    {"?order=name.desc.nullslast", "7", "Zeta"},
+	    {"?order=name.asc.nullsfirst", "7", "(null)"},
+	    {"?order=city.asc,name.desc&name=not.is.null", "6", "Delta"},
+	    {"?order=id.desc&limit=1&offset=1", "1", "Zeta"},
+	    {"?id=gt.1000000004", "2", "Zeta"},
+	    {"?select=name,web:domain,id::text&name=eq.Beta", "1", "Beta"},
+	};
+	struct world *w = world_for("supabase", "rows: 0");
+	struct world_plan p;
+	char path[512];
+
+	(void)state;
+	p = world_ask(w, at(0), "POST", TABLE,
+	    "[{\"domain\":\"a.example\",\"name\":\"Alpha\",\"state\":\"CA\"},{\"domain\":\"b.example\",\"name\":\"Beta\",\"city\":\"Ulm\",\"state\":\"CA\"},"
+	    "{\"domain\":\"c.example\",\"name\":\"Gamma, Ltd\",\"state\":\"CA\"},{\"domain\":\"d.example\",\"name\":\"Delta\",\"city\":\"Ulm\",\"state\":\"CA\"},"
+	    "{\"domain\":\"e.example\",\"name\":\"Epsilon\",\"state\":\"CA\"},{\"domain\":\"f.example\",\"name\":\"Zeta\",\"state\":\"CA\"},"
+	    "{\"domain\":\"g.example\",\"state\":\"TX\"}]");
+	assert_int_equal(p.status, 201);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(path, sizeof(path), TABLE "%s", cases[i].query);
+		p = world_ask(w, at(0), "GET", path, NULL);
+		if (p.status != 200 || strcmp(field(&p, "#"), cases[i].count) != 0) {
+			fail_msg("%s: %d, %.*s", cases[i].query, p.status, (int)p.body_len, p.body);
+		}
+		if (strcmp(cases[i].count, "0") != 0) {
+			assert_string_equal(field(&p, "0.name"), cases[i].first);
+		}
+	}
+	p = world_ask(w, at(0), "GET", TABLE "?select=web:domain&name=eq.Beta", NULL);
+	assert_string_equal(field(&p, "0.web"), "b.example");
+	assert_string_equal(field(&p, "0.name"), "(none)");
+	world_free(w);
+}
+
+static void filters_that_are_wrong(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"?name=Alpha", "PGRST100"},
+	    {"?name=equals.Alpha", "PGRST100"},
+	    {"?name=is.blue", "PGRST100"},
+	    {"?name=in.Alpha", "PGRST100"},
+	    {"?or=name.eq.Alpha", "PGRST100"},
+	    {"?or=(name)", "PGRST100"},
+	    {"?or=()", "PGRST100"},
+	    {"?order=name.up", "PGRST100"},
+	    {"?limit=many", "PGRST100"},
+	    {"?colour=eq.red", "42703"},
+	    {"?or=(colour.eq.red)", "42703"},
+	    {"?select=colour", "42703"},
+	    {"?order=colour", "42703"},
+	    {"?select=people(name)", "PGRST200"},
+	};
+	struct world *w = world_for("supabase", "rows: 3");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char path[128];
+		struct world_plan p;
+
+		(void)snprintf(path, sizeof(path), TABLE "%s", cases[i][0]);
+		p = world_ask(w, at(0), "GET", path, NULL);
+		if (p.status != 400 || strcmp(field(&p, "code"), cases[i][1]) != 0) {
+			fail_msg("%s: %d, %.*s", cases[i][0], p.status, (int)p.body_len, p.body);
+		}
+	}
+	world_free(w);
+}
+
+/* Several states at once, and pages by header. */
+static void ranges_and_places(void **state)
+{
+	struct world *w = world_for("supabase", "rows: 10");
+	static const struct {
+		const char *range, *prefer, *accept, *query;
+		int status;
+		const char *content_range;
+	} cases[] = {
+	    {"0-4", NULL, NULL, "state=in.(CA,TX)&pms=eq.AppFolio", 200, "0-4/*"},
+	    {"15-29", NULL, NULL, "state=in.(CA,TX)&pms=eq.AppFolio", 200, "15-19/*"},
+	    {"15-", "count=exact", NULL, "state=in.(CA,TX)&pms=eq.AppFolio", 206, "15-19/20"},
+	    {"0-99", "count=exact", NULL, "state=in.(CA,TX)&pms=eq.AppFolio", 200, "0-19/20"},
+	    {"30-39", "count=exact", NULL, "state=in.(CA,TX)&pms=eq.AppFolio", 416, "*/20"},
+	    {"4-9", NULL, NULL, "state=eq.CA&pms=eq.AppFolio&limit=6", 200, "4-5/*"},
+	    {NULL, NULL, "application/vnd.pgrst.object+json", "state=eq.CA&pms=eq.AppFolio", 406, "(none)"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world_header headers[4] = {{"apikey", "k"}};
+		struct world_request r = {.method = "GET", .path = TABLE, .query = cases[i].query, .headers = headers, .n_headers = 1};
+		struct world_plan p;
+
+		if (cases[i].range != NULL) {
+			headers[r.n_headers++] = (struct world_header){"Range", cases[i].range};
+		}
+		if (cases[i].prefer != NULL) {
+			headers[r.n_headers++] = (struct world_header){"Prefer", cases[i].prefer};
+		}
+		if (cases[i].accept != NULL) {
+			headers[r.n_headers++] = (struct world_header){"Accept", cases[i].accept};
+		}
+		world_handle(w, &r, at(0), &p);
+		assert_int_equal(p.status, cases[i].status);
+		assert_string_equal(plan_line(&p, "Content-Range"), cases[i].content_range);
+	}
+	world_free(w);
+}
+
 #define ROW(domain, name)                                                                          \
 	"{\"domain\":\"" domain "\",\"name\":\"" name "\",\"state\":\"CA\",\"pms\":\"AppFolio\"}"
 
@@ -389,6 +524,9 @@ int main(void)
 	    cmocka_unit_test(lists_are_kept),
 	    cmocka_unit_test(rows_are_drawn_and_paged),
 	    cmocka_unit_test(rows_are_cut_at_a_thousand),
+	    cmocka_unit_test(rows_are_filtered),
+	    cmocka_unit_test(filters_that_are_wrong),
+	    cmocka_unit_test(ranges_and_places),
 	    cmocka_unit_test(rows_are_kept),
 	    cmocka_unit_test(keys_and_conflicts),
 	    cmocka_unit_test(close_tells_people),
