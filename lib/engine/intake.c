@@ -18,8 +18,6 @@
 
 #include <stdio.h>
 
-#define READ_BYTES (32 * 1024) /* some hundred rows: about 5 ms with their checks */
-
 struct row_arg {
 	struct engine *e;
 	struct run *r;
@@ -265,16 +263,15 @@ void intake_apply(struct engine *e, struct import_part *p)
 	}
 }
 
-/* Asks for the next slice when none is under way; a paused run goes on importing: it costs nothing. */
-void intake_ask(struct engine *e, struct run *r)
+bool intake_ask(struct engine *e, struct run *r)
 {
 	if (!r->row.importing || e->full || e->draining) {
-		return;
+		return false;
 	}
 	if (r->import == NULL) {
 		r->import = calloc(1, sizeof(*r->import));
 		if (r->import == NULL) {
-			return;
+			return false;
 		}
 		r->import->skip = r->row.rows;
 		r->import->sniff = csv_sniff_new();
@@ -282,6 +279,7 @@ void intake_ask(struct engine *e, struct run *r)
 	}
 	if (!r->import->asked && r->import->sniff != NULL) {
 		r->import->asked = true;
-		e->effects.read_upload(e->effects.ctx, r->id, r->row.upload, r->import->offset, READ_BYTES);
+		e->effects.read_upload(e->effects.ctx, r->id, r->row.upload, r->import->offset, INTAKE_BYTES);
 	}
+	return true;
 }

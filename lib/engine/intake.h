@@ -33,6 +33,9 @@ struct import_part {
 	struct import_part *next;
 };
 
+#define INTAKE_BYTES ((size_t)32 * 1024) /* of a slice: some hundred rows, about 5 ms with their checks */
+
 void intake_apply(struct engine *e, struct import_part *p);
-void intake_ask(struct engine *e, struct run *r);
+/* Asks for the next slice of a run that takes in rows, when none is under way; a paused one goes on: it costs nothing. false: it does not. */
+bool intake_ask(struct engine *e, struct run *r);
 void import_free(struct import *i);

@@ -10,6 +10,8 @@
 #include "lib/engine/run.h"
 #include "lib/engine/state.h"
 
+#define IMPORTS_AT_ONCE 32 /* files with a slice under way: the others wait for theirs to end */
+
 void outcome_free(struct outcome *o)
 {
 	arena_free(&o->arena);
@@ -77,6 +79,7 @@ static void release_timers(struct engine *e)
 
 static void release_runs(struct engine *e)
 {
+	unsigned importing = 0;
 	struct run *r, *next;
 
 	HASH_ITER(hh, e->runs, r, next) {
@@ -87,7 +90,7 @@ static void release_runs(struct engine *e)
 			r->changed = false;
 			e->effects.run_changed(e->effects.ctx, r->id);
 		}
-		intake_ask(e, r);
+		importing += importing < IMPORTS_AT_ONCE && intake_ask(e, r) ? 1 : 0;
 		if (ended && !r->row.written && !r->ended_told) {
 			r->ended_told = true;
 			e->effects.run_ended(e->effects.ctx, r->id);

@@ -50,7 +50,9 @@ void command_reload(struct engine *e, struct command *c)
 	inbox_reload(e);
 	HASH_ITER(hh, e->runs, r, next) {
 		run_bind(e, r);
-		run_touch(r);
+		if (r->row.state == RUN_RUNNING || r->row.state == RUN_PAUSED) { /* the others are as they were: not thousands of rows to write */
+			run_touch(r);
+		}
 	}
 	accounts_reserve_open(e, 1);
 	config_unref(old);

@@ -97,12 +97,15 @@ static void stop_imports(struct engine *e)
 	}
 }
 
+/* One whole slice a turn: it is what bounds the turn. Those of small files share one, and its commit. */
 static void apply_parts(struct engine *e)
 {
-	struct import_part *p = e->parts;
+	size_t taken = 0;
 
-	/* one slice a turn: it is what bounds the turn */
-	if (p != NULL) {
+	while (e->parts != NULL && (taken == 0 || taken + e->parts->len <= INTAKE_BYTES)) {
+		struct import_part *p = e->parts;
+
+		taken += p->len + INTAKE_BYTES / 32; /* a file costs something by itself */
 		e->parts = p->next;
 		if (e->parts == NULL) {
 			e->parts_end = &e->parts;
@@ -110,8 +113,8 @@ static void apply_parts(struct engine *e)
 		intake_apply(e, p);
 		free(p->bytes);
 		free(p);
-		e->more = e->more || e->parts != NULL;
 	}
+	e->more = e->more || e->parts != NULL;
 }
 
 /* The store or its disk is so full that only what is in flight may still be written. */

@@ -323,6 +323,30 @@ static void test_drain(void **state)
 	end();
 }
 
+/* Small files that come at once share turns: one slice a turn, and its commit, for each was a minute for two thousand of them. */
+static void test_small_files(void **state)
+{
+	struct run_row row = {.budget_micro = -1, .share = 1, .encoding = 255, .campaign = "c", .upload = "upload"};
+	unsigned turns = 0;
+
+	begin("");
+	rig_run(&rig, "c", leads(2));
+	for (int i = 0; i < 40; i++) {
+		struct command *c;
+
+		send(COMMAND_START, 0, &c);
+		c->start = row;
+		engine_command(rig.engine, c);
+	}
+	while (turns < 200 && (turns < 2 || rig_run_row(&rig, 41)->importing)) {
+		rig_turn(&rig);
+		turns++;
+	}
+	assert_int_equal(rig_run_row(&rig, 41)->rows, 2);
+	assert_in_range(turns, 1, 20);
+	end();
+}
+
 /* Freed with something of everything still to do: nothing leaks, every client is told. */
 static void test_freed_in_the_middle(void **state)
 {
@@ -397,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(test_ends_within_start),
 	    cmocka_unit_test(test_all_services_together),
 	    cmocka_unit_test(test_drain),
+	    cmocka_unit_test(test_small_files),
 	    cmocka_unit_test(test_freed_in_the_middle),
 	    cmocka_unit_test(test_same_seed_same_state),
 	};
