@@ -117,6 +117,7 @@ bool upload_is_named(const char *name, const char *ending); /* ends so, in lette
 #define UPLOAD_SHEET ".sheet" /* beside a workbook: the sheet that was asked for */
 /* The file is not needed any more, unless a run has it. */
 void upload_drop(struct leadd *l, const char *id);
+bool upload_is_read(struct leadd *l, const char *id); /* a run is still taking in its rows */
 void upload_read_part(struct leadd *l, uint32_t run, const char *upload, uint64_t offset, size_t max);
 /* The text of the upload at this path: the file beside it when it was a workbook. -1 with errno. */
 int upload_text(const char *path);

@@ -74,7 +74,7 @@ static int start_table(struct json_object *body, struct run_row *row, struct lea
 
 static int start_texts(const struct config *c, struct json_object *body, struct run_row *row, struct lead_error *err)
 {
-	const char *campaign = NULL, *upload = NULL, *source = "upload";
+	const char *campaign = NULL, *upload = NULL, *source = "";
 
 	if (json_get_string(body, "campaign", "the run", &campaign, err) < 0 || json_get_string(body, "upload", "the run", &upload, err) < 0 ||
 	    json_get_string(body, "source", "the run", &source, err) < 0) {
@@ -220,6 +220,9 @@ static void start_when_text(struct leadd *l, struct http_request *r, struct comm
 		abort();
 	}
 	*s = (struct starting){l, r, c};
+	if (c->start.source[0] == 0) {
+		upload_name(l, c->start.upload, c->start.source);
+	}
 	if (!workbook_look(l, c->start.upload, sheet, r, on_text, s)) {
 		start_drop(c);
 		free(s);

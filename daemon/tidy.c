@@ -1,6 +1,9 @@
 /*
- * Result folders that are older than `results: keep` are removed. One look a day, a few folders at a time; a run that has not
- * ended, or whose results are not written yet, is never touched. Its leads stay in the store.
+ * Result folders that are older than `results: keep` are removed, and uploads a day after their last byte. One look a day, a few of them at a
+ * time; a run that has not ended, or whose results are not written yet, is never touched, nor a list that is still being read. The leads stay
+ * in the store.
+ *
+ *   runs/ -> uploads/ -> again in a day
  */
 #include "daemon/leadd.h"
 #include "lib/engine/show.h"
@@ -10,15 +13,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SLICE_FOLDERS 20
+#define UPLOAD_KEEP_S (24 * 3600)
 
 struct tidy {
 	struct leadd *l;
 	struct event *next_step;
-	DIR *runs; /* while a look is under way */
-	unsigned removed;
+	DIR *runs, *uploads; /* while a look is under way */
+	unsigned removed, uploads_removed;
 };
 
 /* Files only: there are no folders in it. */
@@ -72,39 +77,76 @@ static void look_at(struct tidy *y, const char *name)
 	}
 }
 
+/* A file of the spool; what was made of it has the same name with an ending. */
+static void look_at_upload(struct tidy *y, const char *name)
+{
+	char id[33], path[4096];
+	struct stat st;
+
+	(void)snprintf(id, sizeof(id), "%s", name);
+	if ((size_t)snprintf(path, sizeof(path), "%s/uploads/%s", engine_config(y->l->engine)->state_dir, name) >= sizeof(path) ||
+	    lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || clock_now().wall_us / US_PER_S - st.st_mtime < UPLOAD_KEEP_S ||
+	    upload_is_read(y->l, id)) {
+		return;
+	}
+	if (unlink(path) == 0) {
+		y->uploads_removed += strlen(name) == sizeof(id) - 1;
+	} else {
+		log_line(LOG_WARN_, "the old upload %s cannot be removed: %s", path, strerror(errno));
+	}
+}
+
 static void look_ends(struct tidy *y)
 {
 	struct timeval day = {.tv_sec = 24 * 3600};
 
-	closedir(y->runs);
-	y->runs = NULL;
+	if (y->runs != NULL) {
+		closedir(y->runs);
+	}
+	if (y->uploads != NULL) {
+		closedir(y->uploads);
+	}
+	y->runs = y->uploads = NULL;
 	if (y->removed > 0) {
 		log_line(LOG_NOTE_, "results of %u runs were old and are removed; their leads are kept", y->removed);
 	}
-	y->removed = 0;
+	if (y->uploads_removed > 0) {
+		log_line(LOG_NOTE_, "%u uploads were old and are removed", y->uploads_removed);
+	}
+	y->removed = y->uploads_removed = 0;
 	event_add(y->next_step, &day);
+}
+
+static DIR *open_dir(struct tidy *y, const char *name)
+{
+	char path[4096];
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "%.4000s/%s", engine_config(y->l->engine)->state_dir, name);
+	d = opendir(path);
+	if (d == NULL) {
+		log_line(LOG_WARN_, "cannot look for what is old in %s: %s", path, strerror(errno));
+	}
+	return d;
 }
 
 static void on_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct tidy *y = arg;
-	struct timeval now = {0}, day = {.tv_sec = 24 * 3600};
+	struct timeval now = {0};
 	struct dirent *e = NULL;
-	char path[4096];
 
 	(void)fd;
 	(void)what;
-	if (y->runs == NULL) {
-		(void)snprintf(path, sizeof(path), "%s/runs", engine_config(y->l->engine)->state_dir);
-		y->runs = opendir(path);
-		if (y->runs == NULL) {
-			log_line(LOG_WARN_, "cannot look for old results in %s: %s", path, strerror(errno));
-			event_add(y->next_step, &day);
-			return;
-		}
+	if (y->runs == NULL && ((y->runs = open_dir(y, "runs")) == NULL || (y->uploads = open_dir(y, "uploads")) == NULL)) {
+		look_ends(y);
+		return;
 	}
 	for (int i = 0; i < SLICE_FOLDERS && (e = readdir(y->runs)) != NULL; i++) {
 		look_at(y, e->d_name);
+	}
+	if (e == NULL && (e = readdir(y->uploads)) != NULL) {
+		look_at_upload(y, e->d_name);
 	}
 	if (e != NULL) {
 		event_add(y->next_step, &now);
@@ -139,6 +181,9 @@ void tidy_stop(struct leadd *l)
 	}
 	if (l->tidy->runs != NULL) {
 		closedir(l->tidy->runs);
+	}
+	if (l->tidy->uploads != NULL) {
+		closedir(l->tidy->uploads);
 	}
 	event_free(l->tidy->next_step);
 	free(l->tidy);

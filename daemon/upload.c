@@ -292,6 +292,7 @@ bool upload_whole(struct leadd *l, const char *id, struct http_request *r)
 
 struct owner {
 	const char *upload;
+	bool reading; /* only a run that reads it still counts */
 	bool found;
 };
 
@@ -301,24 +302,36 @@ static bool on_run(void *arg, struct slice key, struct slice value)
 	struct run_row row;
 
 	if (run_decode(key, value, &row)) {
-		o->found = strcmp(row.upload, o->upload) == 0;
+		o->found = (row.importing || !o->reading) && strcmp(row.upload, o->upload) == 0;
 		run_row_fini(&row);
 	}
 	return !o->found;
 }
 
-void upload_drop(struct leadd *l, const char *id)
+/* When nobody can say, it has an owner. */
+static bool has_owner(struct leadd *l, const char *id, bool reading)
 {
-	struct owner o = {.upload = id};
+	struct owner o = {.upload = id, .reading = reading};
 	struct txn *t = NULL;
-	char path[4096], other[4200];
 
-	if (!upload_path(l, id, path) || txn_begin(l->store, false, &t, NULL) != 0) {
-		return;
+	if (txn_begin(l->store, false, &t, NULL) != 0) {
+		return true;
 	}
 	txn_walk(t, TABLE_RUN, key_of(), key_of(), on_run, &o);
 	txn_abort(t);
-	if (!o.found) {
+	return o.found;
+}
+
+bool upload_is_read(struct leadd *l, const char *id)
+{
+	return has_owner(l, id, true);
+}
+
+void upload_drop(struct leadd *l, const char *id)
+{
+	char path[4096], other[4200];
+
+	if (upload_path(l, id, path) && !has_owner(l, id, false)) {
 		(void)unlink(path);
 		(void)snprintf(other, sizeof(other), "%s%s", path, TEXT_SUFFIX);
 		(void)unlink(other);

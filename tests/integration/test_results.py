@@ -1,6 +1,7 @@
 """The folders of ended runs: removed when they are old, and only then; run.log never grows without end."""
 
 import os
+import time
 
 from flow_kit import FlowNight, Stub, one_stage, people, service, wait
 
@@ -51,6 +52,26 @@ def test_a_month_later():
         night.start_later(30 * day + 60)
         wait(lambda: folders(night) == [])
         assert night.get("/v1/runs/1")["results"] is None and len(night.export(1)) == 3
+
+
+def test_old_uploads():
+    """What was sent is removed a day later: that of ended runs, what was refused, and what was never whole. A list that is still being read stays."""
+    with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, **demo()) as night:
+        spool = night.folder / "state" / "uploads"
+        run = night.start_run(people(3))
+        night.wait_end(run, 30)
+        night.post("/v1/uploads", {"name": "people.csv"})
+        part = night.upload(b"PK\3\4 is no workbook", "people.xlsx")
+        assert night.get(f"/v1/runs/{run}")["source"] == "people.csv"
+        night.kill()
+        for file in spool.iterdir():
+            os.utime(file, (time.time() - 2 * 86400,) * 2)
+        night.start()
+        young = night.upload(people(2))
+        wait(lambda: os.listdir(spool) == [young])
+        assert "2 uploads were old" in night.log()
+        assert len(night.export(run)) == 3 and night.get(f"/v1/uploads/{part}")["offset"] == 0
+        assert night.leadctl("store", "check")[1] == 0
 
 
 def test_reload_tells():
