@@ -1,5 +1,6 @@
 /*
- * lib/sim/close.c: Close: leads and contacts, to be read. Any id of the right form is one.
+ * lib/sim/close.c: Close: leads, contacts and the event log, to be read. Any id of the right form is one. The log tells of tasks
+ * that name campaigns, a minute apart; what senders of webhooks tell is their own.
  *
  * A contact's id holds its lead's, so that both are told alike from either side. Every
  * answer says in RateLimit, in its older form, what the key has left.
@@ -14,6 +15,8 @@
 
 #define BASE "/api/v1"
 #define PEOPLE_MAX 3
+#define PAGE_MAX 50
+#define FIRST_TASK_US (INT64_C(1793613600) * US_PER_S) /* 2026-11-02T10:00:00Z */
 
 static enum world_endpoint route(const char *method, const char *path)
 {
@@ -24,7 +27,8 @@ static enum world_endpoint route(const char *method, const char *path)
 		return EP_N;
 	}
 	path += strlen(BASE);
-	return strncmp(path, "/lead/", 6) == 0 && path[6] != '\0'      ? EP_CLOSE_LEAD
+	return strcmp(path, "/event/") == 0 ? EP_CLOSE_EVENTS
+	       : strncmp(path, "/lead/", 6) == 0 && path[6] != '\0'      ? EP_CLOSE_LEAD
 	       : strncmp(path, "/contact/", 9) == 0 && path[9] != '\0' ? EP_CLOSE_CONTACT
 								       : EP_N;
 }
@@ -68,6 +72,9 @@ static int read(struct ask *q)
 {
 	const char *id = strrchr(q->path + strlen(BASE), '/');
 
+	if (q->endpoint == EP_CLOSE_EVENTS) {
+		return ask_means(q, false);
+	}
 	while (id > q->path && id[-1] != '/') {
 		id--;
 	}
@@ -163,11 +170,73 @@ static void answer_contact(struct ask *q, const char *tail)
 	write_contact(q, tail, (unsigned)strtoul(place, NULL, 16));
 }
 
+/* --- the event log --- */
+
+static void write_event(struct ask *q, uint64_t i)
+{
+	const struct scenario *s = q->s;
+	char when[25];
+
+	time_write_utc(FIRST_TASK_US + (int64_t)i * 60 * US_PER_S, when);
+	buf_printf(q->body,
+	    "{\"id\":\"ev_log_%" PRIu64 "\",\"object_type\":\"task.lead\",\"object_id\":\"task_log_%" PRIu64
+	    "\",\"action\":\"created\",\"lead_id\":\"lead_log%" PRIu64 "\",\"date_created\":\"%.19s\",\"date_updated\":\"%.19s\",\"data\":{"
+	    "\"id\":\"task_log_%" PRIu64 "\",\"_type\":\"lead\",\"lead_id\":\"lead_log%" PRIu64 "\",\"lead_name\":\"Lead %" PRIu64 "\",\"text\":",
+	    i, i, i, when, when, i, i, i);
+	json_add(q->body, arena_printf(q->a, "Instantly: %s", s->n_campaigns > 0 ? s->campaigns[i % s->n_campaigns].name : "Spring"));
+	buf_add_text(q->body, "}}");
+}
+
+/* Times of the log have no offset: they are UTC. */
+static bool parse_time(struct ask *q, const char *text, int64_t *ret_us)
+{
+	return time_parse_rfc3339(text, ret_us) || time_parse_rfc3339(arena_printf(q->a, "%sZ", text), ret_us);
+}
+
+static bool tells_of_tasks(struct ask *q)
+{
+	const char *type = ask_query_text(q, "object_type"), *action = ask_query_text(q, "action");
+
+	return (type == NULL || strcmp(type, "task.lead") == 0) && (action == NULL || strcmp(action, "created") == 0);
+}
+
+static int answer_events(struct ask *q, struct world_plan *p)
+{
+	const char *since = ask_query_text(q, "date_updated__gte");
+	size_t limit = ask_query_count(q, "_limit", 1, PAGE_MAX, PAGE_MAX, 400);
+	size_t skip = ask_query_count(q, "_cursor", 0, SIZE_MAX / 2, 0, 400);
+	uint64_t first = 1, last = q->s->close_tasks > skip ? q->s->close_tasks - skip : 0, n = 0;
+	int64_t since_us;
+
+	if (since != NULL && !parse_time(q, since, &since_us)) {
+		ask_bad(q, 400, "date_updated__gte", "date_updated__gte is no time");
+	} else if (since != NULL && since_us > FIRST_TASK_US) {
+		first = (uint64_t)((since_us - FIRST_TASK_US + 60 * US_PER_S - 1) / (60 * US_PER_S));
+	}
+	if (q->bad != NULL) {
+		error(q, p, 400, q->bad);
+		return 0;
+	}
+	plan_json(p, 200);
+	add_limit(q, p, 0);
+	buf_add_text(q->body, "{\"data\":[");
+	for (uint64_t i = last; tells_of_tasks(q) && i >= first && i > 0 && n < limit; i--, n++) {
+		buf_add_text(q->body, n > 0 ? "," : "");
+		write_event(q, i);
+	}
+	buf_add_text(q->body, "],\"cursor_previous\":null,\"cursor_next\":");
+	buf_printf(q->body, n == limit && last - n >= first ? "\"%zu\"}" : "null}", skip + limit);
+	return 0;
+}
+
 static int answer(struct ask *q, struct world_plan *p)
 {
 	char *id = arena_dup(q->a, q->subject.text, q->subject.len);
 	bool lead = q->endpoint == EP_CLOSE_LEAD;
 
+	if (q->endpoint == EP_CLOSE_EVENTS) {
+		return answer_events(q, p);
+	}
 	if (id == NULL) {
 		return LEAD_ENOMEM;
 	}

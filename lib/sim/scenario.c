@@ -30,7 +30,7 @@ const char *const endpoint_words[EP_N + 1] = {"validate", "getcredits", "researc
     "discovery", "company-enrichment", "contact-discovery", "contact-enrichment", "verify-email",
     "get-job",
     /* Close */
-    "close-lead", "close-contact",
+    "close-lead", "close-contact", "close-events",
     /* Hunter */
     "find-email", "check-email", "hunter-account", NULL};
 static_assert(EP_N <= 64, "endpoints are bits of a uint64_t");

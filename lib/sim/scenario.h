@@ -152,6 +152,7 @@ struct scenario {
 	int64_t index_us;        /* Instantly: so long after its push a list shows a lead */
 	uint32_t contacted_ppm;  /* Instantly: leads that were written to as soon as they are there */
 	uint32_t hubspot_companies_ppm, hubspot_contacts_ppm; /* known from the beginning */
+	uint64_t close_tasks;   /* created before anybody came; the event log tells of them */
 	uint64_t supabase_rows; /* of a state and a software, there from the beginning */
 	struct scenario_n8n n8n;
 	struct scenario_campaign {
@@ -222,6 +223,7 @@ enum world_endpoint {
 	/* Close */
 	EP_CLOSE_LEAD,
 	EP_CLOSE_CONTACT,
+	EP_CLOSE_EVENTS,
 	/* Hunter */
 	EP_FIND_EMAIL,
 	EP_CHECK_EMAIL,

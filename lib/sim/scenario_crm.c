@@ -8,6 +8,7 @@ void scenario_crm_default(struct scenario *s)
 	s->hubspot_companies_ppm = 200000;
 	s->hubspot_contacts_ppm = 100000;
 	s->supabase_rows = 12;
+	s->close_tasks = 60;
 	s->n8n = (struct scenario_n8n){.companies = 200,
 	    .portal_ppm = 40000,
 	    .invalid_ppm = 30000,
@@ -61,6 +62,8 @@ void scenario_crm_read(struct scenario_reader *r, const struct yaml_node *map,
 		scenario_read_share(r, map, "contacts", &s->hubspot_contacts_ppm);
 	} else if (id == WORLD_SUPABASE) {
 		scenario_read_uint(r, map, "rows", 0, 100000, &s->supabase_rows);
+	} else if (id == WORLD_CLOSE) {
+		scenario_read_uint(r, map, "tasks", 0, 100000, &s->close_tasks);
 	} else if (id == WORLD_N8N) {
 		read_n8n(r, map, &s->n8n);
 	}

@@ -15,7 +15,7 @@ const char *const *scenario_own_keys(enum world_service id)
 		"no_makers", "no_anecdotes", "callbacks", "verdicts", NULL},
 	    [WORLD_APOLLO] = {COMMON, "price", "async", "missing", NULL},
 	    [WORLD_APIFY] = {COMMON, "price", "run", "failed", "concurrent", NULL},
-	    [WORLD_CLOSE] = {COMMON, NULL},
+	    [WORLD_CLOSE] = {COMMON, "tasks", NULL},
 	    [WORLD_HUNTER] = {COMMON, "price", "not_found", "in_work", "mail_server", "opted_out", "verdicts", NULL},
 	};
 

@@ -235,6 +235,24 @@ def test_created_where_declared():
         assert len(there) == sum(it.task(task)["state"] == "success" for task in tasks) > 2 and len({campaign for _, campaign in there}) == 1
 
 
+def test_missed():
+    """Events that never came, for a subscription that was paused: their tasks are read from the CRM's log, and whoever is there already is not
+    pushed again, neither in that run nor when the events come after all."""
+    with Crm(scenario={"services": {**SCENARIO["services"], "close": {"latency": LATENCY, "tasks": 90}}}) as it:
+        since = {"params": {"campaign_name": "spring", "since": "2026-11-02T10:31:00Z"}}
+        runs = [it.wait_end(it.post("/v1/runs", {"campaign": "instantly", **since})["run"], 60) for _ in (1, 2)]
+        assert [run["total"] for run in runs] == [20, 20], runs  # of 60 tasks on three pages each third names it
+        there = pushed(it.report())
+        assert set(there.values()) == {1} and {campaign for _, campaign in there} == {SPRING} and len(there) == runs[0]["outcomes"]["confirmed"] > 12, there
+        assert runs[1]["outcomes"] == runs[0]["outcomes"]
+        body = hooks.bytes_of(hooks.event("late", "Instantly: Spring", lead="lead_log90"))
+        status, answer = hooks.post(it.port, body, hooks.signed(body))
+        it.wait_tasks([answer["task"]], ended)
+        assert pushed(it.report()) == there
+        calls = [call["endpoint"] for call in it.items("/v1/ledger?") if call["service"] == "close"]
+        assert calls.count("tasks") == 6, calls
+
+
 def test_eight_a_second():
     """Both windows of the real limit: 480 in 60 s and 8 in one second, in force together."""
     with Crm(factor=1, scenario={"services": {**SCENARIO["services"]}}) as it:

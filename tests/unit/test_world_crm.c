@@ -499,6 +499,39 @@ static void close_tells_people(void **state)
 	world_free(w);
 }
 
+/* What webhooks told, newest first, page by page; one that was missed is found by its time. */
+static void close_keeps_a_log(void **state)
+{
+	struct world *w = world_for("close", "tasks: 70");
+	struct world_plan p = world_ask(w, at(0), "GET", "/close/api/v1/event/?object_type=task.lead&action=created&_limit=50", NULL);
+	char first[64], path[256];
+
+	(void)state;
+	assert_int_equal(p.status, 200);
+	assert_string_equal(field(&p, "data.0.id"), "ev_log_70");
+	assert_string_equal(field(&p, "data.0.data.text"), "Instantly: Spring");
+	assert_string_equal(field(&p, "data.0.action"), "created");
+	assert_string_equal(field(&p, "data.49.id"), "ev_log_21");
+	(void)snprintf(first, sizeof(first), "%.60s", field(&p, "data.49.date_updated"));
+	(void)snprintf(path, sizeof(path), "/close/api/v1/event/?object_type=task.lead&action=created&_cursor=%.60s", field(&p, "cursor_next"));
+	p = world_ask(w, at(0), "GET", path, NULL);
+	assert_string_equal(field(&p, "data.0.id"), "ev_log_20");
+	assert_string_equal(field(&p, "data.19.id"), "ev_log_1");
+	assert_string_equal(field(&p, "data.20.id"), "(none)");
+	assert_string_equal(field(&p, "cursor_next"), "(null)");
+	(void)snprintf(path, sizeof(path), "/close/api/v1/event/?object_type=task.lead&date_updated__gte=%s", first);
+	p = world_ask(w, at(0), "GET", path, NULL);
+	assert_string_equal(field(&p, "data.49.id"), "ev_log_21");
+	assert_string_equal(field(&p, "cursor_next"), "(null)");
+	p = world_ask(w, at(0), "GET", "/close/api/v1/event/?object_type=lead&action=merged", NULL);
+	assert_string_equal(field(&p, "data.0.id"), "(none)");
+	p = world_ask(w, at(0), "GET", "/close/api/v1/event/?_limit=51", NULL);
+	assert_int_equal(p.status, 400);
+	p = world_ask(w, at(0), "GET", "/close/api/v1/event/?date_updated__gte=lately", NULL);
+	assert_int_equal(p.status, 400);
+	world_free(w);
+}
+
 static void close_limits(void **state)
 {
 	struct world *w = world_for("close", "limits: [2/5s]");
@@ -530,6 +563,7 @@ int main(void)
 	    cmocka_unit_test(rows_are_kept),
 	    cmocka_unit_test(keys_and_conflicts),
 	    cmocka_unit_test(close_tells_people),
+	    cmocka_unit_test(close_keeps_a_log),
 	    cmocka_unit_test(close_limits),
 	};
 
