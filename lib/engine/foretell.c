@@ -6,25 +6,6 @@
 #include "lib/engine/tallies.h"
 #include "lib/engine/view.h"
 
-static bool stage_gives(const struct stage *st, const char *name, size_t len)
-{
-	for (size_t i = 0; i < st->n_gives; i++) {
-		if (strlen(st->gives[i].name) == len && memcmp(st->gives[i].name, name, len) == 0) {
-			return true;
-		}
-	}
-	for (size_t i = 0; st->n_gives == 0 && i < st->n_steps; i++) {
-		const char *const *names = st->steps[i].call != NULL ? answer_names(st->steps[i].call) : NULL;
-
-		for (size_t k = 0; names != NULL && names[k] != NULL; k++) {
-			if (strlen(names[k]) == len && memcmp(names[k], name, len) == 0) {
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 struct reads {
 	const struct run *r;
 	size_t before; /* pipeline stage */
@@ -38,16 +19,6 @@ static void on_read(void *arg, const char *name, size_t len)
 	for (size_t p = 0; p < reads->before && !reads->given; p++) {
 		reads->given = stage_gives(&reads->r->pipeline->stages[p], name, len);
 	}
-}
-
-static bool is_optional(const struct service_call *call, const char *param)
-{
-	for (size_t i = 0; call->optional != NULL && call->optional[i] != NULL; i++) {
-		if (strcmp(call->optional[i], param) == 0) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static bool param_is_blank(struct engine *e, const struct step *step, const char *name, struct reads reads, const struct view *v)
@@ -80,7 +51,7 @@ const char *foretell_missing(struct engine *e, const struct run *r, const struct
 		}
 	}
 	for (size_t i = 0; s->call->params[i] != NULL; i++) {
-		if (!is_optional(s->call, s->call->params[i]) && param_is_blank(e, step, s->call->params[i], reads, v)) {
+		if (!service_call_optional(s->call, s->call->params[i]) && param_is_blank(e, step, s->call->params[i], reads, v)) {
 			return s->call->params[i];
 		}
 	}

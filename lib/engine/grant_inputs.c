@@ -8,7 +8,6 @@
 #include "lib/engine/grant_parts.h"
 
 #include "lib/base/ids.h"
-#include "lib/base/json.h"
 #include "lib/engine/call.h"
 #include "lib/engine/foretell.h"
 #include "lib/engine/job.h"
@@ -20,56 +19,6 @@
 
 #include <stdio.h>
 
-struct value params_field(const void *ctx, const char *name, size_t len)
-{
-	const struct params *p = ctx;
-
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->list[i].name_len == len && memcmp(p->list[i].name, name, len) == 0) {
-			return p->list[i].value;
-		}
-	}
-	return (struct value){0};
-}
-
-static void params_write(const void *ctx, struct buf *out)
-{
-	const struct params *p = ctx;
-
-	buf_add_char(out, '{');
-	for (size_t i = 0; i < p->n; i++) {
-		buf_add_text(out, i > 0 ? "," : "");
-		json_write_string(out, p->list[i].name, p->list[i].name_len);
-		buf_add_char(out, ':');
-		value_write_json(out, &p->list[i].value);
-	}
-	buf_add_char(out, '}');
-}
-
-struct expr_source params_source(const struct params *p)
-{
-	return (struct expr_source){.field = params_field, .write = params_write, .ctx = p};
-}
-
-int params_eval(struct engine *e, const struct step *step, const struct view *view, struct params *ret, struct lead_error *err)
-{
-	ret->n = 0;
-	for (size_t i = 0; i < step->n_params && i < PARAMS; i++) {
-		struct fact_field *f = &ret->list[ret->n++];
-		int rc;
-
-		f->name = step->params[i].name;
-		f->name_len = (uint32_t)strlen(f->name);
-		rc = template_value(step->params[i].value, &view->source, &e->arena, &f->value, err);
-		if (rc != 0) {
-			return rc;
-		}
-		/* out of the store's pages: the writes below would move them */
-		f->value = value_copy(&e->arena, &f->value);
-	}
-	return 0;
-}
-
 /* Which page is asked for: the first, or the one that the last answer led to. */
 static int params_page(struct engine *e, const struct service_call *call, const struct view *view, struct params *p)
 {
@@ -78,35 +27,15 @@ static int params_page(struct engine *e, const struct service_call *call, const 
 	if (call->paging == NULL) {
 		return 0;
 	}
-	if (page.kind == VALUE_JSON && page.len > 2) {
-		page = value_copy(&e->arena, &page);
-	} else {
-		const char *first = arena_printf(&e->arena, "{\"number\":1,\"offset\":0,\"size\":%u}", call->paging->size);
-
-		page = value_text(first);
-		page.kind = first != NULL ? VALUE_JSON : VALUE_NONE;
-	}
-	if (page.kind == VALUE_NONE || p->n == sizeof(p->list) / sizeof(p->list[0])) {
-		return LEAD_ENOMEM;
-	}
-	p->list[p->n++] = (struct fact_field){.name = "page", .name_len = 4, .value = page};
-	return 0;
-}
-
-static bool is_optional(const struct service_call *call, const char *param)
-{
-	for (size_t i = 0; call->optional != NULL && call->optional[i] != NULL; i++) {
-		if (strcmp(call->optional[i], param) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return params_add(p, "page", page.kind == VALUE_JSON && page.len > 2 ? arena_dup(&e->arena, page.text, page.len) : params_first_page(call, &e->arena));
 }
 
 /* The first input that is missing, NULL when all are there. */
 static const char *missing_input(const struct stage *st, const struct service_call *call, enum item_phase phase, const struct view *view,
     const struct params *p)
 {
+	size_t at = 0;
+
 	for (size_t i = 0; phase < PHASE_RECALL && i < st->n_needs; i++) {
 		struct value v = view->source.field(view->source.ctx, st->needs[i], strlen(st->needs[i]));
 
@@ -114,14 +43,7 @@ static const char *missing_input(const struct stage *st, const struct service_ca
 			return st->needs[i];
 		}
 	}
-	for (size_t i = 0; call->params[i] != NULL; i++) {
-		struct value v = params_field(p, call->params[i], strlen(call->params[i]));
-
-		if (value_is_blank(&v) && !is_optional(call, call->params[i])) {
-			return call->params[i];
-		}
-	}
-	return NULL;
+	return params_missing(call, p, &at);
 }
 
 /*
@@ -175,7 +97,7 @@ bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *
 		(void)snprintf(why->reason, sizeof(why->reason), "missing-%.30s", missing != NULL ? missing : "");
 		return missing == NULL;
 	}
-	if (params_eval(e, step, &view, ret, &err) != 0 || params_page(e, s->call, &view, ret) != 0) {
+	if (params_eval(step, &view.source, &e->arena, ret, &err) != 0 || params_page(e, s->call, &view, ret) != 0) {
 		(void)snprintf(why->reason, sizeof(why->reason), "bad-expression");
 		return false;
 	}

@@ -1,8 +1,7 @@
 /* lib/engine/grant_parts.h: what the files that make calls share: grant.c, grant_inputs.c, grant_poll.c, batch.c, share.c, cache.c. */
 #pragma once
 
-#include "lib/base/error.h"
-#include "lib/base/expr.h"
+#include "lib/engine/call_params.h"
 #include "lib/store/items.h"
 
 struct call;
@@ -10,21 +9,7 @@ struct day_tally;
 struct engine;
 struct run;
 struct slot;
-struct step;
 struct verdict;
-struct view;
-
-#define PARAMS 32
-
-/* What a stage gives its call; with room for `page`, and `items` of a batch. */
-struct params {
-	struct fact_field list[PARAMS + 2];
-	size_t n;
-};
-struct value params_field(const void *ctx, const char *name, size_t len);
-struct expr_source params_source(const struct params *p);
-/* Those of a step over a record, out of the store's pages: they live as long as the turn. 0 or an enum lead_err. */
-int params_eval(struct engine *e, const struct step *step, const struct view *view, struct params *ret, struct lead_error *err) MUST_CHECK;
 
 /* Why an item goes elsewhere without a call. */
 struct refusal {

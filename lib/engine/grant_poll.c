@@ -21,7 +21,7 @@ static void poll_params(struct engine *e, const struct call *job, struct view *v
 	ret->n = 0;
 	if (st != NULL && p->step < st->n_steps) {
 		view_open(e, e->txn, r, p->number, view);
-		if (params_eval(e, &st->steps[p->step], view, ret, &err) != 0) {
+		if (params_eval(&st->steps[p->step], &view->source, &e->arena, ret, &err) != 0) {
 			ret->n = 0;
 		}
 	}

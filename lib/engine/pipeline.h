@@ -160,6 +160,8 @@ void pipeline_unref(struct pipeline *p);
 /* Index by name, -1 when there is none. */
 int pipeline_stage(const struct pipeline *p, const char *name);
 
+/* Is the field one of those that it keeps of an answer? */
+bool stage_gives(const struct stage *st, const char *field, size_t len);
 /* The last stage of that level that gives the field: AFTER_INTAKE when only what the item came with can. */
 int pipeline_given_by(const struct pipeline *pl, enum item_level of, const char *field, size_t len);
 /* What a file's rows are: companies where the pipeline has stages for them, else leads. */

@@ -156,7 +156,7 @@ static void check_params(struct pipeline_reading *r, const struct yaml_node *nod
 		}
 	}
 	for (size_t k = 0; s->call->params[k] != NULL; k++) {
-		if (!has_name(s->call->optional, s->call->params[k]) && !is_given(s, s->call->params[k])) {
+		if (!service_call_optional(s->call, s->call->params[k]) && !is_given(s, s->call->params[k])) {
 			problems_add(r->problems, r->pl->yaml, node, "call %s.%s needs '%s' in 'with'", s->service->name, s->call->name,
 			    s->call->params[k]);
 		}

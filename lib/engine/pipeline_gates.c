@@ -113,31 +113,40 @@ size_t pipeline_count_gates(const struct yaml_node *stages)
 
 /* --- where each gate is evaluated --- */
 
-/* The last stage that gives the field: AFTER_INTAKE when the import does. */
+static bool is_word(const char *text, const char *word, size_t len)
+{
+	return text != NULL && strlen(text) == len && memcmp(text, word, len) == 0;
+}
+
+bool stage_gives(const struct stage *st, const char *field, size_t len)
+{
+	if (is_word(st->prompt_field, field, len)) {
+		return true;
+	}
+	for (size_t i = 0; i < st->n_gives; i++) {
+		if (is_word(st->gives[i].name, field, len)) {
+			return true;
+		}
+	}
+	for (size_t i = 0; st->n_gives == 0 && i < st->n_steps; i++) {
+		const char *const *names = st->steps[i].call != NULL ? answer_names(st->steps[i].call) : NULL;
+
+		for (size_t n = 0; names != NULL && names[n] != NULL; n++) {
+			if (is_word(names[n], field, len)) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 int pipeline_given_by(const struct pipeline *pl, enum item_level of, const char *field, size_t len)
 {
 	for (int s = (int)pl->n_stages - 1; s >= 0; s--) {
 		const struct stage *st = &pl->stages[s];
 
-		if (st->of != of) {
-			continue;
-		}
-		if (st->prompt_field != NULL && strlen(st->prompt_field) == len && memcmp(st->prompt_field, field, len) == 0) {
+		if (st->of == of && stage_gives(st, field, len)) {
 			return s;
-		}
-		for (size_t i = 0; i < st->n_gives; i++) {
-			if (strlen(st->gives[i].name) == len && memcmp(st->gives[i].name, field, len) == 0) {
-				return s;
-			}
-		}
-		for (size_t i = 0; st->n_gives == 0 && i < st->n_steps; i++) {
-			const char *const *names = st->steps[i].call != NULL ? answer_names(st->steps[i].call) : NULL;
-
-			for (size_t n = 0; names != NULL && names[n] != NULL; n++) {
-				if (strlen(names[n]) == len && memcmp(names[n], field, len) == 0) {
-					return s;
-				}
-			}
 		}
 	}
 	return AFTER_INTAKE;

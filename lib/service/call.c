@@ -293,3 +293,13 @@ const struct service_call *service_find_call(const struct service *s, const char
 	}
 	return NULL;
 }
+
+bool service_call_optional(const struct service_call *c, const char *param)
+{
+	for (size_t i = 0; c->optional != NULL && c->optional[i] != NULL; i++) {
+		if (strcmp(c->optional[i], param) == 0) {
+			return true;
+		}
+	}
+	return false;
+}

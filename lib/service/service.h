@@ -146,4 +146,6 @@ int service_parse(const char *file, const char *text, size_t len, const struct s
 int service_load(const char *file, const struct service_options *o, struct problems *p, struct service **ret) MUST_CHECK;
 struct service *service_ref(struct service *s);
 void service_unref(struct service *s); /* NULL is fine */
+/* Can the call do without that parameter? */
+bool service_call_optional(const struct service_call *c, const char *param);
 const struct service_call *service_find_call(const struct service *s, const char *name);
