@@ -19,6 +19,7 @@
 #include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/text.h"
 
@@ -169,6 +170,20 @@ static int row_check(struct csv_reader *r, struct lead_error *err)
 	return 0;
 }
 
+static void row_reset(struct csv_reader *r)
+{
+	buf_reset(&r->text);
+	r->begin = r->n = 0;
+	r->state = ROW;
+}
+
+/* `sep=;` before the header, as Excel understands it. Detection took the delimiter from this very line. */
+static bool is_sep_line(const struct csv_reader *r)
+{
+	return r->row == 0 && r->text.len >= 5 && strncasecmp(r->text.data, "sep=", 4) == 0 &&
+	       ((r->n == 1 && r->fields[0].len == 5) || (r->n == 2 && r->fields[0].len == 4 && r->fields[1].len == 0));
+}
+
 static int row_end(struct csv_reader *r, struct lead_error *err)
 {
 	const char *text;
@@ -180,6 +195,10 @@ static int row_end(struct csv_reader *r, struct lead_error *err)
 	if (rc != 0) {
 		return rc;
 	}
+	if (is_sep_line(r)) {
+		row_reset(r);
+		return 0;
+	}
 	text = r->text.data;
 	for (size_t i = 0; i < r->n; i++) {
 		r->fields[i].text = text;
@@ -187,9 +206,7 @@ static int row_end(struct csv_reader *r, struct lead_error *err)
 	}
 	r->row++;
 	rc = r->on_row(r->arg, r->row, r->row_line, r->fields, r->n);
-	buf_reset(&r->text);
-	r->begin = r->n = 0;
-	r->state = ROW;
+	row_reset(r);
 	return rc;
 }
 

@@ -5,7 +5,7 @@
  * In: bytes are pushed in chunks of any size; rows come out decoded to UTF-8, one callback each.
  * Rules: RFC 4180 and what real files do: CRLF, LF or CR alone; quotes doubled; fields as written
  * (no trimming); what follows a closing quote belongs to the field (`"x" y,` is `x y`); blank lines
- * skipped; a row may have fewer or more fields than the header (the caller decides).
+ * skipped, and so is a first line `sep=;`; a row may have fewer or more fields than the header (the caller decides).
  */
 #pragma once
 

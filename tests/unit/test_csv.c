@@ -188,6 +188,28 @@ static void test_mixed(void **state)
 	}
 }
 
+/* Excel's own first line, which says what separates the columns, is no header. */
+static void test_sep_line(void **state)
+{
+	static const char *const texts[] = {"sep=;\r\nemail;name\r\na@b.com;Ann\r\n", "\xEF\xBB\xBFsep=,\nemail,name\na@b.com,Ann\n", "SEP=\t\nemail\tname\na@b.com\tAnn\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct csv_sniff *s = csv_sniff_new();
+		struct csv_options o = {0};
+		struct table t = {0};
+
+		csv_sniff_feed(s, texts[i], strlen(texts[i]));
+		csv_sniff_result(s, &o.encoding, &o.delimiter);
+		csv_sniff_free(s);
+		assert_int_equal(table_parse(&t, texts[i], strlen(texts[i]), &o, 1, NULL, NULL), 0);
+		assert_int_equal(t.n, 2);
+		assert_string_equal(t.rows[0].cells[1].text, "name");
+		assert_int_equal(t.rows[1].n, 2);
+		table_free(&t);
+	}
+}
+
 /* 245 rows, every one with line breaks inside quotes; figures counted with Python's csv. */
 static void test_line_breaks(void **state)
 {
@@ -409,7 +431,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_spectrum),
 	    cmocka_unit_test(test_encodings),
-	    cmocka_unit_test(test_mixed), cmocka_unit_test(test_line_breaks),
+	    cmocka_unit_test(test_mixed), cmocka_unit_test(test_sep_line), cmocka_unit_test(test_line_breaks),
 	    cmocka_unit_test(test_shapes),
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_refused),
