@@ -46,7 +46,12 @@ static void on_settled(struct leadd *l, struct http_request *r, struct command *
 	(void)l;
 	(void)r;
 	ids_write(c->message, id);
-	if (c->rc == 0 && c->sent != SENT_OK) {
+	if (c->rc != 0) {
+		return;
+	}
+	if (c->sent == SENT_OK) {
+		log_line(LOG_NOTE_, "message=%s sent: %s", id, c->said);
+	} else {
 		log_line(c->count > 0 ? LOG_ERR_ : LOG_WARN_, "message=%s %s: %s", id, c->count > 0 ? "given up" : "not sent, tried again later", c->said);
 	}
 }
