@@ -12,7 +12,7 @@
 struct json_object;
 
 struct json_object *show_run(struct engine *e, struct txn *t, uint32_t run, struct now now);
-/* Newest first, ids below `before` (0: all). */
+/* Lists: a page may be shorter than its limit, so that no turn is long. Newest first, ids below `before` (0: all). */
 struct json_object *show_runs(struct engine *e, struct txn *t, uint32_t before, unsigned limit, struct now now);
 
 struct lead_filter {

@@ -13,6 +13,9 @@
 
 #include <stdio.h>
 
+#define LEADS_MOST 500 /* of a page, and how many are looked at for it: some 6 ms each; a page may be short, or empty, and have a next one */
+#define LOOK_AT_MOST 20000
+
 static const struct call *open_call(struct engine *e, uint32_t run, uint32_t number)
 {
 	struct call *c, *next;
@@ -92,7 +95,7 @@ static bool on_lead(void *arg, struct slice key, struct slice value)
 	struct leads_arg *a = arg;
 	struct item i;
 
-	if (a->n == a->f->limit || a->looked++ == 20000) {
+	if (a->n == a->f->limit || a->n == LEADS_MOST || a->looked++ == LOOK_AT_MOST) {
 		a->more = true;
 		return false;
 	}

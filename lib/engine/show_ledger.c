@@ -9,7 +9,8 @@
 #include "lib/engine/state.h"
 #include "lib/store/names.h"
 
-#define LOOK_AT_MOST 20000 /* some 6 ms; a page may be short, or empty, and have a next one */
+#define CALLS_MOST 500
+#define LOOK_AT_MOST 20000 /* some 6 ms, as CALLS_MOST takes; a page may be short, or empty, and have a next one */
 
 static struct json_object *call_object(struct engine *e, struct txn *t, const struct call_row *row)
 {
@@ -70,7 +71,7 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 	struct ledger_arg *a = arg;
 	struct call_row c;
 
-	if (a->n == a->f->limit || a->looked++ == LOOK_AT_MOST) {
+	if (a->n == a->f->limit || a->n == CALLS_MOST || a->looked++ == LOOK_AT_MOST) {
 		a->more = true;
 		return false;
 	}

@@ -16,6 +16,8 @@
 
 #include <stdio.h>
 
+#define RUNS_MOST 250 /* of a page: some 8 ms */
+
 static void put_outcomes(struct json_object *o, const uint64_t outcomes[ITEM_OUTCOMES])
 {
 	struct json_object *counts = json_object_new_object();
@@ -313,6 +315,7 @@ struct json_object *show_runs(struct engine *e, struct txn *t, uint32_t before, 
 	uint32_t id = before != 0 ? before - 1 : run_last_id(t);
 	unsigned n = 0;
 
+	limit = limit < RUNS_MOST ? limit : RUNS_MOST;
 	for (; id > 0 && n < limit; id--) {
 		struct run *r = run_get(e, id);
 
