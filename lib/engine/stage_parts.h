@@ -1,6 +1,6 @@
 /*
- * lib/engine/stage_parts.h: between the stage*.c files: what a stage keeps (stage_keep.c), where an item goes (stage.c), and what each
- * class of answer means for it (stage_answer.c).
+ * lib/engine/stage_parts.h: between the stage*.c files: what a stage keeps (stage_keep.c), where an item goes (stage.c, stage_chain.c,
+ * stage_leave.c), and what each class of answer means for it (stage_answer.c).
  */
 #pragma once
 
@@ -28,7 +28,12 @@ void keep_fields(struct engine *e, const struct stage *st, struct kept *k, struc
 /* A fact without fields. */
 void plain_fact(struct engine *e, struct item *i, enum fact_kind kind, const char *reason);
 
-/* --- stage.c --- */
+/* --- stage_chain.c --- */
+
+/* Why a step was passed over, or a lead ends: it may not cost more. */
+#define TOO_DEAR "spend-at-most"
+/* What it cost at the stage since it came here, or was put back by a person; 0 where the stage has no ceiling. */
+int64_t stage_spent(struct engine *e, const struct item *i, const struct stage *st);
 
 /* It begins its step anew. */
 void step_reset(struct item *i);
