@@ -1,5 +1,5 @@
 /*
- * Result folders that are older than `results: keep` are removed, and uploads a day after their last byte. One look a day, a few of them at a
+ * Result folders that are older than `results: keep` are removed, and uploads a day after their last byte or use. One look a day, a few of them at a
  * time; a run that has not ended, or whose results are not written yet, is never touched, nor a list that is still being read. The leads stay
  * in the store.
  *

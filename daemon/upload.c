@@ -287,6 +287,7 @@ bool upload_whole(struct leadd *l, const char *id, struct http_request *r)
 		    (unsigned long long)row.size);
 		return false;
 	}
+	(void)utimensat(AT_FDCWD, path, NULL, 0); /* somebody needs it: to tidy.c it is young again */
 	return true;
 }
 

@@ -55,7 +55,8 @@ def test_a_month_later():
 
 
 def test_old_uploads():
-    """What was sent is removed a day later: that of ended runs, what was refused, and what was never whole. A list that is still being read stays."""
+    """What was sent is removed a day later: that of ended runs, what was refused, and what was never whole. A list that is still being read stays,
+    and one that is used."""
     with Stub() as stub, FlowNight(services={"stub": service("stub", stub)}, **demo()) as night:
         spool = night.folder / "state" / "uploads"
         run = night.start_run(people(3))
@@ -70,6 +71,13 @@ def test_old_uploads():
         young = night.upload(people(2))
         wait(lambda: os.listdir(spool) == [young])
         assert "2 uploads were old" in night.log()
+        idle = night.upload(people(2))
+        for name in young, idle:
+            os.utime(spool / name, (time.time() - 2 * 86400,) * 2)
+        night.wait_end(night.post("/v1/runs", {"campaign": "demo", "upload": young})["run"], 30) # somebody needs it today
+        night.reload()
+        wait(lambda: "1 uploads were old" in night.log())
+        assert os.listdir(spool) == [young]
         assert len(night.export(run)) == 3 and night.get(f"/v1/uploads/{part}")["offset"] == 0
         assert night.leadctl("store", "check")[1] == 0
 
