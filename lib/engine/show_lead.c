@@ -41,7 +41,7 @@ static struct json_object *lead_object(struct engine *e, struct txn *t, const st
 	put_int(o, "run", i->run);
 	put_int(o, "lead", i->number);
 	put_word(o, "level", item_level_word(i->level));
-	put_int(o, "parent", i->parent);
+	put_int(o, "parent", i->parent != ITEM_ROOT ? i->parent : 0);
 	json_object_object_add(o, "row", i->parent != 0 ? NULL : json_object_new_int64((int64_t)i->number + 1));
 	put_word(o, "stage", stage_name(r, i->stage));
 	put_word(o, "status", c != NULL ? "in-flight" : item_status_word(i->status));
