@@ -5,9 +5,11 @@ import datetime
 import io
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import zipfile
@@ -337,6 +339,24 @@ def test_more_workbooks_than_are_read_at_once(night):
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert all(isinstance(s, int) for s in started), started
+
+
+def test_more_downloads_than_are_made_at_once(night):
+    """Six clients ask for a workbook and take nothing of it; whoever comes then has his all the same."""
+    rows = [["email", "first_name", "note"]] + [[f"ann@{letters(i).lower()}.com", "Ann", random.Random(i).randbytes(5000).hex()] for i in range(100)]
+    run = night.start_run("\n".join(",".join(row) for row in rows).encode())
+    night.wait_end(run)
+    idle = []
+    for _ in range(6):
+        s = socket.socket(socket.AF_UNIX)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(str(night.folder / "leadd.sock"))
+        s.sendall(f"GET /v1/runs/{run}/export?format=xlsx HTTP/1.1\r\nHost: leadd\r\n\r\n".encode())
+        idle.append(s)
+    heads = [s.recv(20) for s in idle]
+    assert all(head.startswith(b"HTTP/1.1 200") for head in heads), heads
+    assert len(night.book(run)[1]) == 101
+    [s.close() for s in idle]
 
 
 def test_nobody_reads_on_for_a_daemon_that_is_gone(night):
