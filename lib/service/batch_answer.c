@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/text.h"
+#include "lib/base/json_list.h"
 
 struct found {
 	size_t join, element;
@@ -26,32 +26,12 @@ struct joining {
 	size_t n_found;
 };
 
-/* The end of the JSON value, valid as it is, that begins at p within a list. */
-static const char *value_end(const char *p, const char *end)
+static size_t count_elements(struct json_list l)
 {
-	bool quoted = false;
-	int depth = 0;
+	const char *text;
+	size_t n = 0, len;
 
-	for (; p < end; p++) {
-		if (quoted && *p == '\\') {
-			p++; /* what is escaped ends nothing */
-		} else if (quoted) {
-			quoted = *p != '"';
-		} else if (depth == 0 && (*p == ',' || *p == ']')) {
-			return p;
-		} else {
-			quoted = *p == '"';
-			depth += (*p == '[' || *p == '{') - (*p == ']' || *p == '}');
-		}
-	}
-	return end;
-}
-
-static size_t count_elements(const struct value *list)
-{
-	size_t n = 0;
-
-	for (const char *p = list->text + 1, *end = list->text + list->len; p < end; p = value_end(p, end) + 1) {
+	while (json_list_next(&l, &text, &len)) {
 		n++;
 	}
 	return n;
@@ -63,10 +43,9 @@ static int element_add(struct joining *x, const char *text, size_t len)
 	struct seen *seen = &x->seen[x->n];
 	int rc;
 
-	text_trim(&text, &len);
 	x->parts[x->n] = (struct http_answer){.transport = TRANSPORT_ANSWERED, .status = 200, .body = text, .body_len = len};
 	*seen = (struct seen){.h = &x->parts[x->n], .arena = x->arena, .view = VIEW_GOOD};
-	rc = len > 0 && *text != 'n' ? seen_read(x->plan->element, seen) : 0;
+	rc = *text != 'n' ? seen_read(x->plan->element, seen) : 0;
 	if (rc != 0) {
 		return rc;
 	}
@@ -113,19 +92,23 @@ static const struct seen *element_of(const struct joining *x, size_t join, const
 
 static int elements_read(struct joining *x, const struct value *list)
 {
-	size_t n = list->kind == VALUE_JSON && list->text[0] == '[' ? count_elements(list) : 0;
-	const char *end = n > 0 ? list->text + list->len : NULL;
+	struct json_list l = {0}; /* without an element */
+	const char *text;
+	size_t n, len;
 	int rc = 0;
 
+	if (list->kind == VALUE_JSON) {
+		(void)json_list_open(&l, list->text, list->len);
+	}
+	n = count_elements(l);
 	x->parts = arena_alloc(x->arena, (n + 1) * sizeof *x->parts);
 	x->seen = arena_alloc(x->arena, (n + 1) * sizeof *x->seen);
 	x->found = arena_alloc(x->arena, (n + 1) * BATCH_JOINS * sizeof *x->found);
 	if (x->parts == NULL || x->seen == NULL || x->found == NULL) {
 		return LEAD_ENOMEM;
 	}
-	for (const char *p = n > 0 ? list->text + 1 : NULL, *stop; rc == 0 && p < end; p = stop + 1) {
-		stop = value_end(p, end);
-		rc = element_add(x, p, (size_t)(stop - p));
+	while (rc == 0 && json_list_next(&l, &text, &len)) {
+		rc = element_add(x, text, len);
 	}
 	if (x->n_found > 1) {
 		qsort(x->found, x->n_found, sizeof *x->found, by_key);

@@ -13,7 +13,7 @@
 #include <sodium.h>
 
 #include "lib/base/ids.h"
-#include "lib/base/text.h"
+#include "lib/base/json_list.h"
 
 #define MAX_REQUEST_BYTES (8u << 20)
 
@@ -120,46 +120,20 @@ static int add_value(
 	return pieces_encode(&n->value, n->name, text, len, &r->out, r->err);
 }
 
-/* Behind the item of a JSON list that begins at p. */
-static const char *item_end(const char *p, const char *end)
-{
-	bool quoted = false;
-	int depth = 0;
-
-	for (; p < end; p++) {
-		if (quoted) {
-			if (*p == '\\') {
-				p++; /* what is escaped ends nothing */
-			} else {
-				quoted = *p != '"';
-			}
-		} else if (depth == 0 && (*p == ',' || *p == ']')) {
-			return p;
-		} else {
-			quoted = *p == '"';
-			depth += (*p == '[' || *p == '{') - (*p == ']' || *p == '}');
-		}
-	}
-	return end;
-}
-
 static int add_list(
     struct rendering *r, const struct named *n, const struct value *list, char *separator)
 {
-	const char *p = list->text + 1, *end = list->text + list->len;
+	struct json_list l;
+	const char *text;
+	size_t len;
 	int rc = 0;
 
-	while (rc == 0 && p < end) {
-		const char *stop = item_end(p, end), *text = p;
-		size_t len = (size_t)(stop - p);
+	(void)json_list_open(&l, list->text, list->len);
+	while (rc == 0 && json_list_next(&l, &text, &len)) {
 		struct value item;
 
-		text_trim(&text, &len);
-		if (len > 0) {
-			rc = expr_eval_json(r->plan->itself, text, len, r->arena, &item, r->err);
-			rc = rc == 0 ? add_value(r, n, &item, separator) : rc;
-		}
-		p = stop + 1;
+		rc = expr_eval_json(r->plan->itself, text, len, r->arena, &item, r->err);
+		rc = rc == 0 ? add_value(r, n, &item, separator) : rc;
 	}
 	return rc;
 }
