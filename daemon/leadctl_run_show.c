@@ -94,6 +94,19 @@ static void print_prompts(struct ctl *c, struct json_object *run)
 	table_print(c, &t);
 }
 
+/* Checks that were not made, data that are not there. */
+static void print_warnings(struct ctl *c, struct json_object *run)
+{
+	struct json_object *stages = get_list(run, "stages");
+
+	for (size_t i = 0; i < list_length(stages); i++) {
+		if (get_int(list_at(stages, i), "passed") > 0) {
+			print_field(c, "warning", "%" PRId64 " went on without %s, whose service failed", get_int(list_at(stages, i), "passed"),
+			    get_text(list_at(stages, i), "stage"));
+		}
+	}
+}
+
 static void print_stages(struct ctl *c, struct json_object *run)
 {
 	static const char *const counts[] = {"waiting", "in_flight", "retrying", "held", "ok",
@@ -219,6 +232,7 @@ void run_print(struct ctl *c, struct json_object *run)
 		print_field(c, "waiting for", "%s", get_text(run, "waiting_for"));
 	}
 	print_jobs(c, run);
+	print_warnings(c, run);
 	print_forecast(c, run);
 	print_approval(c, run);
 	if (get_has(run, "results")) {

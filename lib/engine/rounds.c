@@ -47,7 +47,7 @@ static bool is_held_up(const struct rounds_seen *seen)
 
 static struct rounds_next held_up(const struct rounds_seen *seen)
 {
-	return seen->open > 0 ? (struct rounds_next){.what = ROUNDS_WAIT} : (struct rounds_next){.what = ROUNDS_HOLD, .why = "many-held"};
+	return seen->open > 0 ? (struct rounds_next){.what = ROUNDS_WAIT} : (struct rounds_next){.what = ROUNDS_HOLD, .why = "held-up"};
 }
 
 /* Another round may be begun: nothing of it speaks against it but what it is for. */

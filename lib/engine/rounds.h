@@ -29,7 +29,7 @@ struct rounds_seen {
 	uint64_t good;        /* came through */
 	uint64_t open;        /* on their way */
 	uint64_t bad;         /* at an end without, or held */
-	uint64_t held;        /* of these: wait for a person, or for a service that is down */
+	uint64_t held;        /* of these: wait for a person, or failed: `run retry` may bring them on */
 	uint64_t all;         /* of the run, not counting duplicates; for `in_all` */
 	uint32_t rounds;      /* asked so far */
 	uint32_t idle;        /* the last ones in a row that brought nothing new */
@@ -45,7 +45,7 @@ struct rounds_next {
 	enum rounds_do what;
 	uint64_t count;       /* ASK, PAGE: so many are wanted of it; 0: all there are */
 	bool widen;           /* ASK: one parameter fewer from now on */
-	const char *why;      /* HOLD: many-held; STOP: enough, bound, rounds, nothing-new, too-dear, all-there-is; lives for ever */
+	const char *why;      /* HOLD: held-up; STOP: enough, bound, rounds, nothing-new, too-dear, all-there-is; lives for ever */
 };
 
 /* The share of a source's items that comes through, by what was seen. */

@@ -12,9 +12,14 @@ struct columns_arg {
 	const struct run *r;
 	struct view *view;
 	uint64_t before_turn;
-	uint32_t unchanged; /* bit per stage of the run */
+	uint32_t unchanged, without; /* bit per stage of the run */
 	struct buf *hidden; /* masked values; NULL: nothing is masked */
 };
+
+static bool brings(const struct fact *f)
+{
+	return f->kind == FACT_TEMPLATE || (f->kind == FACT_CALL && (f->outcome == OUTCOME_OK || f->outcome == OUTCOME_EMPTY || f->outcome == OUTCOME_DUPLICATE));
+}
 
 static bool on_column_fact(void *arg, const struct fact *f)
 {
@@ -22,6 +27,11 @@ static bool on_column_fact(void *arg, const struct fact *f)
 
 	if (f->kind == FACT_UNCHANGED && f->stage < RUN_STAGES && f->turn < a->before_turn) {
 		a->unchanged |= 1u << f->stage;
+	}
+	if (f->kind == FACT_WARNING && f->stage < RUN_STAGES && f->turn < a->before_turn) {
+		a->without |= 1u << f->stage;
+	} else if (brings(f) && f->stage < RUN_STAGES) { /* a later step of the chain did */
+		a->without &= ~(1u << f->stage);
 	}
 	for (size_t i = 0; f->turn < a->before_turn && i < f->n_fields; i++) {
 		view_add(a->view, &f->fields[i]);
@@ -67,20 +77,22 @@ static size_t given_names(const struct run *r, enum item_level level, const char
 	return n;
 }
 
-static bool may_stay_unchanged(const struct run *r, enum item_level level)
+/* May some stage of the level do so with an item? */
+static bool may(const struct run *r, enum item_level level, enum stage_policy policy)
 {
 	for (size_t s = 0; r->pipeline != NULL && s < r->pipeline->n_stages; s++) {
 		const struct stage *st = &r->pipeline->stages[s];
+		bool empty = st->on_empty == policy && policy == POLICY_UNCHANGED; /* what finds nothing goes on without a word */
 
-		if (st->of == level && (st->on_fail == POLICY_UNCHANGED || st->on_empty == POLICY_UNCHANGED || st->on_down == POLICY_UNCHANGED)) {
+		if (st->of == level && (st->on_fail == policy || st->on_down == policy || empty)) {
 			return true;
 		}
 	}
 	return false;
 }
 
-/* The stages that brought nothing to an item that went on all the same. */
-static void unchanged_column(const struct run *r, uint32_t stages, uint32_t number, column_fn f, void *arg)
+/* Stages that brought nothing to an item that went on all the same, in a column of that name. */
+static void stages_column(const struct run *r, const char *column, uint32_t stages, uint32_t number, column_fn f, void *arg)
 {
 	struct buf names = {0};
 	struct value v;
@@ -90,8 +102,8 @@ static void unchanged_column(const struct run *r, uint32_t stages, uint32_t numb
 
 		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", s < r->row.n_stages ? r->row.stages[s].name : "?");
 	}
-	v = number == 0 ? value_text("unchanged") : names.len > 0 ? value_text(names.data) : (struct value){0};
-	f(arg, "unchanged", &v);
+	v = number == 0 ? value_text(column) : names.len > 0 ? value_text(names.data) : (struct value){0};
+	f(arg, column, &v);
 	buf_free(&names);
 }
 
@@ -170,8 +182,11 @@ void show_columns(struct engine *e, struct txn *t, uint32_t run, enum item_level
 	}
 	imported_columns(&a, c, number, f, arg);
 	given_columns(&a, c, level, number, f, arg);
-	if (may_stay_unchanged(r, level)) {
-		unchanged_column(r, a.unchanged, number, f, arg);
+	if (may(r, level, POLICY_UNCHANGED)) {
+		stages_column(r, "unchanged", a.unchanged, number, f, arg);
+	}
+	if (may(r, level, POLICY_PASS)) {
+		stages_column(r, "without", a.without, number, f, arg);
 	}
 	buf_free(&hidden);
 }

@@ -138,6 +138,7 @@ static struct json_object *show_stage(struct engine *e, const struct run *r, con
 	put_int(o, "rejected", (int64_t)c->rejected);
 	put_int(o, "failed", (int64_t)c->failed);
 	put_int(o, "unchanged", (int64_t)c->unchanged);
+	put_int(o, "passed", (int64_t)c->passed);
 	put_int(o, "cached", (int64_t)c->cached);
 	put_int(o, "shared", (int64_t)c->shared);
 	put_int(o, "calls", (int64_t)c->calls);

@@ -141,7 +141,7 @@ static struct rounds_seen what_is_seen(struct run *r, const struct item *i, cons
 	seen.good = o[ITEM_READY] + o[ITEM_DELIVERED] + o[ITEM_CONFIRMED];
 	seen.open = o[ITEM_OPEN] > held ? o[ITEM_OPEN] - held : 0;
 	seen.bad = o[ITEM_REJECTED] + o[ITEM_FAILED] + o[ITEM_PARKED] + held;
-	seen.held = o[ITEM_PARKED] + held;
+	seen.held = o[ITEM_PARKED] + o[ITEM_FAILED] + held;
 	seen.all = makes_have(r, m->level);
 	if (!m->rounds.good) { /* there is as good as through */
 		seen.good += seen.open + seen.bad;

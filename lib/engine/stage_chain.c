@@ -135,6 +135,19 @@ bool next_step(struct engine *e, struct run *r, struct item *i)
 
 /* --- the end of a chain --- */
 
+/* It goes on without what the stage would have brought. That nothing was found needs no word; that nobody could say does. */
+static void go_without(struct engine *e, struct run *r, struct item *i, enum stage_policy policy, enum item_outcome o, const char *reason)
+{
+	if (policy == POLICY_UNCHANGED) {
+		plain_fact(e, i, FACT_UNCHANGED, reason);
+		run_count(r, i->stage)->unchanged++;
+	} else if (o == ITEM_FAILED) {
+		plain_fact(e, i, FACT_WARNING, reason);
+		run_count(r, i->stage)->passed++;
+	}
+	stage_enter(e, r, i, r->stage_of[i->stage] + 1);
+}
+
 /* The chain is at its end without success. */
 void stage_failed(struct engine *e, struct run *r, struct item *i, enum stage_policy policy, enum item_outcome o, const char *reason)
 {
@@ -152,11 +165,7 @@ void stage_failed(struct engine *e, struct run *r, struct item *i, enum stage_po
 		return;
 	}
 	if (policy == POLICY_PASS || policy == POLICY_UNCHANGED) {
-		if (policy == POLICY_UNCHANGED) {
-			plain_fact(e, i, FACT_UNCHANGED, reason);
-			count->unchanged++;
-		}
-		stage_enter(e, r, i, r->stage_of[i->stage] + 1);
+		go_without(e, r, i, policy, o, reason);
 		return;
 	}
 	count->failed += o == ITEM_FAILED ? 1 : 0;
@@ -244,7 +253,9 @@ void stage_down(struct engine *e, struct run *r, struct item *i, const char *ser
 	char reason[ITEM_REASON];
 
 	(void)snprintf(reason, sizeof(reason), "down: %.30s", service);
-	plain_fact(e, i, FACT_WARNING, reason);
+	if (i->step + 1u < st->n_steps || st->on_down != POLICY_PASS) {
+		plain_fact(e, i, FACT_WARNING, reason); /* else it is the last word at this stage */
+	}
 	if (!next_step(e, r, i)) {
 		stage_failed(e, r, i, st->on_down, ITEM_FAILED, reason);
 	}

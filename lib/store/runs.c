@@ -134,6 +134,20 @@ static void unpack_intake(struct unpack *u, struct run_row *ret)
 	}
 }
 
+static void pack_passed(struct buf *b, const struct run_row *r)
+{
+	for (size_t i = 0; i < r->n_stages; i++) {
+		pack_var(b, r->stages[i].count.passed);
+	}
+}
+
+static void unpack_passed(struct unpack *u, struct run_row *ret)
+{
+	for (size_t i = 0, n = u->at < u->end ? ret->n_stages : 0; i < n; i++) {
+		ret->stages[i].count.passed = unpack_var(u);
+	}
+}
+
 void run_write(struct txn *t, const struct run_row *r)
 {
 	struct buf *b = txn_buf(t);
@@ -192,6 +206,7 @@ void run_write(struct txn *t, const struct run_row *r)
 	pack_i64(b, r->source_cost_micro);
 	pack_sharing(b, r);
 	pack_intake(b, r);
+	pack_passed(b, r);
 	txn_put(t, TABLE_RUN, run_prefix(r->id), b->data, b->len);
 }
 
@@ -279,6 +294,7 @@ bool run_decode(struct slice key, struct slice value, struct run_row *ret)
 	}
 	unpack_sharing(&u, ret);
 	unpack_intake(&u, ret);
+	unpack_passed(&u, ret);
 	if (u.bad || ret->state >= RUN_STATES || ret->ends_as >= RUN_STATES) {
 		return false;
 	}

@@ -23,6 +23,7 @@ struct stage_count {
 	uint64_t calls;    /* requests granted */
 	int64_t settled_micro;
 	uint64_t unchanged; /* went on without what the stage would have brought: never in ok */
+	uint64_t passed;   /* went on without it though its service failed, with a warning */
 	uint64_t cached, shared; /* answers taken from the cache; from a call that another lead was making */
 };
 

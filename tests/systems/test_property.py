@@ -127,13 +127,34 @@ def test_crm_down_from_the_start():
         run = search(it, 10)
         end = it.wait_end(run)
         stages = {s["stage"]: s for s in end["stages"]}
-        assert end["finding"]["outcome"] == "parked" and end["finding"]["reason"] == "many-held", end["finding"]
+        assert end["finding"]["outcome"] == "parked" and end["finding"]["reason"] == "held-up", end["finding"]
         assert stages["discovery"]["calls"] == end["finding"]["rounds"] <= 4 and end["companies"]["outcomes"]["ready"] == 0
         it.sim_request("POST", "/_sim/scenario", b"services: {hubspot: {script: []}}")
         text, code = it.leadctl("run", "retry", str(run))
         assert code == 0, text
         end = it.wait_end(run)
         assert end["finding"]["reason"] == "enough" and end["companies"]["outcomes"]["ready"] >= 10, end["companies"]
+
+
+def test_crm_down_and_passed_by():
+    """The policy `pass`: they go on, and everything says that nobody looked."""
+    scenario = world(hubspot={"script": [{"fault": "error-500", "endpoints": ["search-objects"]}]})
+    edit = {**QUICK, "hubspot": [("timeout: {total: 60s}", "timeout: {connect: 1s, total: 3s}\nbreaker: off\nretry: {transient: {attempts: 2, base: 50ms, cap: 100ms}}")]}
+    shipped = (FlowNight.shipped("pipelines") / "property-management.yaml").read_text()
+    assert "    on_fail: hold                       # nobody" in shipped
+    with FlowNight(scenario=scenario, edit=edit, campaigns={"pm": {"pipeline": "property-management"}}, factor=600,
+                   pipelines={"property-management": shipped.replace("    on_fail: hold                       # nobody", "    on_fail: pass  # nobody")}) as it:
+        run = search(it, 5)
+        end = it.wait_end(run)
+        files = it.results(run)
+        good = end["companies"]["outcomes"]["ready"]
+        assert good >= 5 and all(c["without"] == "company-in-crm" for c in files["companies.csv"] if c["outcome"] == "ready")
+        assert f"warning   {good} went on without company-in-crm" in files["summary.txt"], files["summary.txt"]
+        assert "params    state=CA, pms=AppFolio\nwanted    5\nsearch    ready: enough" in files["summary.txt"]
+        error = files["metrics.json"]["errors"][0]
+        assert (error["stage"], error["service"], error["endpoint"], error["http_status"]) == ("company-in-crm", "hubspot", "find_companies", 500)
+        assert error["count"] == next(s for s in files["metrics.json"]["services"] if s["service"] == "hubspot")["failures"]
+        assert "company_reasons" in files["metrics.json"] and "went on without company-in-crm" in it.leadctl("run", "show", str(run))[0]
 
 
 def test_verifier_down():

@@ -1019,7 +1019,7 @@ static void test_run(void **state)
 				  .open = true,
 				  .open_us = INT64_MAX},
 			      got;
-	enum { INTAKE = 1 + 6 + 7 + 1 + 8, SHARING = INTAKE + 2 * RUN_STAGES, APPROVAL = 4 + 1 + 3 * 4 + RUN_STAGES };
+	enum { PASSED = RUN_STAGES, INTAKE = PASSED + 1 + 6 + 7 + 1 + 8, SHARING = INTAKE + 2 * RUN_STAGES, APPROVAL = 4 + 1 + 3 * 4 + RUN_STAGES };
 
 
 	buf_add(&want.columns, "\1\2\0\3", 4);
@@ -1039,7 +1039,7 @@ static void test_run(void **state)
 	for (int i = 0; i < RUN_STAGES; i++) {
 		(void)snprintf(want.stages[i].name, sizeof(want.stages[i].name), "stage-%d", i);
 		want.stages[i].count =
-		    (struct stage_count){1, 2, 3, 4, 5, 6, 7, UINT64_MAX, INT64_MAX, 8, 9, 10};
+		    (struct stage_count){1, 2, 3, 4, 5, 6, 7, UINT64_MAX, INT64_MAX, 8, 9, 10, 11};
 	}
 	assert_int_equal(run_last_id(t), 0);
 	assert_false(run_read(t, 12, &got));
@@ -1053,7 +1053,7 @@ static void test_run(void **state)
 	assert_memory_equal(&got, &want, sizeof(got));
 	enum { FOUND = 1 + ITEM_OUTCOMES + 16 + SHARING };
 
-	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){INTAKE, SHARING, FOUND, FOUND + APPROVAL, FOUND + APPROVAL + 5, FOUND + APPROVAL + 5 + 6, FOUND + APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
+	refuses_prefixes_but(TABLE_RUN, run_prefix(12), decode_run, (const size_t[]){PASSED, INTAKE, SHARING, FOUND, FOUND + APPROVAL, FOUND + APPROVAL + 5, FOUND + APPROVAL + 5 + 6, FOUND + APPROVAL + 5 + 6 + sizeof(want.by_us), 0});
 	buf_free(&want.columns);
 }
 
