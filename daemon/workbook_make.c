@@ -21,7 +21,7 @@ struct workbook_make {
 	struct event *next_slice;
 	int rows_fd, book_fd;
 	char dir[4000];
-	bool with_child;
+	bool with_child, again;
 	workbook_made_fn done; /* NULL: nobody waits any more */
 	void *arg;
 	struct workbook_make *next;
@@ -74,6 +74,8 @@ int workbook_unnamed(const char *dir)
 	return fd;
 }
 
+static void start_child(struct workbook_make *m);
+
 static void on_written(void *arg, int status, const char *output)
 {
 	struct workbook_make *m = arg;
@@ -81,9 +83,12 @@ static void on_written(void *arg, int status, const char *output)
 	m->with_child = false;
 	if (status == 0) {
 		make_end(m, 0, "");
+	} else if (output[0] == 0 && !m->again && m->done != NULL && ftruncate(m->book_fd, 0) == 0) {
+		m->again = true; /* killed, perhaps for no fault of its own: a run's results would lack the file for ever */
+		start_child(m);
 	} else {
 		make_end(m, status == WORKBOOK_FULL ? LEAD_EFULL : LEAD_EINPUT,
-		    output[0] != 0 ? output : "the workbook took too much time or memory: take CSV");
+		    output[0] != 0 ? output : "the workbook took too much time or memory, or its writer was killed: take CSV");
 	}
 }
 

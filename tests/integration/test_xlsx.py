@@ -346,6 +346,12 @@ def test_more_downloads_than_are_made_at_once(night):
     rows = [["email", "first_name", "note"]] + [[f"ann@{letters(i).lower()}.com", "Ann", random.Random(i).randbytes(5000).hex()] for i in range(100)]
     run = night.start_run("\n".join(",".join(row) for row in rows).encode())
     night.wait_end(run)
+    made = []
+    maker = threading.Thread(target=lambda: made.append(night.book(run)[1]))
+    maker.start()
+    os.kill(int(wait(lambda: Path(f"/proc/{night.leadd.pid}/task/{night.leadd.pid}/children").read_text().split(), 10, "the child")[0]), signal.SIGKILL)
+    maker.join()
+    assert len(made[0]) == 101, "a killed writer is not given a second try"
     idle = []
     for _ in range(6):
         s = socket.socket(socket.AF_UNIX)
