@@ -142,6 +142,9 @@ static int write_book(const char *tmp_dir, struct lead_error *err)
 		rc = rc == 0 ? end : rc;
 	}
 	csv_reader_free(r);
+	if (rc == 0 && fsync(OUT_FD) != 0 && errno != EINVAL) { /* here, so that the daemon does not wait for it */
+		rc = lead_fail(err, LEAD_EIO, "the workbook cannot be written: %s", strerror(errno));
+	}
 	return rc;
 }
 
