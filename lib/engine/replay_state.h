@@ -28,6 +28,9 @@ struct replay {
 	int rc;                        /* the first error of an effect */
 };
 
+/* replay_copy.c: looks the run up and puts it into the scratch store; the clock is at its start. 0, an enum lead_err or a REPLAY_*. */
+int replay_copy(struct replay *x, struct lead_error *err) MUST_CHECK;
+
 /* replay_answers.c */
 /* The call that asked the same for the same lead the same time over, then; 0: none, or its answer is not kept. */
 uint64_t replay_find(struct replay *x, uint64_t call, uint64_t hash);
