@@ -277,6 +277,9 @@ static bool slot_is_stuck(struct engine *e, struct run *r, struct slot *s)
 	if (v.earliest_us != TIME_NEVER) {
 		return false;
 	}
+	if (v.binding == COND_SETUP) {
+		return r->root_failed && !r->row.open; /* an open run gives a person its time */
+	}
 	if (v.binding == COND_TIME) {
 		return finish_time_us(e, r, true) > r->row.by_us - e->now.wall_us - (v.ready_us - e->now.boot_us);
 	}
@@ -331,10 +334,10 @@ void finish_park(struct engine *e, struct run *r, struct item *i)
 {
 	struct slot *s = run_slot(r, i->rank);
 	bool started = i->spent_micro > 0 || s == NULL || !s->starts;
-	bool late = s != NULL && gate_call(e, r, s, NULL, NULL).binding == COND_TIME;
+	enum condition binding = s != NULL ? gate_call(e, r, s, NULL, NULL).binding : COND_BUDGET;
 	char reason[ITEM_REASON];
 
-	(void)snprintf(reason, sizeof(reason), "%s: %s", started ? "unfinished" : "not-started", late ? "time" : "budget");
+	(void)snprintf(reason, sizeof(reason), "%s: %s", started ? "unfinished" : "not-started", binding == COND_TIME ? "time" : binding == COND_SETUP ? "set-up" : "budget");
 	run_unqueue(e, r, i);
 	run_count(r, i->stage)->waiting--;
 	if (phase_recalls(i->phase)) {

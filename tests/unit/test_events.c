@@ -336,6 +336,28 @@ static void test_unknown(void **state)
 	end();
 }
 
+/* Nobody made that campaign for a day: the run is closed and its leads are parked. Made after all, they go on where they were. */
+static void test_unknown_for_days(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	begin();
+	id = event("e1", "Nowhere", "a@one.example.org");
+	look();
+	answer_find(0, "null");
+	rig_pass(&rig, 25 * 3600 * SEC);
+	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
+	assert_string_equal(says(id), "failure parked not-started: set-up 1/1");
+	rig_restart(&rig);
+	assert_int_equal(rig_command(&rig, &(struct command){.kind = COMMAND_RETRY, .run = 1, .outcomes = 1u << ITEM_PARKED}).count, 2);
+	answer_find(rig_last(&rig), "\"c-1\"");
+	rig_answer(&rig, rig_last(&rig), 200, "{\"id\":1}");
+	assert_string_equal(says(id), "success delivered - 1/1");
+	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
+	end();
+}
+
 /* Open while leads come, closed after 24 hours without one; then the next opens another. */
 static void test_idle(void **state)
 {
@@ -488,7 +510,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_one_effect), cmocka_unit_test(test_restarts), cmocka_unit_test(test_reasons), cmocka_unit_test(test_too_large), cmocka_unit_test(test_names_in_any_case), cmocka_unit_test(test_masked),
-	    cmocka_unit_test(test_unknown), cmocka_unit_test(test_idle), cmocka_unit_test(test_cancelled), cmocka_unit_test(test_senders_first),
+	    cmocka_unit_test(test_unknown), cmocka_unit_test(test_unknown_for_days), cmocka_unit_test(test_idle), cmocka_unit_test(test_cancelled), cmocka_unit_test(test_senders_first),
 	    cmocka_unit_test(test_keep), cmocka_unit_test(test_full), cmocka_unit_test(test_config),
 	};
 
