@@ -1,5 +1,5 @@
 /*
- * Result folders that are older than `results: keep` are removed, and uploads a day after their last byte or use. One look a day, a few of them at a
+ * Result folders that are older than `results: keep` are removed, and uploads a day after their last byte or use. One look a day, one removal at a
  * time; a run that has not ended, or whose results are not written yet, is never touched, nor a list that is still being read. The leads stay
  * in the store.
  *
@@ -62,19 +62,21 @@ static bool is_old(struct leadd *l, const char *name)
 	       clock_now().wall_us - row->ended_us >= engine_config(l->engine)->results_keep_us;
 }
 
-static void look_at(struct tidy *y, const char *name)
+/* true: there was something to remove, which may be long work for the disk. */
+static bool look_at(struct tidy *y, const char *name)
 {
 	char path[4096];
 
 	if (!is_old(y->l, name) ||
 	    (size_t)snprintf(path, sizeof(path), "%s/runs/%s", engine_config(y->l->engine)->state_dir, name) >= sizeof(path)) {
-		return;
+		return false;
 	}
 	if (remove_folder(path)) {
 		y->removed++;
 	} else {
 		log_line(LOG_WARN_, "run=%s its old results cannot be removed: %s", name, strerror(errno));
 	}
+	return true;
 }
 
 /* A file of the spool; what was made of it has the same name with an ending. */
@@ -142,8 +144,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		look_ends(y);
 		return;
 	}
-	for (int i = 0; i < SLICE_FOLDERS && (e = readdir(y->runs)) != NULL; i++) {
-		look_at(y, e->d_name);
+	for (int i = 0; i < SLICE_FOLDERS && (e = readdir(y->runs)) != NULL && !look_at(y, e->d_name); i++) {
 	}
 	if (e == NULL && (e = readdir(y->uploads)) != NULL) {
 		look_at_upload(y, e->d_name);
