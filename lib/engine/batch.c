@@ -273,7 +273,7 @@ static const char *idempotency_key(struct batch *b)
 	for (size_t k = 0; k < b->n; k++) {
 		const struct item *i = &b->items[k];
 
-		buf_printf(&all, "%u-%u-%u-%u-%u", i->run, i->number, i->stage, i->step, (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->recalls);
+		buf_printf(&all, "%u-%u-%u-%u-%u", i->run, i->number, i->stage, i->step, (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->pushings);
 		buf_add_text(&all, i->phase == PHASE_RECALL ? "-recall," : ",");
 	}
 	buf_printf(&all, "%u", b->call->row.prompt);

@@ -133,7 +133,7 @@ int grant_render(struct engine *e, struct call *c, const struct params *p, const
 const char *grant_key(struct engine *e, const struct item *i, uint16_t prompt)
 {
 	const char *key = arena_printf(&e->arena, "%016llx-%u-%u-%u-%u-%u%s", (unsigned long long)hash_plain(e->hash_key, sizeof(e->hash_key)), i->run,
-	    i->number, i->stage, i->step, (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->recalls, i->phase == PHASE_RECALL ? "-recall" : "");
+	    i->number, i->stage, i->step, (unsigned)i->gate_tries + 16u * i->repairs + 4096u * i->pushings, i->phase == PHASE_RECALL ? "-recall" : "");
 
 	if (key != NULL && i->page + i->round > 0) {
 		key = arena_printf(&e->arena, "%s-%u-%u", key, i->round, i->page);

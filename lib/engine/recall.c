@@ -220,8 +220,7 @@ static void removed(struct engine *e, struct run *r, struct item *i)
 {
 	stage_uncount(run_count(r, i->was_stage), i->was);
 	i->pushed = i->ours = false;
-	i->repairs = 0;
-	i->recalls++;
+	item_push_anew(i);
 	leave(e, r, i, ITEM_RECALLED, NULL);
 }
 

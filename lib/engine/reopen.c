@@ -183,7 +183,10 @@ bool item_reopen(struct engine *e, struct run *r, struct item *i)
 	       st->steps[i->step].call->doubt == DOUBT_LOOKUP;
 	i->outcome = ITEM_OPEN;
 	i->reason[0] = 0;
-	i->failures = i->doubts = i->repairs = 0;
+	i->failures = i->doubts = 0;
+	if (i->repairs > 0 && !doubtful) { /* it was looked for and not there; what is in doubt is still the same push */
+		item_push_anew(i);
+	}
 	i->phase = look ? PHASE_LOOKUP : PHASE_CALL; /* nobody knows yet whether it was done */
 	fact_add(e->txn, i, &f);
 	if (st != NULL && i->level == LEVEL_RUN && st->makes != NULL && !look) {

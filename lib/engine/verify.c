@@ -118,6 +118,7 @@ static bool repair(struct engine *e, struct run *r, uint32_t number)
 		    i.status == ITEM_DONE) {
 			i.stage = (uint8_t)r->run_stage_of[p];
 			i.step = 0;
+			item_push_anew(&i);
 			return item_reopen(e, r, &i);
 		}
 	}

@@ -81,7 +81,7 @@ bool item_decode(struct slice key, struct slice value, struct item *ret)
 		ret->ours = (bits >> 2) & 1;
 		ret->was = bits >> 4;
 		ret->was_stage = unpack_u8(&u);
-		ret->recalls = unpack_u8(&u);
+		ret->pushings = unpack_u8(&u);
 	}
 	if (u.at < u.end) {
 		bits = unpack_u8(&u);
@@ -125,7 +125,7 @@ void item_write(struct txn *t, const struct item *i)
 	pack_var(b, i->prompt);
 	pack_u8(b, (uint8_t)((unsigned)i->phase >> 1 | (unsigned)i->ours << 2 | (unsigned)i->was << 4));
 	pack_u8(b, i->was_stage);
-	pack_u8(b, i->recalls);
+	pack_u8(b, i->pushings);
 	if (i->level != LEVEL_LEAD || i->parent != 0 || i->page != 0 || i->reused) { /* most leads are of a file */
 		pack_u8(b, (uint8_t)((unsigned)i->level | (unsigned)i->reused << 4));
 		pack_var(b, i->parent);

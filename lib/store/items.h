@@ -88,7 +88,7 @@ struct item {
 	uint16_t prompt;     /* while a call in doubt is looked up: its call_row.prompt */
 	enum item_outcome was; /* PHASE_RECALL and PHASE_RECALL_LOOK: what it was, and is again when it stays */
 	uint8_t was_stage;
-	uint8_t recalls;       /* times it was taken out: pushed again it is another push */
+	uint8_t pushings;      /* times it was not there any more, taken out or missing: pushed again it is another push, with another key */
 	enum item_level level;
 	uint32_t parent;     /* number of what it came from; 0: of a file, or of nothing */
 	bool reused;         /* it began with what another campaign had found out about it */
@@ -96,6 +96,13 @@ struct item {
 	uint8_t round;       /* of a source: so many were asked for */
 	uint8_t widened;     /* of a source: so many of its parameters were given up */
 };
+
+/* What is pushed from now on is no repeat of what was. */
+static inline void item_push_anew(struct item *i)
+{
+	i->pushings += i->pushings < UINT8_MAX ? 1 : 0;
+	i->repairs = 0;
+}
 
 bool item_read(struct txn *t, uint32_t run, uint32_t number, struct item *ret);
 void item_write(struct txn *t, const struct item *i);

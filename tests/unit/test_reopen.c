@@ -308,6 +308,69 @@ static void test_too_dear(void **state)
 	ends_ready(2, 3);
 }
 
+/* --- a push --- */
+
+#define TOOL                                                                                       \
+	"service: two\n"                                                                           \
+	"base: https://two.example\n"                                                              \
+	"breaker: off\n"                                                                           \
+	"outcomes: [{status: 404, is: empty}]\n"                                                   \
+	"calls:\n"                                                                                 \
+	"  push: {post: /leads, json: {email: '${.email}'}, idempotency: {header: Idempotency-Key}, in_doubt: hold}\n"                             \
+	"  find: {get: /leads, query: {email: '${.email}'}}\n"
+#define PUSH                                                                                       \
+	"pipeline: p\n"                                                                            \
+	"stages:\n"                                                                                \
+	"  - {stage: push, push: two.push, with: {email: '${.email}'}}\n"                          \
+	"  - {stage: confirm, confirm: two.find, with: {email: '${.email}'}, missing: {wait: 1s, looks: 1, repair: push, repairs: 1}}\n"
+
+static const char *last_key(void)
+{
+	return rig.calls[rig_last(&rig)].key;
+}
+
+/*
+ * A tool that knows a key answers as it did then, and makes nothing: what is pushed again because it is not there has a key that was
+ * never used, and what is pushed again because nobody knows has the one that was.
+ */
+static void test_keys_of_pushes(void **state)
+{
+	char keys[3][64];
+
+	(void)state;
+	for (int doubt = 0; doubt < 2; doubt++) {
+		rig_begin(&rig);
+		rig_write(&rig, "services/two.yaml", TOOL);
+		rig_write(&rig, "pipelines/p.yaml", PUSH);
+		rig_write(&rig, "leadd.yaml", "campaigns: {c: {pipeline: p}}\n");
+		rig_open(&rig);
+		assert_int_equal(rig_run(&rig, "c", "email\nann@x.example\n"), 1);
+		for (size_t k = 0; k < 2; k++) {
+			(void)snprintf(keys[k], sizeof(keys[k]), "%s", last_key());
+			if (k == 1 && doubt) {
+				break;
+			}
+			rig_answer(&rig, rig_last(&rig), 200, "{}");
+			rig_answer(&rig, rig_last(&rig), 404, "");
+		}
+		if (doubt) {
+			rig_broken(&rig, rig_last(&rig));
+			assert_string_equal(rig_state(&rig, 1, 1), "parked in-doubt");
+			tell(COMMAND_RETRY);
+			assert_string_equal(last_key(), keys[1]);
+		} else {
+			assert_string_equal(rig_state(&rig, 1, 1), "delivered http-404");
+			tell(COMMAND_RETRY);
+			rig_answer(&rig, rig_last(&rig), 404, ""); /* it is looked for, and pushed a third time */
+			(void)snprintf(keys[2], sizeof(keys[2]), "%s", last_key());
+			assert_string_not_equal(keys[2], keys[1]);
+			assert_string_not_equal(keys[2], keys[0]);
+		}
+		assert_string_not_equal(keys[1], keys[0]);
+		end();
+	}
+}
+
 /* --- a source --- */
 
 #define FINDS                                                                                      \
@@ -430,6 +493,7 @@ int main(void)
 	    cmocka_unit_test(test_longer_chain),
 	    cmocka_unit_test(test_template_in_its_place),
 	    cmocka_unit_test(test_too_dear),
+	    cmocka_unit_test(test_keys_of_pushes),
 	    cmocka_unit_test(test_pages_after_the_end),
 	    cmocka_unit_test(test_a_round_that_was_answered),
 	    cmocka_unit_test(test_mistakes_are_named),

@@ -36,7 +36,7 @@ static const struct item an_item = {.run = 7,
     .ours = true,
     .was = ITEM_RECALLED,
     .was_stage = 253,
-    .recalls = 252};
+    .pushings = 252};
 static const struct item new_item = {.run = 7, .number = 301};
 
 static bool decode_item(struct slice key, struct slice value)

@@ -23,6 +23,7 @@
 	"  push:\n"                                                                                \
 	"    post: /leads\n"                                                                       \
 	"    json: {email: '${.email}'}\n"                                                         \
+	"    idempotency: {header: Idempotency-Key}\n"                                             \
 	"    map: {pushed_id: .id}\n"                                                              \
 	"  remove: {delete: '/leads/${.id}', answer: any}\n"                                       \
 	"  find: {get: /leads, query: {email: '${.email}'}, in_doubt: free}\n"                     \
@@ -242,6 +243,9 @@ static void test_repair(void **state)
 	assert_int_equal(rig_run_row(&rig, 1)->state, RUN_RUNNING);
 	assert_int_equal(rig_run_row(&rig, 1)->outcomes[ITEM_OPEN], 2);
 	assert_string_equal(rig.calls[rig.n_calls - 1].url, "https://tool.example/leads");
+	for (size_t i = 0; i + 1 < rig.n_calls; i++) { /* a key that the tool has seen would bring its old answer, and no lead */
+		assert_string_not_equal(rig.calls[i].key, rig.calls[rig.n_calls - 1].key);
+	}
 	answer_all();
 	answer_all();
 	assert_int_equal(rig_count(&rig, 1, ITEM_CONFIRMED), 3);
