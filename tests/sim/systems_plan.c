@@ -90,7 +90,7 @@ static void plan_runs(struct system_plan *p, struct dice *d)
 		p->runs[i].budget_micro = dice_below(d, 5) == 0 ? budget(p->system, (int64_t)dice_below(d, 3000000)) : -1;
 		if (p->system == SYSTEM_OUTREACH) {
 			(void)snprintf(p->runs[i].params, sizeof(p->runs[i].params), "{\"actor\":\"owner~people\",\"most\":%u,\"campaign_name\":\"%s\"}",
-			    p->leads + 20, i == 0 ? "Known before" : i == 1 ? "New one" : "New two");
+			    p->leads + 20, i == 0 ? "Known before" : i == 1 || p->seed % 3 != 0 ? "New one" : "New two");
 		} else if (p->system == SYSTEM_PROPERTY) {
 			(void)snprintf(p->runs[i].params, sizeof(p->runs[i].params), "{\"state\":\"%s\",\"pms\":\"AppFolio\"%s}", i == 0 ? "CA" : "TX",
 			    p->seed % 2 == 0 ? ",\"city\":\"Fresno\"" : "");
