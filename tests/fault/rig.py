@@ -6,14 +6,10 @@ LEADD, LEADCTL, LEADSIM and FAULT_SHIM name the programs and the library.
 import collections
 import ctypes
 import gzip
-import json
 import mmap
 import os
-import signal
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 

@@ -15,8 +15,8 @@ import threading
 import time
 
 import pytest
-from flow_kit import LONG, FlowNight, Stub, good_world, one_stage, people, service, shipped_vars, stamp, wait
-from night import ROOT, Refused
+from flow_kit import LONG, FlowNight, Stub, good_world, one_stage, people, service, wait
+from night import Refused
 
 
 def demo(**more):

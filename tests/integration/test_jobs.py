@@ -93,7 +93,7 @@ def test_asked_for():
         run = night.companies(18)
         night.wait_for(run, lambda r: r["stages"][0].get("jobs", {}).get("open", 0) >= 4)
         lead = next(c["parts"][0]["lead"] for c in night.ledger(run) if c["job"] and c["job"]["state"] == "open")
-        text, _ = night.leadctl("why", f"lead", f"{run}/{lead}")
+        text, _ = night.leadctl("why", "lead", f"{run}/{lead}")
         shown, _ = night.leadctl("lead", "show", f"{run}/{lead}")
         if night.get(f"/v1/leads/{run}/{lead}").get("job"):  # it may have come meanwhile
             assert "its job" in text and "job" in shown, text + shown

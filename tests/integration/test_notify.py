@@ -16,7 +16,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from flow_kit import FlowNight, Stub, one_stage, people, service
+from flow_kit import FlowNight, Stub, one_stage, service
 
 SECRET = "whsec-0123456789"
 OPS, BOSS = "ops@example.com", "boss@example.net"

@@ -1,11 +1,9 @@
 """System D: people are found, looked at with masks, paid for, and only then bought: at Apollo ten at a time, what it has not from a second
 provider within a ceiling per lead; whom nobody has stays as it was. Every cent is on the bills of the two providers."""
 
-import csv
 import hashlib
 import hmac
 import http.client
-import io
 import json
 import re
 import socket
@@ -19,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 import proof  # noqa: E402
 from flow_kit import FlowNight, wait  # noqa: E402
-from night import ROOT, Refused  # noqa: E402
+from night import ROOT  # noqa: E402
 
 LATENCY = {"min": "5ms", "median": "20ms", "p95": "50ms"}
 HOOK = "whsec_of_the_test"
