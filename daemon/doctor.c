@@ -59,6 +59,19 @@ static void check_credential(struct config *c, const char *name, struct json_obj
 	    there ? "present" : "missing: put it into the credentials folder (secrets_dir, or LoadCredential in the unit)");
 }
 
+/* Of webhooks that come in: each would be refused under a key that was copied wrong. */
+static void check_verify(struct config *c, const struct verify *v, struct json_object *items)
+{
+	const struct secret *s = config_secret(c, v->secret);
+
+	if (s == NULL || v->rule.key != SIGNATURE_KEY_HEX || (s->len % 2 == 0 && strspn(s->text, "0123456789abcdefABCDEF") == s->len)) {
+		check_credential(c, v->secret, items);
+	} else {
+		add(items, "credential", v->secret, false, "not in hex digits, as webhooks signed in the way of %s need it (or 'verify: {key: text}')",
+		    signature_words[v->rule.scheme]);
+	}
+}
+
 /* Whether a night can need it: more services are described than most people have. */
 static bool is_used(const struct config *c, const struct service *s)
 {
@@ -92,13 +105,13 @@ static void check_credentials(struct config *c, struct json_object *items)
 		check_credential(c, c->notify.webhook.secret, items);
 	}
 	for (size_t i = 0; i < c->n_payments; i++) {
-		check_credential(c, c->payments[i].verify.secret, items);
+		check_verify(c, &c->payments[i].verify, items);
 	}
 	for (size_t i = 0; i < c->n_tokens; i++) {
 		check_credential(c, c->tokens[i].secret, items);
 	}
 	for (size_t i = 0; i < c->n_intakes; i++) {
-		check_credential(c, c->intakes[i].verify.secret, items);
+		check_verify(c, &c->intakes[i].verify, items);
 	}
 }
 

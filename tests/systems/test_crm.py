@@ -251,6 +251,12 @@ def test_missed():
         assert pushed(it.report()) == there
         calls = [call["endpoint"] for call in it.items("/v1/ledger?") if call["service"] == "close"]
         assert calls.count("tasks") == 6, calls
+        # a key that was copied wrong is told before the first event is refused
+        (it.folder / "secrets" / "close-webhook").write_text("whsec_no hex\n")
+        assert it.leadctl("reload")[1] == 0
+        text, code = it.leadctl("doctor")
+        assert code == 7 and "close-webhook" in text and "not in hex digits" in text, text
+        assert "not in hex digits" in hooks.post(it.port, body, hooks.signed(body))[1]["detail"]
 
 
 def test_eight_a_second():
