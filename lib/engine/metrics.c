@@ -93,50 +93,76 @@ static void put_lists(struct engine *e, struct txn *t, struct buf *out)
 
 /* --- stages --- */
 
-static struct stage_count stage_sum(struct engine *e, const struct pipeline *p, size_t stage)
+static void add_count(struct stage_count *sum, const struct stage_count *c)
 {
-	struct stage_count sum = {0};
+	sum->waiting += c->waiting;
+	sum->retrying += c->retrying;
+	sum->held += c->held;
+	sum->ok += c->ok;
+	sum->empty += c->empty;
+	sum->rejected += c->rejected;
+	sum->failed += c->failed;
+	sum->unchanged += c->unchanged;
+	sum->calls += c->calls;
+}
+
+/* In one pass, for there may be thousands of runs: RUN_STAGES for each pipeline of the configuration. For the caller to free. */
+static struct stage_count *stage_sums(struct engine *e)
+{
+	struct stage_count *sums = calloc(e->config->n_pipelines * RUN_STAGES + 1, sizeof(*sums));
 	struct run *r, *next;
 
 	HASH_ITER(hh, e->runs, r, next) {
-		int s = r->pipeline == p ? r->run_stage_of[stage] : -1;
+		size_t p = 0;
 
-		if (s >= 0) {
-			const struct stage_count *c = run_count(r, (uint8_t)s);
-
-			sum.waiting += c->waiting;
-			sum.retrying += c->retrying;
-			sum.held += c->held;
-			sum.ok += c->ok;
-			sum.empty += c->empty;
-			sum.rejected += c->rejected;
-			sum.failed += c->failed;
-			sum.unchanged += c->unchanged;
-			sum.calls += c->calls;
+		while (p < e->config->n_pipelines && e->config->pipelines[p] != r->pipeline) {
+			p++;
+		}
+		for (size_t s = 0; sums != NULL && p < e->config->n_pipelines && s < r->pipeline->n_stages && s < RUN_STAGES; s++) {
+			if (r->run_stage_of[s] >= 0) {
+				add_count(&sums[p * RUN_STAGES + s], run_count(r, (uint8_t)r->run_stage_of[s]));
+			}
 		}
 	}
-	return sum;
+	return sums;
 }
 
-static void put_stages(struct engine *e, bool calls, const char *name, struct buf *out)
+static void put_stage_leads(const char *pipeline, const char *stage, const struct stage_count *sum, struct buf *out)
 {
-	for (size_t p = 0; p < e->config->n_pipelines; p++) {
+	const struct { const char *word; uint64_t n; } states[] = {{"waiting", sum->waiting}, {"retrying", sum->retrying},
+	    {"held", sum->held}, {"ok", sum->ok}, {"empty", sum->empty}, {"rejected", sum->rejected}, {"failed", sum->failed}, {"unchanged", sum->unchanged}};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		prometheus_sample(out, "leadd_stage_leads", LABELS("pipeline", pipeline, "stage", stage, "state", states[i].word), (double)states[i].n);
+	}
+}
+
+static void put_stage_calls(const char *pipeline, const char *stage, const struct stage_count *sum, struct buf *out)
+{
+	prometheus_sample(out, "leadd_stage_calls_total", LABELS("pipeline", pipeline, "stage", stage), (double)sum->calls);
+}
+
+static void each_stage(struct engine *e, const struct stage_count *sums,
+    void (*put)(const char *pipeline, const char *stage, const struct stage_count *sum, struct buf *out), struct buf *out)
+{
+	for (size_t p = 0; sums != NULL && p < e->config->n_pipelines; p++) {
 		const struct pipeline *pl = e->config->pipelines[p];
 
 		for (size_t s = 0; s < pl->n_stages && s < RUN_STAGES; s++) {
-			const struct stage_count sum = stage_sum(e, pl, s);
-			const struct { const char *word; uint64_t n; } states[] = {{"waiting", sum.waiting}, {"retrying", sum.retrying},
-			    {"held", sum.held}, {"ok", sum.ok}, {"empty", sum.empty}, {"rejected", sum.rejected}, {"failed", sum.failed}, {"unchanged", sum.unchanged}};
-
-			if (calls) {
-				prometheus_sample(out, name, LABELS("pipeline", pl->name, "stage", pl->stages[s].name), (double)sum.calls);
-			}
-			for (size_t i = 0; !calls && i < sizeof(states) / sizeof(states[0]); i++) {
-				prometheus_sample(out, name,
-				    LABELS("pipeline", pl->name, "stage", pl->stages[s].name, "state", states[i].word), (double)states[i].n);
-			}
+			put(pl->name, pl->stages[s].name, &sums[p * RUN_STAGES + s], out);
 		}
 	}
+}
+
+static void put_stages(struct engine *e, struct buf *out)
+{
+	struct stage_count *sums = stage_sums(e);
+
+	prometheus_family(out, "leadd_stage_leads", PROMETHEUS_GAUGE, "Leads of all runs at a stage, and what the stage made of those it had.");
+	each_stage(e, sums, put_stage_leads, out);
+	prometheus_family(out, "leadd_stage_calls_total", PROMETHEUS_COUNTER, "Calls that a stage was granted, over all runs kept.");
+	each_stage(e, sums, put_stage_calls, out);
+	free(sums);
 }
 
 /* Webhooks in: how many came, and what they became. */
@@ -177,8 +203,5 @@ void show_metrics(struct engine *e, struct txn *t, struct now now, struct buf *o
 	put_runs(e, out);
 	put_lists(e, t, out);
 	put_intakes(e, t, out);
-	prometheus_family(out, "leadd_stage_leads", PROMETHEUS_GAUGE, "Leads of all runs at a stage, and what the stage made of those it had.");
-	put_stages(e, false, "leadd_stage_leads", out);
-	prometheus_family(out, "leadd_stage_calls_total", PROMETHEUS_COUNTER, "Calls that a stage was granted, over all runs kept.");
-	put_stages(e, true, "leadd_stage_calls_total", out);
+	put_stages(e, out);
 }
