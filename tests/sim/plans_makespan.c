@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVICES 8
+#define SERVICES 32
 #define MOST 1.02
 
 struct served {
@@ -40,7 +40,10 @@ static bool on_call(void *arg, struct slice key, struct slice value)
 					     names_text(l->names, NAME_SERVICE, c.service)) != 0) {
 		s++;
 	}
-	if (s < SERVICES && c.sent_us != 0) {
+	if (s == l->config->n_services || s == SERVICES) {
+		die("the ledger", "names a service that is not counted here");
+	}
+	if (c.sent_us != 0) {
 		l->list[s].calls++;
 		l->list[s].u_s += (double)(c.late_us - c.sent_us) / 1e6;
 		l->list[s].took_s += (double)(c.end_us - c.granted_us) / 1e6;
