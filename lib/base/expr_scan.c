@@ -9,6 +9,8 @@
  */
 #include "lib/base/expr_internal.h"
 
+#include "lib/base/text.h"
+
 #include <string.h>
 
 #define DEEPEST 64
@@ -56,16 +58,6 @@ static bool is_word(char c)
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static bool in_list(const char *const list[], const char *word, size_t len)
-{
-	for (; *list != NULL; list++) {
-		if (strlen(*list) == len && memcmp(*list, word, len) == 0) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static char innermost(const struct scan *s)
@@ -173,14 +165,14 @@ static int scan_word(struct scan *s)
 		scan_key(s, len);
 		return 0;
 	}
-	if (variable ? in_list(FORBIDDEN_VARIABLES, s->p, len)
-		     : *s->p == '_' || in_list(FORBIDDEN, s->p, len)) {
+	if (variable ? text_in(FORBIDDEN_VARIABLES, s->p, len)
+		     : *s->p == '_' || text_in(FORBIDDEN, s->p, len)) {
 		return lead_fail(s->err, LEAD_EINPUT, "'%s%.*s' is not allowed in an expression",
 		    variable ? "$" : "", (int)(len < 64 ? len : 64), s->p);
 	}
-	s->slow = s->slow || (!variable && in_list(SLOW, s->p, len));
+	s->slow = s->slow || (!variable && text_in(SLOW, s->p, len));
 	s->is_split = !variable && len == 5 && memcmp(s->p, "split", 5) == 0;
-	step(s, len, !in_list(KEYWORDS, s->p, len));
+	step(s, len, !text_in(KEYWORDS, s->p, len));
 	return 0;
 }
 

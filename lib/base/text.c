@@ -110,6 +110,16 @@ bool text_equal_nocase(const char *a, const char *b)
 	return ascii_lower(*a) == ascii_lower(*b);
 }
 
+bool text_in(const char *const *list, const char *word, size_t len)
+{
+	for (; list != NULL && *list != NULL; list++) {
+		if (strlen(*list) == len && memcmp(*list, word, len) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* White_Space of Unicode, and the two invisible characters that files bring along. */
 static bool is_space(uint32_t c)
 {

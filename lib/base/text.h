@@ -17,6 +17,8 @@ void text_fold(struct buf *out, const char *text, size_t len);
 /* ASCII only, in place. */
 void text_lower(char *text, size_t len);
 bool text_equal_nocase(const char *a, const char *b); /* ASCII */
+/* Is the word in the list, which ends with NULL? NULL: an empty one. */
+bool text_in(const char *const *list, const char *word, size_t len);
 /* Without leading and trailing white space, U+00A0, U+200B and U+FEFF included. */
 void text_trim(const char **text, size_t *len);
 /* Code points. */

@@ -132,6 +132,15 @@ static int64_t account_limit(struct engine *e, const struct account *a, const st
 	}
 }
 
+/* Boot time: when the account begins anew and has room for the price; never where it has no next period, or less in all. */
+static int64_t next_period(const struct engine *e, const struct account *a, int64_t price, int64_t limit)
+{
+	int64_t start, next;
+
+	period_of(e, a->id.period, e->now.wall_us, &start, &next);
+	return price > limit || next == TIME_NEVER ? TIME_NEVER : e->now.boot_us + (next - e->now.wall_us);
+}
+
 int64_t accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64_t price, struct account **ret_short, int64_t *ret_limit)
 {
 	struct account *list[MAX_ACCOUNTS];
@@ -141,16 +150,14 @@ int64_t accounts_earliest(struct engine *e, struct run *r, struct lane *l, int64
 	*ret_short = NULL;
 	for (size_t i = 0; i < n && earliest_us != TIME_NEVER; i++) {
 		const struct balance *b = &list[i]->bal;
-		int64_t limit = account_limit(e, list[i], r, l);
-		int64_t start, next;
+		int64_t limit = account_limit(e, list[i], r, l), next_us;
 
 		if (limit < 0 || b->settled_micro + b->reserved_micro + b->in_doubt_micro + price <= limit) {
 			continue;
 		}
-		period_of(e, list[i]->id.period, e->now.wall_us, &start, &next);
-		next = price > limit || next == TIME_NEVER ? TIME_NEVER : e->now.boot_us + (next - e->now.wall_us);
-		if (next > earliest_us) {
-			earliest_us = next;
+		next_us = next_period(e, list[i], price, limit);
+		if (next_us > earliest_us) {
+			earliest_us = next_us;
 			*ret_short = list[i];
 			*ret_limit = limit;
 		}
@@ -174,15 +181,14 @@ int64_t accounts_start(struct engine *e, struct run *r, struct lane *l, int64_t 
 	for (size_t i = 0; i < n && earliest_us != TIME_NEVER; i++) {
 		const struct balance *b = &list[i]->bal;
 		int64_t limit = account_limit(e, list[i], r, l), price = share_of(list[i], all, here);
-		int64_t start, next, left = limit - b->settled_micro - b->reserved_micro - b->in_doubt_micro - price;
+		int64_t next_us, left = limit - b->settled_micro - b->reserved_micro - b->in_doubt_micro - price;
 
 		if (limit < 0 || price == 0 || (left >= 0 && finish_need(e, list[i], l) <= left)) {
 			continue;
 		}
-		period_of(e, list[i]->id.period, e->now.wall_us, &start, &next);
-		next = price > limit || next == TIME_NEVER ? TIME_NEVER : e->now.boot_us + (next - e->now.wall_us);
-		if (next > earliest_us) {
-			earliest_us = next;
+		next_us = next_period(e, list[i], price, limit);
+		if (next_us > earliest_us) {
+			earliest_us = next_us;
 			*ret_short = list[i];
 			*ret_limit = limit;
 		}

@@ -3,6 +3,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/text.h"
+#include "lib/engine/config_read.h"
 #include "lib/engine/params.h"
 
 #include <ctype.h>
@@ -68,20 +69,7 @@ static const char *params_json(struct config *c, const struct yaml_node *map, st
 		return NULL;
 	}
 	buf_add_char(&b, '{');
-	for (const struct yaml_node *v = params->first; v != NULL; v = v->next) {
-		if (v->kind == YAML_LIST || v->kind == YAML_MAP || v->key == NULL) {
-			problems_add(p, c->yaml, v, "'params' are single values");
-			continue;
-		}
-		buf_add_text(&b, b.len > 1 ? "," : "");
-		json_write_string(&b, v->key, strlen(v->key));
-		buf_add_char(&b, ':');
-		if (v->kind == YAML_STRING) {
-			json_write_string(&b, v->text, v->len);
-		} else {
-			buf_add_text(&b, v->kind == YAML_NULL ? "null" : v->text);
-		}
-	}
+	config_write_members(c->yaml, params, "'params' are single values", &b, p);
 	buf_add_char(&b, '}');
 	text = b.failed ? NULL : arena_dup(&c->arena, b.data, b.len);
 	buf_free(&b);

@@ -45,6 +45,24 @@ void config_read_orgs(struct config_reading *r, const struct yaml_node *root)
 	}
 }
 
+void config_write_members(const struct yaml *y, const struct yaml_node *map, const char *else_problem, struct buf *out, struct problems *p)
+{
+	for (const struct yaml_node *v = map != NULL ? map->first : NULL; v != NULL; v = v->next) {
+		if (v->kind == YAML_LIST || v->kind == YAML_MAP || v->key == NULL) {
+			problems_add(p, y, v, "%s", else_problem);
+			continue;
+		}
+		buf_add_text(out, out->len > 1 ? "," : "");
+		json_write_string(out, v->key, strlen(v->key));
+		buf_add_char(out, ':');
+		if (v->kind == YAML_STRING) {
+			json_write_string(out, v->text, v->len);
+		} else {
+			buf_add_text(out, v->kind == YAML_NULL ? "null" : v->text);
+		}
+	}
+}
+
 /* Scalars only: what templates read as `.campaign.name`. */
 static const char *vars_json(struct config_reading *r, const struct yaml_node *vars, const char *name)
 {
@@ -53,20 +71,7 @@ static const char *vars_json(struct config_reading *r, const struct yaml_node *v
 
 	buf_add_text(&b, "{\"name\":");
 	json_write_string(&b, name, strlen(name));
-	for (const struct yaml_node *v = vars != NULL ? vars->first : NULL; v != NULL; v = v->next) {
-		if (v->kind == YAML_LIST || v->kind == YAML_MAP || v->key == NULL) {
-			problems_add(r->p, r->c->yaml, v, "a campaign's vars are single values");
-			continue;
-		}
-		buf_add_char(&b, ',');
-		json_write_string(&b, v->key, strlen(v->key));
-		buf_add_char(&b, ':');
-		if (v->kind == YAML_STRING) {
-			json_write_string(&b, v->text, v->len);
-		} else {
-			buf_add_text(&b, v->kind == YAML_NULL ? "null" : v->text);
-		}
-	}
+	config_write_members(r->c->yaml, vars, "a campaign's vars are single values", &b, r->p);
 	buf_add_char(&b, '}');
 	text = b.failed ? NULL : arena_dup(&r->c->arena, b.data, b.len);
 	buf_free(&b);

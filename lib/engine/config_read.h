@@ -33,6 +33,8 @@ void config_read_orgs(struct config_reading *r, const struct yaml_node *root);
 void config_read_campaigns(struct config_reading *r, const struct yaml_node *root);
 /* `budget` of map (NULL: none): an amount for all time, or a map of periods. */
 void config_read_budget(struct config_reading *r, const struct yaml_node *map, struct budget *b);
+/* The members of a JSON object that is begun in out: a map's single values; a list or a map among them is the problem. */
+void config_write_members(const struct yaml *y, const struct yaml_node *map, const char *else_problem, struct buf *out, struct problems *p);
 
 /* config_secret.c: the last, when all that names a credential is read. One whose file is missing stays out: doctor names it. */
 void config_read_secrets(struct config_reading *r);

@@ -123,16 +123,6 @@ static void resolve_call(struct pipeline_reading *r, const struct yaml_node *nod
 	service_ref(s->service);
 }
 
-static bool has_name(const char *const *names, const char *name)
-{
-	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
-		if (strcmp(names[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool is_given(const struct step *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_params; i++) {
@@ -147,7 +137,7 @@ static bool is_given(const struct step *s, const char *name)
 static void check_params(struct pipeline_reading *r, const struct yaml_node *node, const struct step *s)
 {
 	for (size_t i = 0; i < s->n_params; i++) {
-		if (!has_name(s->call->params, s->params[i].name)) {
+		if (!text_in(s->call->params, s->params[i].name, strlen(s->params[i].name))) {
 			const char *nearest = text_nearest(s->params[i].name, s->call->params);
 
 			problems_add(r->problems, r->pl->yaml, node,

@@ -4,6 +4,8 @@
  */
 #include "lib/engine/pipeline_read.h"
 
+#include "lib/base/text.h"
+
 #include <string.h>
 
 static const char *const gate_policy_words[] = {"reject", "hold", "pass", NULL};
@@ -131,10 +133,8 @@ bool stage_gives(const struct stage *st, const char *field, size_t len)
 	for (size_t i = 0; st->n_gives == 0 && i < st->n_steps; i++) {
 		const char *const *names = st->steps[i].call != NULL ? answer_names(st->steps[i].call) : NULL;
 
-		for (size_t n = 0; names != NULL && names[n] != NULL; n++) {
-			if (is_word(names[n], field, len)) {
-				return true;
-			}
+		if (text_in(names, field, len)) {
+			return true;
 		}
 	}
 	return false;

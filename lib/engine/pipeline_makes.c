@@ -4,21 +4,12 @@
  */
 #include "lib/engine/pipeline_read.h"
 
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const char *const level_words[] = {"contact", "company", "run", NULL};
-
-static bool reads_list(const char *const *list, const char *name, size_t len)
-{
-	for (size_t i = 0; list[i] != NULL; i++) {
-		if (strlen(list[i]) == len && memcmp(list[i], name, len) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
 
 /* --- params --- */
 
@@ -211,7 +202,7 @@ static void on_reads(void *arg, const char *name, size_t len)
 	static const char *const run[] = {"run", NULL};
 	bool *reads = arg;
 
-	*reads = *reads || reads_list(run, name, len);
+	*reads = *reads || text_in(run, name, len);
 }
 
 static bool stage_reads_run(const struct pipeline *pl, const struct stage *st)

@@ -19,14 +19,6 @@ static const char *const titles[] = {"dr", "dra", "frau", "herr", "hon", "lic", 
 static const char *const suffixes[] = {"2nd", "3rd", "cpa", "dds", "dvm", "esq", "esquire", "ii",
     "iii", "iv", "jd", "jnr", "jr", "junior", "mba", "md", "phd", "rn", "sr", "v", "vi", NULL};
 
-static bool listed(const char *const *list, const char *word)
-{
-	while (*list != NULL && strcmp(*list, word) != 0) {
-		list++;
-	}
-	return *list != NULL;
-}
-
 size_t name_token_word(const struct name_token *t, char *out, size_t room)
 {
 	struct buf folded = {.max = 1024};
@@ -97,10 +89,10 @@ static enum name_kind kind_of(const struct name_token *t, bool first, bool front
 	if (name_token_word(t, word, sizeof(word)) == 0) {
 		return NAME_WORD;
 	}
-	if (front && listed(titles, word)) {
+	if (front && text_in(titles, word, strlen(word))) {
 		return NAME_TITLE;
 	}
-	if (!first && listed(suffixes, word) &&
+	if (!first && text_in(suffixes, word, strlen(word)) &&
 	    (strcmp(word, "v") != 0 || t->text[t->len - 1] != '.')) {
 		return NAME_SUFFIX; /* `V.` is an initial, `V` the fifth */
 	}
@@ -108,7 +100,7 @@ static enum name_kind kind_of(const struct name_token *t, bool first, bool front
 		return !first && (t->text[0] == 'y' || t->text[0] == 'e') ? NAME_PARTICLE
 									  : NAME_INITIAL;
 	}
-	return !first && listed(particles, word) ? NAME_PARTICLE : NAME_WORD;
+	return !first && text_in(particles, word, strlen(word)) ? NAME_PARTICLE : NAME_WORD;
 }
 
 /* Up to the end of the aside that begins at p; NULL when it is not closed. */

@@ -133,16 +133,6 @@ static void doubt_read(struct reading *r, const struct yaml_node *call, struct s
 	}
 }
 
-static bool has_param(const char *const *names, const char *name)
-{
-	for (size_t i = 0; names[i] != NULL; i++) {
-		if (strcmp(names[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Binds `lookup` and checks that the doubtful call's parameters suffice for it. */
 static void lookup_read(struct reading *r, const struct yaml_node *call, struct service_call *c)
 {
@@ -167,7 +157,7 @@ static void lookup_read(struct reading *r, const struct yaml_node *call, struct 
 	     i++) {
 		const char *param = target->params[i];
 
-		if (!has_param(target->optional, param) && !has_param(c->params, param)) {
+		if (!text_in(target->optional, param, strlen(param)) && !text_in(c->params, param, strlen(param))) {
 			problems_add(r->p, r->y, yaml_get(doubt, "lookup"),
 			    "call '%s' needs parameter '%s', which call '%s' does not have", name,
 			    param, c->name);
@@ -184,7 +174,7 @@ static const char *page_field(struct reading *r, const struct yaml_node *node, c
 	const char *const *names = c->answer != NULL ? answer_names(c) : NULL;
 	const char *name = NULL, *near;
 
-	if (!yaml_read_string(r->y, node, key, &name, r->p) || names == NULL || has_param(names, name)) {
+	if (!yaml_read_string(r->y, node, key, &name, r->p) || names == NULL || text_in(names, name, strlen(name))) {
 		return name;
 	}
 	near = text_nearest(name, names);
@@ -296,10 +286,5 @@ const struct service_call *service_find_call(const struct service *s, const char
 
 bool service_call_optional(const struct service_call *c, const char *param)
 {
-	for (size_t i = 0; c->optional != NULL && c->optional[i] != NULL; i++) {
-		if (strcmp(c->optional[i], param) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return text_in(c->optional, param, strlen(param));
 }

@@ -124,21 +124,11 @@ void job_spec_read(struct reading *r, const struct yaml_node *call, struct servi
 
 /* --- binding -------------------------------------------------------------- */
 
-static bool reads(const char *const *names, const char *name)
-{
-	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
-		if (strcmp(names[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The poll is given the job's name, and what the call itself was given. */
 static void poll_params(struct reading *r, const struct yaml_node *node,
     const struct service_call *c, const struct service_call *poll)
 {
-	if (!reads(poll->params, JOB_PARAM)) {
+	if (!text_in(poll->params, JOB_PARAM, strlen(JOB_PARAM))) {
 		problems_add(r->p, r->y, node,
 		    "call '%s' does not read parameter '" JOB_PARAM "', the name of the job",
 		    poll->name);
@@ -146,8 +136,8 @@ static void poll_params(struct reading *r, const struct yaml_node *node,
 	for (size_t i = 0; poll->params != NULL && poll->params[i] != NULL; i++) {
 		const char *param = poll->params[i];
 
-		if (strcmp(param, JOB_PARAM) != 0 && !reads(poll->optional, param) &&
-		    !reads(c->params, param)) {
+		if (strcmp(param, JOB_PARAM) != 0 && !text_in(poll->optional, param, strlen(param)) &&
+		    !text_in(c->params, param, strlen(param))) {
 			problems_add(r->p, r->y, node,
 			    "call '%s' needs parameter '%s', which call '%s' does not have",
 			    poll->name, param, c->name);
@@ -204,7 +194,7 @@ static void names_join(struct reading *r, struct service_call *c)
 	}
 	for (size_t k = 0; k < 3; k++) {
 		for (size_t i = 0; lists[k] != NULL && lists[k][i] != NULL; i++) {
-			if (!reads(all, lists[k][i])) {
+			if (!text_in(all, lists[k][i], strlen(lists[k][i]))) {
 				all[n++] = lists[k][i];
 			}
 		}

@@ -162,6 +162,18 @@ static void test_percent(void **state)
 	buf_free(&b);
 }
 
+static void test_in(void **state)
+{
+	static const char *const words[] = {"a", "abc", "", NULL};
+
+	(void)state;
+	assert_true(text_in(words, "abcd", 3));
+	assert_true(text_in(words, "", 0));
+	assert_false(text_in(words, "abcd", 4));
+	assert_false(text_in(words, "abc", 2));
+	assert_false(text_in(NULL, "a", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +185,7 @@ int main(void)
 	    cmocka_unit_test(test_nearest),
 	    cmocka_unit_test(test_safe),
 	    cmocka_unit_test(test_percent),
+	    cmocka_unit_test(test_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
