@@ -245,8 +245,9 @@ const struct command commands[] = {
 	"What is in flight is finished and kept; leads without an outcome become parked."},
     {"run approve", "RUN", approve_options, cmd_run_approve, "release what waits for a person",
 	"Whatever of the run waits now: the leads beyond a sample, a preview, an approval stage of "
-	"the pipeline, a run that may cost more than its campaign's approve_above. `run show` says "
-	"what that is and what it will cost. It goes on where it was; who released it is kept."},
+	"the pipeline, a run that may cost more than its campaign's approve_above; while the sample "
+	"itself waits, only what that waits for. `run show` says what it is and what it will cost. It "
+	"goes on where it was; who released it is kept."},
     {"run retry", "RUN", retry_options, cmd_run_retry,
 	"put leads back to the stage where they ended", NULL},
     {"run export", "RUN", export_options, cmd_run_export, "the results as of now",

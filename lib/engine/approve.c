@@ -94,7 +94,7 @@ static int64_t most_from(const struct run *r, size_t from)
 	return sum;
 }
 
-/* Spent, reserved and in doubt, and the most that everything open can still cost. */
+/* Spent, reserved and in doubt, and the most that everything open can still cost; no run goes beyond its own budget. */
 static int64_t worst_of(struct engine *e, struct run *r)
 {
 	struct balance b = accounts_run(e, r);
@@ -115,7 +115,7 @@ static int64_t worst_of(struct engine *e, struct run *r)
 			sum += (most_from(r, p) - finish_most(&r->pipeline->stages[p])) * (int64_t)r->in_flight[s];
 		}
 	}
-	return sum;
+	return r->row.budget_micro >= 0 && r->row.budget_micro < sum ? r->row.budget_micro : sum;
 }
 
 static bool costs_too_much(struct engine *e, struct run *r, const struct slot *s)
@@ -125,7 +125,8 @@ static bool costs_too_much(struct engine *e, struct run *r, const struct slot *s
 	struct balance b;
 	size_t items;
 
-	if (above < 0 || s->call->price_micro == 0 || (r->row.approved & APPROVE_COST) != 0) {
+	if (above < 0 || s->call->price_micro == 0 || (r->row.approved & APPROVE_COST) != 0 ||
+	    (r->row.budget_micro >= 0 && r->row.budget_micro <= above)) {
 		return false;
 	}
 	if (s->starts || (st != NULL && st->of == LEVEL_COMPANY)) {
@@ -192,9 +193,24 @@ bool approve_is_open(const struct run *r)
 
 /* --- what waits --- */
 
+/* What a plain `approve` means: all that is lacking, but while the sample itself lacks something only that: nobody has seen it yet. */
+static uint32_t released_by_all(struct engine *e, struct run *r)
+{
+	uint32_t sample = 0, all = 0;
+
+	for (size_t i = 0; i < r->n_slots; i++) {
+		const struct slot *s = &r->slots[i];
+		uint32_t missing = s->queued > 0 && r->stage_of[s->stage] >= 0 ? approve_missing(e, r, s) : 0;
+
+		all |= missing;
+		sample |= (missing & APPROVE_SAMPLE) == 0 ? missing : 0;
+	}
+	return sample != 0 ? sample : all;
+}
+
 bool approve_waits(struct engine *e, struct run *r, struct approve_wait *ret)
 {
-	double leads[RUN_STAGES] = {0};
+	double leads[RUN_STAGES] = {0}, later[RUN_STAGES] = {0};
 	bool moves = r->row.importing || r->in_flight_total > 0 || r->moving || r->sweeping;
 
 	*ret = (struct approve_wait){.missing = 0};
@@ -204,6 +220,7 @@ bool approve_waits(struct engine *e, struct run *r, struct approve_wait *ret)
 	for (size_t s = 0; s < r->row.n_stages; s++) {
 		moves = moves || r->row.stages[s].count.retrying > 0;
 	}
+	ret->missing = released_by_all(e, r);
 	for (size_t i = 0; i < r->n_slots; i++) {
 		const struct slot *s = &r->slots[i];
 		uint32_t missing = s->queued > 0 ? approve_missing(e, r, s) : 0;
@@ -213,12 +230,19 @@ bool approve_waits(struct engine *e, struct run *r, struct approve_wait *ret)
 		if (missing == 0 || p < 0) {
 			continue;
 		}
-		ret->missing |= missing;
-		ret->leads += s->queued;
-		ret->worst_micro += most_from(r, (size_t)p) * s->queued;
-		leads[p] += s->queued;
+		ret->all_leads += s->queued;
+		later[p] += s->queued;
+		if ((missing & ~ret->missing) == 0) {
+			ret->leads += s->queued;
+			ret->worst_micro += most_from(r, (size_t)p) * s->queued;
+			leads[p] += s->queued;
+		}
 	}
 	ret->estimate_micro = ret->leads > 0 ? forecast_cost(r, leads) : 0;
+	if (r->row.budget_micro >= 0 && ret->worst_micro > r->row.budget_micro) {
+		ret->worst_micro = r->row.budget_micro;
+	}
+	ret->all_estimate_micro = ret->all_leads > 0 ? forecast_cost(r, later) : 0;
 	ret->alone = !moves && r->row.state == RUN_RUNNING;
 	return ret->missing != 0;
 }

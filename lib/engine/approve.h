@@ -42,10 +42,12 @@ void approve_take(struct run *r, enum item_level level, uint32_t number);
 bool approve_is_rest(const struct run *r, uint32_t number);
 
 struct approve_wait {
-	uint32_t missing;         /* what a plain `approve` would release */
-	uint64_t leads;           /* that wait for it */
+	uint32_t missing;         /* what a plain `approve` would release; not the sample while that waits itself */
+	uint64_t leads;           /* that would go on then */
 	int64_t estimate_micro;   /* what they will cost, as things went so far */
 	int64_t worst_micro;      /* the most they can cost */
+	uint64_t all_leads;       /* that wait for a person, whatever for */
+	int64_t all_estimate_micro;
 	bool alone;               /* nothing else of the run moves: it is waiting-approval */
 };
 /* False when nothing of the run waits for a person. */

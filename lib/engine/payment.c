@@ -164,7 +164,7 @@ static uint32_t judge(struct engine *e, struct run *r, const struct payment *con
 	struct approve_wait w;
 	bool waits = approve_waits(e, r, &w);
 	uint32_t bits = w.missing & ~(APPROVE_COST | APPROVE_SAMPLE);
-	int64_t price = conf->price_micro >= 0 ? conf->price_micro * (int64_t)w.leads : w.estimate_micro;
+	int64_t price = conf->price_micro >= 0 ? conf->price_micro * (int64_t)w.all_leads : w.all_estimate_micro;
 	char paid[32], due[32];
 
 	if (r->row.state >= RUN_DONE) {
@@ -178,7 +178,7 @@ static uint32_t judge(struct engine *e, struct run *r, const struct payment *con
 	} else if (p->amount_micro < price) {
 		money_write(p->amount_micro > 0 ? p->amount_micro : 0, paid);
 		money_write(price, due);
-		refuse(p, PAYMENT_REFUSED, "%s are too little for %llu leads at %s", paid, (unsigned long long)w.leads, due);
+		refuse(p, PAYMENT_REFUSED, "%s are too little for %llu leads at %s", paid, (unsigned long long)w.all_leads, due);
 	} else {
 		return bits;
 	}

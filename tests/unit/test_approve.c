@@ -67,7 +67,7 @@ static uint32_t run(unsigned n, struct run_row row)
 	struct buf csv = {0};
 	uint32_t id;
 
-	row.budget_micro = -1;
+	row.budget_micro = row.budget_micro > 0 ? row.budget_micro : -1;
 	row.share = 1;
 	row.encoding = 255;
 	(void)snprintf(row.campaign, sizeof(row.campaign), "c");
@@ -229,6 +229,39 @@ static void test_sample(void **state)
 	end();
 }
 
+/* The sample itself waits for something: who says yes to that has not seen it, and the others wait on. */
+static void test_sample_that_waits(void **state)
+{
+	static const struct run_row rows[] = {{.sample = 20}, {.sample = 20, .preview = true}, {.sample = 20}};
+	static const char *const first[] = {"look", "preview", "cost"};
+	struct json_object *o, *a;
+	uint32_t id;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		begin(i == 0 ? "  - {stage: look, approval: {}}\n" BUY PUSH : BUY PUSH, i == 2 ? "campaigns: {c: {pipeline: p, approve_above: 0.01}}\n" : PLAIN);
+		rig.serve = serve;
+		id = run(100, rows[i]);
+		play();
+		assert_int_equal(calls("/buy"), 0);
+		o = shown(id);
+		a = json_object_object_get(o, "approval");
+		assert_string_equal(json_object_get_string(json_object_array_get_idx(json_object_object_get(a, "at"), 0)), first[i]);
+		assert_int_equal(json_object_array_length(json_object_object_get(a, "at")), 1);
+		assert_int_equal(number(a, "leads"), 20);
+		json_object_put(o);
+		assert_int_equal(approve(id, "").rc, 0);
+		play();
+		assert_int_equal(calls("/buy"), 20);
+		state_is(id, "waiting-approval");
+		assert_int_equal(approve(id, "").rc, 0);
+		play();
+		assert_int_equal(calls("/buy"), 100);
+		state_is(id, "done");
+		end();
+	}
+}
+
 /* Fewer than the sample: nobody has to say anything. Rejected rows do not count in it. */
 static void test_small_sample(void **state)
 {
@@ -315,6 +348,17 @@ static void test_cost(void **state)
 	play();
 	assert_int_equal(rig_run_row(&rig, id)->state, RUN_DONE);
 	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, id).settled_micro, 2100000);
+	/* one that has no more than that to spend cannot cost more */
+	id = run(21, (struct run_row){.budget_micro = 2000000});
+	play();
+	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, id).settled_micro, 2000000);
+	id = run(31, (struct run_row){.budget_micro = 3000000});
+	play();
+	o = shown(id);
+	assert_string_equal(json_object_get_string(json_object_object_get(json_object_object_get(o, "approval"), "text")),
+	    "it may cost 3.00, and approve_above is 2.00");
+	assert_int_equal(number(json_object_object_get(o, "approval"), "worst_micro"), 3000000);
+	json_object_put(o);
 	end();
 }
 
@@ -519,6 +563,7 @@ int main(void)
 	    cmocka_unit_test(test_stage),
 	    cmocka_unit_test(test_two_stages),
 	    cmocka_unit_test(test_sample),
+	    cmocka_unit_test(test_sample_that_waits),
 	    cmocka_unit_test(test_small_sample),
 	    cmocka_unit_test(test_sample_cancel),
 	    cmocka_unit_test(test_preview),
