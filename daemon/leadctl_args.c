@@ -98,11 +98,16 @@ bool args_lead(const struct args *a, size_t i, uint64_t *ret_run, uint64_t *ret_
 {
 	const char *text = a->positions[i], *slash = strchr(text, '/');
 
-	if (slash != NULL && read_number(text, (size_t)(slash - text), ret_run) &&
-	    read_number(slash + 1, strlen(slash + 1), ret_lead)) {
-		return true;
+	if (slash != NULL && read_number(text, (size_t)(slash - text), ret_run)) {
+		if (strcmp(slash + 1, "run") == 0) { /* the run's own item */
+			*ret_lead = UINT32_MAX - 1;
+			return true;
+		}
+		if (read_number(slash + 1, strlen(slash + 1), ret_lead)) {
+			return true;
+		}
 	}
-	args_complain(a->command, "a lead is RUN/NUMBER, for example 17/4711; not `%s`", text);
+	args_complain(a->command, "a lead is RUN/NUMBER, for example 17/4711, or RUN/run; not `%s`", text);
 	return false;
 }
 

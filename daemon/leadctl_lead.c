@@ -7,9 +7,30 @@
 
 #include <json-c/json.h>
 
+static bool is_company(struct json_object *lead)
+{
+	return strcmp(get_text(lead, "level"), "company") == 0;
+}
+
+/* `17/4711`, or `17/run`: the run's own item, whose number says nothing. */
+static const char *lead_id(struct ctl *c, struct json_object *lead)
+{
+	return strcmp(get_text(lead, "level"), "run") == 0
+		   ? arena_printf(&c->mem, "%" PRId64 "/run", get_int(lead, "run"))
+		   : arena_printf(&c->mem, "%" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
+}
+
+/* What a list shows of the first of these fields that is there. */
+static const char *show_first(struct ctl *c, struct json_object *lead, const char *name, const char *other)
+{
+	struct json_object *fields = get_object(lead, "fields");
+
+	return show_text(c, fields, get_has(fields, name) ? name : other);
+}
+
 static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
 {
-	table_cell(c, t, "%" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
+	table_cell(c, t, "%s", lead_id(c, lead));
 	table_cell(c, t, "%s", show_number(c, lead, "row"));
 	table_cell(c, t, "%s", show_text(c, lead, "stage"));
 	table_cell(c, t, "%s", show_text(c, lead, "status"));
@@ -19,6 +40,11 @@ static void list_row(struct ctl *c, struct table *t, struct json_object *lead)
 	table_cell(c, t, "%s", show_text(c, lead, "reason"));
 	table_cell(c, t, "%s", show_money(c, lead, "spent_micro", get_text(lead, "currency")));
 	table_cell(c, t, "%s", show_time(c, lead, "due"));
+	if (is_company(lead)) {
+		table_cell(c, t, "%s", show_first(c, lead, "name", "company"));
+		table_cell(c, t, "%s", show_first(c, lead, "domain", "website"));
+		return;
+	}
 	table_cell(c, t, "%s", show_text(c, get_object(lead, "fields"), "full_name"));
 	table_cell(c, t, "%s", show_text(c, get_object(lead, "fields"), "company"));
 	table_cell(c, t, "%s", show_text(c, get_object(lead, "fields"), "email"));
@@ -38,7 +64,9 @@ int cmd_lead_list(struct ctl *c, const struct args *a)
 	api_query(&path, "outcome", args_text(a, "outcome"));
 	api_query(&path, "stage", args_text(a, "stage"));
 	api_query(&path, "level", args_text(a, "level"));
-	table_init(&t, "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE NAME* COMPANY* EMAIL*");
+	table_init(&t, args_has(a, "level") && strcmp(args_text(a, "level"), "company") == 0
+			   ? "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE COMPANY* DOMAIN*"
+			   : "LEAD ROW> STAGE STATUS OUTCOME REASON* SPENT> DUE NAME* COMPANY* EMAIL*");
 	rc = list_print(c, a, path.data, &t, list_row, "no leads");
 	buf_free(&path);
 	return rc;
@@ -73,6 +101,21 @@ static void print_fields(struct ctl *c, struct json_object *fields)
 	}
 }
 
+#define FIELD_MOST 160 /* bytes of a value in the timeline: above it, and with --json, stands all of it */
+
+/* Not within a character. */
+static int cut_at(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len <= FIELD_MOST) {
+		return (int)len;
+	}
+	for (len = FIELD_MOST; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--) {
+	}
+	return (int)len;
+}
+
 /* `verify_status=valid, score=3` */
 static const char *fields_of(struct ctl *c, struct json_object *fact)
 {
@@ -85,8 +128,10 @@ static const char *fields_of(struct ctl *c, struct json_object *fact)
 	}
 	json_object_object_foreachC(fields, i)
 	{
-		text = arena_printf(&c->mem, "%s%s%s=%s", text, text[0] != '\0' ? ", " : "", i.key,
-		    show_value(c, i.val));
+		const char *value = show_value(c, i.val);
+
+		text = arena_printf(&c->mem, "%s%s%s=%.*s%s", text, text[0] != '\0' ? ", " : "", i.key, cut_at(value), value,
+		    value[cut_at(value)] != '\0' ? "…" : "");
 	}
 	return text;
 }
@@ -168,8 +213,7 @@ static void print_lead(struct ctl *c, struct json_object *lead)
 {
 	const char *currency = get_text(lead, "currency");
 
-	print_line(
-	    c, BOLD, "lead %" PRId64 "/%" PRId64, get_int(lead, "run"), get_int(lead, "lead"));
+	print_line(c, BOLD, "%s %s", is_company(lead) ? "company" : "lead", lead_id(c, lead));
 	if (get_has(lead, "row")) {
 		print_field(c, "row", "%" PRId64 " of the file", get_int(lead, "row"));
 	}

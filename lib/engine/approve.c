@@ -259,8 +259,8 @@ const char *approve_task_word(struct engine *e, struct run *r)
 	struct approve_wait w;
 
 	switch (r->row.state) {
-	case RUN_DONE:
-		return "success";
+	case RUN_DONE: /* its list could not be set up or found: as much a failure as one that could not be read */
+		return r->root_failed ? "failure" : "success";
 	case RUN_CANCELLED:
 	case RUN_FAILED:
 		return "failure";

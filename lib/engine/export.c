@@ -16,6 +16,7 @@ struct export {
 	uint32_t outcomes;
 	enum item_level level;
 	bool linked;                /* leads that came from companies say from which */
+	bool found;                 /* they stand in no file: a reject has its lead's number, not that of a row */
 	uint64_t turn;
 	uint32_t cursor;
 	uint64_t rows;
@@ -48,6 +49,7 @@ struct export *export_new(struct engine *e, uint32_t run, enum item_level level,
 	if (x != NULL) {
 		*x = (struct export){.e = e, .run = run, .level = level, .format = format, .outcomes = outcomes, .turn = e->turn + 1};
 		x->linked = level == LEVEL_LEAD && r->has_columns[LEVEL_COMPANY];
+		x->found = r->row.finds || r->row.rows_are != level;
 	}
 	return x;
 }
@@ -140,7 +142,7 @@ static void write_header(struct export *x, struct txn *t, struct buf *out)
 	if (x->format == EXPORT_JSONL) {
 		return;
 	}
-	on_name(&ours, x->level == LEVEL_COMPANY ? "company_id" : x->format == EXPORT_REJECTS ? "row" : "lead", NULL);
+	on_name(&ours, x->level == LEVEL_COMPANY ? "company_id" : x->format == EXPORT_REJECTS && !x->found ? "row" : "lead", NULL);
 	on_name(&ours, "outcome", NULL);
 	on_name(&ours, "reason", NULL);
 	on_name(&ours, x->format == EXPORT_REJECTS ? "detail" : "spent", NULL);
@@ -183,7 +185,7 @@ static void reject_detail(struct slice_arg *a, const struct item *i, char detail
 		/* the number of the lead; its row in the file is one more, the header being the first */
 		unsigned long lead = strtoul(detail + 12, NULL, 10);
 
-		(void)snprintf(detail, 48, "same as row %lu", lead + 1);
+		(void)snprintf(detail, 48, a->x->found ? "same as lead %lu" : "same as row %lu", a->x->found ? lead : lead + 1);
 	}
 }
 
@@ -192,7 +194,7 @@ static void write_csv(struct slice_arg *a, const struct item *i, enum item_outco
 	struct cell_arg cells = {.out = a->out, .write = writer(a->x)};
 	char number[16], detail[48];
 
-	(void)snprintf(number, sizeof(number), "%u", a->x->format == EXPORT_REJECTS ? i->number + 1 : i->number);
+	(void)snprintf(number, sizeof(number), "%u", a->x->format == EXPORT_REJECTS && !a->x->found ? i->number + 1 : i->number);
 	cell(a->out, number, true);
 	cell(a->out, item_outcome_word(o), false);
 	cell(a->out, o == ITEM_OPEN ? "" : i->reason, false);
@@ -214,7 +216,9 @@ static void write_jsonl(struct slice_arg *a, const struct item *i, enum item_out
 {
 	struct cell_arg pairs = {.out = a->out, .first = true};
 
-	buf_printf(a->out, "{\"lead\":%u,\"row\":%u,\"outcome\":\"%s\",\"reason\":", i->number, i->number + 1, item_outcome_word(o));
+	buf_printf(a->out, "{\"lead\":%u,\"row\":", i->number);
+	buf_printf(a->out, a->x->found ? "null" : "%u", i->number + 1);
+	buf_printf(a->out, ",\"outcome\":\"%s\",\"reason\":", item_outcome_word(o));
 	if (o == ITEM_OPEN || i->reason[0] == 0) {
 		buf_add_text(a->out, "null");
 	} else {

@@ -13,7 +13,7 @@ enum export_format {
 	EXPORT_CSV,     /* every lead: lead, outcome, reason, spent, imported columns, what the stages gave */
 	EXPORT_PLAIN,   /* the same with nothing put before formulas: for a writer that makes texts of them */
 	EXPORT_JSONL,   /* the same, one object a line */
-	EXPORT_REJECTS, /* CSV of rejected, suppressed and duplicate rows: row, outcome, reason, detail, imported columns */
+	EXPORT_REJECTS, /* CSV of rejected, suppressed and duplicate rows: row (lead, where none stands in a file), outcome, reason, detail, imported columns */
 };
 
 struct export;

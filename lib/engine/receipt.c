@@ -163,15 +163,17 @@ void receipt_item(struct reckoning *x, struct txn *t, struct run *r, const struc
 static void put_help(struct json_object *o, uint32_t run, const struct sum *s)
 {
 	char text[256];
+	char lead[16];
 	const char *command = "run retry";
 	bool held = strcmp(s->what, "held") == 0;
 
+	item_number_write((uint32_t)s->first, lead);
 	if (strcmp(s->why, "in-doubt") == 0) {
-		(void)snprintf(text, sizeof(text), "look whether it was done: leadctl lead show %u/%d; if not: leadctl run retry %u --lead %d", run,
-		    s->first, run, s->first);
+		(void)snprintf(text, sizeof(text), "look whether it was done: leadctl lead show %u/%s; if not: leadctl run retry %u --lead %u", run,
+		    lead, run, (uint32_t)s->first);
 	} else if (held) {
-		(void)snprintf(text, sizeof(text), "leadctl lead show %u/%d; they become parked when nothing else moves, then: leadctl run retry %u", run,
-		    s->first, run);
+		(void)snprintf(text, sizeof(text), "leadctl lead show %u/%s; they become parked when nothing else moves, then: leadctl run retry %u", run,
+		    lead, run);
 	} else if (strstr(s->why, ": budget") != NULL) {
 		(void)snprintf(text, sizeof(text), "raise the budget that is short, then: leadctl %s %u --outcome parked (--budget MONEY for the run's own)",
 		    command, run);
@@ -180,7 +182,7 @@ static void put_help(struct json_object *o, uint32_t run, const struct sum *s)
 	} else if (strcmp(s->why, STAGE_GONE) == 0) {
 		(void)snprintf(text, sizeof(text), "give the pipeline its stage back, leadctl reload, then: leadctl %s %u --outcome parked", command, run);
 	} else {
-		(void)snprintf(text, sizeof(text), "leadctl lead show %u/%d; to try again: leadctl %s %u --outcome %s", run, s->first, command, run, s->what);
+		(void)snprintf(text, sizeof(text), "leadctl lead show %u/%s; to try again: leadctl %s %u --outcome %s", run, lead, command, run, s->what);
 	}
 	put_word(o, "help", text);
 }

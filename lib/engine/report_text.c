@@ -160,13 +160,14 @@ static void write_errors(struct buf *out, const struct run *r, const struct repo
 	}
 	for (size_t i = 0; i < x->n_errors && i < ERRORS_TOLD; i++) {
 		const struct error_kind *k = &x->errors[i];
-		char call[96], what[80], at[32];
+		char call[96], what[80], at[32], item[16];
 
 		(void)snprintf(call, sizeof(call), "%s.%s", names_text(x->e->names, NAME_SERVICE, k->service), names_text(x->e->names, NAME_ENDPOINT, k->endpoint));
 		(void)snprintf(what, sizeof(what), "%s: %s", outcome_word((enum outcome_class)k->outcome), k->reason[0] != 0 ? k->reason : "-");
 		time_write_local(k->last_us, at);
-		buf_printf(out, "%-16s %8llu  %-34s %-30s %s, %u/%u\n", k->stage < r->row.n_stages ? r->row.stages[k->stage].name : "-",
-		    (unsigned long long)k->count, call, what, at, x->run, k->item);
+		item_number_write(k->item, item);
+		buf_printf(out, "%-16s %8llu  %-34s %-30s %s, %u/%s\n", k->stage < r->row.n_stages ? r->row.stages[k->stage].name : "-",
+		    (unsigned long long)k->count, call, what, at, x->run, item);
 	}
 	if (x->n_errors > ERRORS_TOLD || x->more_errors > 0) {
 		buf_add_text(out, "more in metrics.json and run.log\n");

@@ -14,6 +14,7 @@
 struct run_log {
 	struct engine *e;
 	uint32_t run;
+	bool found;      /* the run's items stand in no file */
 	bool calls;      /* the intake's lines are done */
 	uint32_t item;
 	uint64_t call;
@@ -33,7 +34,7 @@ struct run_log *run_log_new(struct engine *e, uint32_t run)
 	struct run_log *l = r != NULL ? calloc(1, sizeof(*l)) : NULL;
 
 	if (l != NULL) {
-		*l = (struct run_log){.e = e, .run = run, .call = ids_next(0, r->row.created_us - US_PER_S)};
+		*l = (struct run_log){.e = e, .run = run, .found = r->row.finds, .call = ids_next(0, r->row.created_us - US_PER_S)};
 	}
 	return l;
 }
@@ -57,7 +58,11 @@ static bool on_intake(void *arg, struct slice key, struct slice value)
 	}
 	a->l->item = i.number;
 	if (i.stage == STAGE_INTAKE) {
-		buf_printf(a->out, "intake run=%u lead=%u row=%u %s %s\n", i.run, i.number, i.number + 1, item_outcome_word(i.outcome), i.reason);
+		buf_printf(a->out, "intake run=%u %s=%u", i.run, item_level_word(i.level), i.number);
+		if (!a->l->found) {
+			buf_printf(a->out, " row=%u", i.number + 1);
+		}
+		buf_printf(a->out, " %s %s\n", item_outcome_word(i.outcome), i.reason);
 	}
 	return true;
 }

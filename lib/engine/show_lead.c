@@ -42,7 +42,7 @@ static struct json_object *lead_object(struct engine *e, struct txn *t, const st
 	put_int(o, "lead", i->number);
 	put_word(o, "level", item_level_word(i->level));
 	put_int(o, "parent", i->parent != ITEM_ROOT ? i->parent : 0);
-	json_object_object_add(o, "row", i->parent != 0 ? NULL : json_object_new_int64((int64_t)i->number + 1));
+	json_object_object_add(o, "row", i->parent != 0 || r->row.finds || i->level == LEVEL_RUN ? NULL : json_object_new_int64((int64_t)i->number + 1));
 	put_word(o, "stage", stage_name(r, i->stage));
 	put_word(o, "status", c != NULL ? "in-flight" : item_status_word(i->status));
 	put_text(o, "outcome", i->outcome == ITEM_OPEN ? NULL : item_outcome_word(i->outcome));
@@ -71,15 +71,16 @@ struct leads_arg {
 /* Who it is: enough to recognise a lead in a list. */
 static void put_person(struct engine *e, struct json_object *o, struct txn *t, struct run *r, const struct item *i)
 {
-	static const enum lead_field shown[] = {FIELD_EMAIL, FIELD_FULL_NAME, FIELD_TITLE, FIELD_COMPANY};
+	static const char *const people[] = {"email", "full_name", "title", "company", NULL}, *const companies[] = {"name", "domain", "company", "website", NULL};
+	const char *const *shown = i->level == LEVEL_COMPANY ? companies : people;
 	struct json_object *fields = json_object_new_object();
 	struct buf masked = {0};
 	struct view view;
 
 	if (i->level < LEVEL_RUN) {
 		view_open(e, t, r, i->number, &view);
-		for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
-			const char *name = lead_field_names[shown[k]];
+		for (; *shown != NULL; shown++) {
+			const char *name = *shown;
 			struct value v = view.source.field(view.source.ctx, name, strlen(name));
 
 			v = masked_is(r) ? masked_value(name, strlen(name), &v, &masked) : v;

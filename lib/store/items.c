@@ -3,6 +3,7 @@
 
 #include "lib/store/pack.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const status_words[] = {"waiting", "retrying", "held", "done"};
@@ -14,6 +15,11 @@ static const char *const level_words[LEVELS] = {"lead", "company", "run"};
 const char *item_level_word(enum item_level l)
 {
 	return level_words[l];
+}
+
+void item_number_write(uint32_t number, char out[16])
+{
+	(void)snprintf(out, 16, number == ITEM_ROOT ? "run" : "%u", number);
 }
 
 const char *item_status_word(enum item_status s)

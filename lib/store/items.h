@@ -45,6 +45,8 @@ enum item_level {
 	LEVELS
 };
 #define ITEM_ROOT (UINT32_MAX - 1) /* a cursor behind it is a number, too */
+/* Its number for people; of the run's own item `run`. */
+void item_number_write(uint32_t number, char out[16]);
 #define BORN_FROM (UINT32_C(1) << 31) /* the first that comes out of a file's company */
 const char *item_level_word(enum item_level l);
 

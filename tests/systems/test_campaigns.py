@@ -98,3 +98,21 @@ def test_quota_of_one_service_stops_no_other():
         assert code == 0, text
         ends = [it.wait_end(run) for run in runs]
         assert all(end["outcomes"]["confirmed"] >= 8 for end in ends), ends
+
+
+def test_a_search_that_cannot_begin():
+    """The run ends, as a failure; what to look at is said everywhere in words that leadctl takes."""
+    with night() as it:
+        it.change("leadd.yaml", "/apify/v2", "/apify/v1")
+        it.reload()
+        end = it.wait_end(begin(it, 1))
+        assert end["task"] == "failure" and end["total"] == 0 and end["finding"]["outcome"] == "failed", end
+        receipt, _ = it.leadctl("receipt", "run", "1")
+        assert "leadctl lead show 1/run; to try again: leadctl run retry 1" in receipt, receipt
+        text, code = it.leadctl("lead", "show", "1/run")
+        assert code == 0 and "failed: http-404" in text, text
+        assert "search    failed: http-404 at scrape" in it.results(1)["summary.txt"] and "1/run" in it.results(1)["summary.txt"]
+        it.change("leadd.yaml", "/apify/v1", "/apify/v2")
+        it.reload()
+        assert it.leadctl("run", "retry", "1")[1] == 0
+        assert it.wait_for(1, lambda r: r["state"] == "done" and r["outcomes"]["confirmed"] >= 8, 60)["task"] == "success"

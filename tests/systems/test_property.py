@@ -80,6 +80,12 @@ def test_whole(quantity):
         funnel = {k: v for k, v in end["companies"]["outcomes"].items() if v}
         print(f"quantity {quantity}: {took:.1f} s, {len(ledger)} calls, discovery {stages['discovery']['calls']} rounds "
               f"({end['finding']['reason']}), companies {funnel}, people { {k: v for k, v in end['outcomes'].items() if v} }")
+        some = end["companies"]["outcomes"]["rejected"] and files["companies.csv"][0]
+        text, code = it.leadctl("lead", "list", str(run), "--level", "company")
+        assert code == 0 and some["name"] in text and some["domain"] in text, text
+        text, code = it.leadctl("lead", "show", f"{run}/run")
+        assert code == 0 and f"lead {run}/run" in text and "of the file" not in text and max(map(len, text.splitlines())) < 1000, text
+        assert files["rejects.csv"] and all(r["lead"] not in {p["lead"] for p in files["contacts.csv"]} for r in files["rejects.csv"])
         text, code = it.leadctl("run", "show", str(run))
         assert code == 0 and f"wanted           {quantity}".split() == [w for w in text.split("\n") if "wanted" in w][0].split(), text
 
