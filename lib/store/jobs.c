@@ -190,7 +190,9 @@ void job_body_delete(struct txn *t, uint64_t call)
 struct expiring {
 	struct job_row list[200];
 	unsigned n, most;
-	uint64_t before, oldest;
+	uint64_t before;
+	bool (*is_old)(void *arg, const struct job_row *r);
+	void *arg;
 };
 
 static bool on_old(void *arg, struct slice key, struct slice value)
@@ -202,18 +204,15 @@ static bool on_old(void *arg, struct slice key, struct slice value)
 		return true;
 	}
 	if (r->call >= x->before) {
-		x->oldest = x->oldest == 0 ? r->call : x->oldest;
 		return false;
 	}
-	if (r->state == JOB_ENDED) {
-		x->n++;
-	}
+	x->n += r->state == JOB_ENDED && x->is_old(x->arg, r) ? 1 : 0;
 	return x->n < x->most;
 }
 
-unsigned jobs_expire(struct txn *t, uint64_t before, unsigned most, uint64_t *ret_oldest)
+unsigned jobs_expire(struct txn *t, uint64_t before, bool (*is_old)(void *arg, const struct job_row *r), void *arg, unsigned most)
 {
-	struct expiring x = {.before = before, .most = most < 200 ? most : 200};
+	struct expiring x = {.before = before, .is_old = is_old, .arg = arg, .most = most < 200 ? most : 200};
 	struct key from = key_u8(key_of(), ROW_JOB);
 
 	txn_walk(t, TABLE_JOB, from, from, on_old, &x);
@@ -223,6 +222,5 @@ unsigned jobs_expire(struct txn *t, uint64_t before, unsigned most, uint64_t *re
 		}
 		txn_delete(t, TABLE_JOB, row_key(ROW_JOB, x.list[i].call));
 	}
-	*ret_oldest = x.oldest;
 	return x.n;
 }

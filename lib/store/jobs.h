@@ -61,5 +61,8 @@ void job_body_write(struct txn *t, uint64_t call, struct slice body);
 void job_body_delete(struct txn *t, uint64_t call);
 bool job_body_decode(struct slice key, uint64_t *ret_call);
 
-/* Deletes ended jobs of calls before that id with their tokens, at most `most`; how many. *ret_oldest: the first that stays, 0 for none. */
-unsigned jobs_expire(struct txn *t, uint64_t before, unsigned most, uint64_t *ret_oldest);
+/*
+ * Deletes ended jobs of calls before that id with their tokens, at most `most`; how many. is_old has the last word, where a clock was
+ * wrong; it may not write.
+ */
+unsigned jobs_expire(struct txn *t, uint64_t before, bool (*is_old)(void *arg, const struct job_row *r), void *arg, unsigned most);

@@ -109,6 +109,24 @@ static void test_no_job(void **state)
 	end();
 }
 
+/* Made while the clock said 1970: it is as young as it is, and what comes late is known to be. */
+static void test_made_long_ago(void **state)
+{
+	begin(BOTH STATUS);
+	rig.now.wall_us = HOUR;
+	run_one();
+	rig_answer(&rig, 0, 200, "{\"text\": \"at once\"}");
+	rig.now.wall_us = RIG_WALL;
+	rig_pass(&rig, SEC);
+	rig_restart(&rig);
+	rig_settle(&rig);
+	called(token(0), "{\"text\": \"late\"}", false);
+	rig_pass(&rig, 8 * US_PER_DAY);
+	rig_settle(&rig);
+	assert_int_equal(call_back(token(0), "{}").rc, 1); /* forgotten, after a week of its own time */
+	end();
+}
+
 static void test_late(void **state)
 {
 	static const struct {
@@ -266,6 +284,7 @@ int main(void)
 	    cmocka_unit_test(test_polled),
 	    cmocka_unit_test(test_poll_classes),
 	    cmocka_unit_test(test_no_job),
+	    cmocka_unit_test(test_made_long_ago),
 	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_throttled),
 	    cmocka_unit_test(test_two_hours),

@@ -105,6 +105,12 @@ static bool decode_job(struct slice key, struct slice value)
 	return job_decode(key, value, &r);
 }
 
+static bool is_old(void *arg, const struct job_row *r)
+{
+	(void)r;
+	return *(bool *)arg;
+}
+
 static void test_job(void **state)
 {
 	struct job_row want = {.call = UINT64_C(0x18f3a2b4c5d6e7f8),
@@ -127,7 +133,8 @@ static void test_job(void **state)
 		    got;
 	uint8_t token[JOB_TOKEN];
 	char text[JOB_TOKEN_TEXT];
-	uint64_t call, oldest;
+	uint64_t call;
+	bool old = true;
 	struct slice body;
 
 	job_write(t, &want);
@@ -148,12 +155,14 @@ static void test_job(void **state)
 	assert_false(job_token_parse(NULL, token));
 	refuses_prefixes_but(TABLE_JOB, key_u64(key_u8(key_of(), 0), want.call), decode_job, (const size_t[]){0});
 	/* one that is at work is never too old */
-	assert_int_equal(jobs_expire(t, UINT64_MAX, 10, &oldest), 0);
+	assert_int_equal(jobs_expire(t, UINT64_MAX, is_old, &old, 10), 0);
 	want.state = JOB_ENDED;
 	job_write(t, &want);
-	assert_int_equal(jobs_expire(t, want.call, 10, &oldest), 0);
-	assert_true(oldest == want.call);
-	assert_int_equal(jobs_expire(t, want.call + 1, 10, &oldest), 1);
+	assert_int_equal(jobs_expire(t, want.call, is_old, &old, 10), 0);
+	old = false;
+	assert_int_equal(jobs_expire(t, want.call + 1, is_old, &old, 10), 0);
+	old = true;
+	assert_int_equal(jobs_expire(t, want.call + 1, is_old, &old, 10), 1);
 	assert_false(job_read(t, want.call, &got));
 	assert_false(job_token_read(t, token, &call));
 	job_body_delete(t, want.call);
