@@ -138,6 +138,9 @@ static void run_retry(struct engine *e, struct command *c, struct run *r)
 	if (c->budget_micro != 0) {
 		r->row.budget_micro = c->budget_micro;
 	}
+	if (c->lead == 0 && (c->outcomes >> ITEM_PARKED & 1) != 0) {
+		(void)intake_resume(e, r);
+	}
 	run_touch(r);
 	task_add(e, c);
 }

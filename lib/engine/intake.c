@@ -11,6 +11,7 @@
 #include "lib/engine/approve.h"
 #include "lib/engine/birth.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/reopen.h"
 #include "lib/engine/run.h"
 #include "lib/engine/state.h"
 #include "lib/store/notes.h"
@@ -66,6 +67,16 @@ static void note_loose_cells(struct engine *e, struct run *r)
 		    (unsigned long long)r->import->first_loose);
 		note_add(e->txn, &n);
 	}
+}
+
+/* The leads that were there go on without it. */
+static void rest_is_gone(struct engine *e, struct run *r, const char *why)
+{
+	struct note n = {.run = r->id, .kind = NOTE_ROWS_LEFT_OUT, .wall_us = e->now.wall_us, .who = "intake", .amount_micro = -1};
+
+	(void)snprintf(n.what, sizeof(n.what), "rows behind %llu of the file: %.100s", (unsigned long long)r->row.rows, why);
+	note_add(e->txn, &n);
+	import_end(e, r);
 }
 
 /* --- one row --- */
@@ -246,6 +257,10 @@ void intake_apply(struct engine *e, struct import_part *p)
 		return;
 	}
 	r->import->asked = false;
+	if (p->error[0] != 0 && r->import->resumed) {
+		rest_is_gone(e, r, p->error);
+		return;
+	}
 	if (p->error[0] != 0) {
 		import_fail(e, r, p->error);
 		return;
@@ -263,11 +278,9 @@ void intake_apply(struct engine *e, struct import_part *p)
 	}
 }
 
-bool intake_ask(struct engine *e, struct run *r)
+/* From the file's beginning; false: no memory. */
+static bool begin_import(struct run *r)
 {
-	if (!r->row.importing || e->full || e->draining) {
-		return false;
-	}
 	if (r->import == NULL) {
 		r->import = calloc(1, sizeof(*r->import));
 		if (r->import == NULL) {
@@ -276,6 +289,32 @@ bool intake_ask(struct engine *e, struct run *r)
 		r->import->skip = r->row.rows;
 		r->import->sniff = csv_sniff_new();
 		r->import->phase = r->row.encoding != 255 && r->row.delimiter != 0 && r->row.bytes_total != 0 ? IMPORT_ROWS : IMPORT_SNIFF;
+	}
+	return true;
+}
+
+bool intake_resume(struct engine *e, struct run *r)
+{
+	if (r->row.state != RUN_CANCELLED || r->row.finds || r->row.importing || r->row.bytes_total == 0 || r->row.bytes >= r->row.bytes_total) {
+		return false;
+	}
+	run_reopen(e, r);
+	r->row.importing = true;
+	if (begin_import(r)) {
+		r->import->resumed = true;
+	}
+	run_touch(r);
+	e->more = true;
+	return true;
+}
+
+bool intake_ask(struct engine *e, struct run *r)
+{
+	if (!r->row.importing || e->full || e->draining) {
+		return false;
+	}
+	if (!begin_import(r)) {
+		return false;
 	}
 	if (!r->import->asked && r->import->sniff != NULL) {
 		r->import->asked = true;

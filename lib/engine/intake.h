@@ -21,7 +21,7 @@ struct import {
 	uint64_t offset;        /* next byte to ask for */
 	uint64_t skip;          /* rows already taken before a restart */
 	uint64_t loose_rows, first_loose; /* rows with something under no header */
-	bool asked, failed;
+	bool asked, failed, resumed; /* resumed: of a run that was cancelled in the middle */
 	char error[200];
 };
 
@@ -36,6 +36,8 @@ struct import_part {
 #define INTAKE_BYTES ((size_t)32 * 1024) /* of a slice: some hundred rows, about 5 ms with their checks */
 
 void intake_apply(struct engine *e, struct import_part *p);
+/* The run was cancelled while its file was read, and is put back: the rest is read, too. False: there is no rest. */
+bool intake_resume(struct engine *e, struct run *r);
 /* Asks for the next slice of a run that takes in rows, when none is under way; a paused one goes on: it costs nothing. false: it does not. */
 bool intake_ask(struct engine *e, struct run *r);
 void import_free(struct import *i);

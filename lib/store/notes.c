@@ -7,7 +7,7 @@
 
 enum { ROW_NOTE, ROW_PAYMENT };
 
-static const char *const words[NOTE_KINDS] = {"approved", "paid", "payment-refused", "cells-left-out"};
+static const char *const words[NOTE_KINDS] = {"approved", "paid", "payment-refused", "cells-left-out", "rows-left-out"};
 
 const char *note_word(enum note_kind k)
 {

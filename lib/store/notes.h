@@ -13,6 +13,7 @@ enum note_kind {
 	NOTE_PAID,            /* a payment released it */
 	NOTE_PAYMENT_REFUSED, /* a payment came and released nothing: `what` says why */
 	NOTE_CELLS_LEFT_OUT,  /* rows of the file have more cells than the header */
+	NOTE_ROWS_LEFT_OUT,   /* the run was put back, and the rest of its file is gone */
 	NOTE_KINDS
 };
 const char *note_word(enum note_kind k);

@@ -371,6 +371,43 @@ static void test_keys_of_pushes(void **state)
 	}
 }
 
+/* --- a file --- */
+
+/* Cancelled while its file is read: what is put back is all of it, unless the file is gone by then, which is said. */
+static void test_cancelled_while_it_is_read(void **state)
+{
+	struct command up = {.kind = COMMAND_UPLOAD, .upload = {.id = "upload", .name = "leads.csv"}}, *c;
+
+	(void)state;
+	for (int gone = 0; gone < 2; gone++) {
+		open_with(CHAIN(STEP("one"), ""));
+		rig.file = strdup("email\na@x.org\nb@x.org\nc@x.org\nd@x.org\n");
+		rig.file_len = strlen(rig.file);
+		rig.slice = 8;
+		assert_int_equal(rig_command(&rig, &up).rc, 0);
+		c = calloc(1, sizeof(*c));
+		assert_non_null(c);
+		*c = (struct command){.kind = COMMAND_START, .start = {.budget_micro = -1, .share = 1, .encoding = 255, .campaign = "c", .upload = "upload"}};
+		engine_command(rig.engine, c);
+		do {
+			(void)rig_turn(&rig);
+		} while (run_get(rig.engine, 1) == NULL || run_get(rig.engine, 1)->row.rows < 2);
+		tell(COMMAND_CANCEL);
+		assert_int_equal(rig_run_row(&rig, 1)->rows, 2);
+		rig.file_error = gone ? "there is no such file" : NULL;
+		tell(COMMAND_RETRY);
+		assert_int_equal(rig_run_row(&rig, 1)->rows, gone ? 2 : 4);
+		for (size_t i = 0; i < rig.n_calls; i++) {
+			if (rig.calls[i].open) {
+				rig_answer(&rig, i, 200, "{\"text\":\"hi\"}");
+			}
+		}
+		assert_int_equal(rig_run_row(&rig, 1)->state, RUN_DONE);
+		assert_int_equal(rig_run_row(&rig, 1)->outcomes[ITEM_READY] + rig_run_row(&rig, 1)->outcomes[ITEM_PARKED], gone ? 2 : 4);
+		end();
+	}
+}
+
 /* --- a source --- */
 
 #define FINDS                                                                                      \
@@ -494,6 +531,7 @@ int main(void)
 	    cmocka_unit_test(test_template_in_its_place),
 	    cmocka_unit_test(test_too_dear),
 	    cmocka_unit_test(test_keys_of_pushes),
+	    cmocka_unit_test(test_cancelled_while_it_is_read),
 	    cmocka_unit_test(test_pages_after_the_end),
 	    cmocka_unit_test(test_a_round_that_was_answered),
 	    cmocka_unit_test(test_mistakes_are_named),
