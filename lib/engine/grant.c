@@ -58,23 +58,16 @@ void grant_refuse(struct engine *e, struct run *r, struct item *i, const struct 
 	run_count(r, i->stage)->waiting--;
 	if (i->phase == PHASE_VERIFY) {
 		verify_stop(e, r, i, why->reason);
-		run_check_end(e, r);
-		return;
-	}
-	if (phase_recalls(i->phase)) {
+	} else if (phase_recalls(i->phase)) {
 		recall_give_up(e, r, i, why->reason);
-		run_check_end(e, r);
-		return;
-	}
-	if (why->passes) {
+	} else if (why->passes) {
 		stage_lacks(e, r, i, why->reason);
 		e->more = true; /* it may wait elsewhere now */
-		run_check_end(e, r);
-		return;
+	} else {
+		run_count(r, i->stage)->rejected += o != ITEM_DELIVERED;
+		fact_add(e->txn, i, &f);
+		item_finish(e, r, i, o, why->reason);
 	}
-	run_count(r, i->stage)->rejected += o != ITEM_DELIVERED;
-	fact_add(e->txn, i, &f);
-	item_finish(e, r, i, o, why->reason);
 	run_check_end(e, r);
 }
 

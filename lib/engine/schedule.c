@@ -250,32 +250,38 @@ static void ask_linger(struct asking *q, const struct run *r, const struct slot 
 	}
 }
 
-/* Calls under way: a job that waits for its result needs no connection. */
-static unsigned on_the_line(const struct engine *e)
+/* May anything go at all, and to this service? */
+static void ask_engine(struct asking *q, struct lane *l)
 {
+	if (q->e->full) {
+		ask(q, COND_STORE, TIME_NEVER, "%s", q->e->full_why);
+	}
+	if (q->e->draining) {
+		ask(q, COND_DRAIN, TIME_NEVER, "leadd is stopping");
+	}
+	ask(q, COND_PAUSED, quota_earliest(&l->pause, q->e->now), "service %s %s", l->name, l->pause.cause != PARK_NONE ? "paused" : "not paused");
+}
+
+/* Calls under way: a job that waits for its result needs no connection. */
+static void ask_line(struct asking *q)
+{
+	const struct engine *e = q->e;
 	unsigned total = 0;
 
 	for (size_t i = 0; i < e->n_lanes; i++) {
 		total += e->lanes[i]->in_flight - e->lanes[i]->jobs;
 	}
-	return total;
+	ask(q, COND_CONCURRENCY, total < e->config->max_in_flight ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight, all services together", total,
+	    e->config->max_in_flight);
 }
 
 struct verdict gate_poll(struct engine *e, const struct call *c, const struct service_call *poll, condition_fn all, void *arg)
 {
 	struct asking q = {.e = e, .v = {.earliest_us = e->now.boot_us, .ready_us = e->now.boot_us}, .all = all, .arg = arg};
 	struct lane *l = c->lane;
-	unsigned total = on_the_line(e);
 
-	if (e->full) {
-		ask(&q, COND_STORE, TIME_NEVER, "%s", e->full_why);
-	}
-	if (e->draining) {
-		ask(&q, COND_DRAIN, TIME_NEVER, "leadd is stopping");
-	}
-	ask(&q, COND_PAUSED, quota_earliest(&l->pause, e->now), "service %s %s", l->name, l->pause.cause != PARK_NONE ? "paused" : "not paused");
-	ask(&q, COND_CONCURRENCY, total < e->config->max_in_flight ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight, all services together",
-	    total, e->config->max_in_flight);
+	ask_engine(&q, l);
+	ask_line(&q);
 	ask_group(&q, l, c->group < l->def->n_groups ? c->group : 0, poll->index);
 	return q.v;
 }
@@ -284,20 +290,11 @@ struct verdict gate_call(struct engine *e, struct run *r, struct slot *s, condit
 {
 	struct asking q = {.e = e, .v = {.earliest_us = e->now.boot_us, .ready_us = e->now.boot_us}, .all = all, .arg = arg};
 	struct lane *l = s->lane;
-	unsigned total;
 
-	total = on_the_line(e);
-	if (e->full) {
-		ask(&q, COND_STORE, TIME_NEVER, "%s", e->full_why);
-	}
-	if (e->draining) {
-		ask(&q, COND_DRAIN, TIME_NEVER, "leadd is stopping");
-	}
-	ask(&q, COND_PAUSED, quota_earliest(&l->pause, e->now), "service %s %s", l->name, l->pause.cause != PARK_NONE ? "paused" : "not paused");
+	ask_engine(&q, l);
 	ask(&q, COND_CONCURRENCY, l->in_flight - l->polls < l->def->concurrency ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight",
 	    l->in_flight - l->polls, l->def->concurrency);
-	ask(&q, COND_CONCURRENCY, total < e->config->max_in_flight ? e->now.boot_us : TIME_NEVER, "%u of %u calls in flight, all services together",
-	    total, e->config->max_in_flight);
+	ask_line(&q);
 	ask_stage(&q, r, s);
 	ask_run(&q, r, s);
 	ask_groups(&q, l, s->call->index);

@@ -132,15 +132,29 @@ static void stage_succeeded(struct engine *e, struct run *r, struct item *i, con
 	}
 }
 
+/* The gates behind the stage: NULL, or why one of them (*ret_gate) refuses. A blind engine was told what they will say, and whether it is *seen. */
+static const char *judge(struct engine *e, const struct run *r, const struct item *i, const struct call *c, const struct view *view, bool *seen,
+    const struct gate **ret_gate)
+{
+	int p = r->stage_of[i->stage];
+	enum tally_end end = c->members != NULL ? c->members[c->at].foretold : c->foretold;
+
+	if (e->blind) {
+		*seen = end != END_UNSEEN;
+		return foretell_gates(r, p, end, ret_gate);
+	}
+	return *seen ? pipeline_gates(r->pipeline, i->level, p, &view->source, &e->config->lists, &e->arena, ret_gate) : NULL;
+}
+
+/* Kept, judged, and then where it goes. What was read back of a push and is not as it should be (not seen) is as good as nothing. */
 static void on_success(struct engine *e, struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a)
 {
 	struct fact f = call_fact(e, i, c, a);
-	int p = r->stage_of[i->stage];
 	struct kept kept = {.answer = a};
 	struct expr_source source = kept_source(&kept);
 	const struct gate *g = NULL;
 	const char *reason = NULL;
-	bool seen = true, reads = st->n_gives > 0 || st->n_expect > 0 || st->makes != NULL || st->created != NULL || st->kind == STAGE_CONFIRM || has_gates(r->pipeline, p);
+	bool seen = true, reads = st->n_gives > 0 || st->n_expect > 0 || st->makes != NULL || st->created != NULL || st->kind == STAGE_CONFIRM || has_gates(r->pipeline, r->stage_of[i->stage]);
 	struct making *making = NULL;
 	struct view view = {0};
 
@@ -157,14 +171,7 @@ static void on_success(struct engine *e, struct run *r, struct item *i, const st
 	for (size_t k = 0; k < f.n_fields && kept.view != NULL; k++) {
 		view_add(&view, &f.fields[k]);
 	}
-	if (e->blind) {
-		enum tally_end end = c->members != NULL ? c->members[c->at].foretold : c->foretold;
-
-		seen = end != END_UNSEEN;
-		reason = foretell_gates(r, p, end, &g);
-	} else if (seen) {
-		reason = pipeline_gates(r->pipeline, i->level, p, &view.source, &e->config->lists, &e->arena, &g);
-	}
+	reason = judge(e, r, i, c, &view, &seen, &g);
 	if (st->makes != NULL && kept.view != NULL && seen && reason == NULL) {
 		making = makes_read(e, i, st, &source);
 	}
