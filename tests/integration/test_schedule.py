@@ -45,7 +45,8 @@ def test_schedule():
         for number in (run["run"], late):
             end = it.wait_end(number, 30)
             assert end["state"] == "done" and end["outcomes"]["ready"] == 2 and end["campaign"] in ("now", "late")
-        assert [asked.query["state"] for asked in stub.asked] == ["CA", "CA"]
+        # the search that was under way at the kill is free, and asked again
+        assert {asked.query["state"] for asked in stub.asked} == {"CA"} and len(stub.asked) in (2, 3)
         text, code = it.leadctl("campaign", "list")
         assert code == 0 and "started late" in text.replace("-", " ") and "skipped" in text, text
 
