@@ -65,8 +65,15 @@ uint32_t known_elsewhere(struct engine *e, struct run *r, const struct item *i)
 	return k.run != 0 && r->campaign->known == KNOWN_SKIP && known_is_taken(e, &k) ? k.run : 0;
 }
 
+/* Of the person, whoever asks: a text that was written for another campaign's offer, or what its push was answered, is not. */
+static bool is_of_the_lead(const struct stage *st)
+{
+	return st != NULL && st->kind == STAGE_CALL && !st->reads_campaign && !st->reads_run;
+}
+
 struct reusing {
 	struct engine *e;
+	const struct run *of;
 	struct fact *fact;
 };
 
@@ -74,6 +81,9 @@ static bool on_fact(void *arg, const struct fact *f)
 {
 	struct reusing *u = arg;
 
+	if (f->kind == FACT_GATE || f->kind == FACT_ASK || (f->kind != FACT_REUSED && !is_of_the_lead(run_stage(u->of, f->stage)))) {
+		return true;
+	}
 	for (size_t i = 0; i < f->n_fields; i++) {
 		size_t k = 0;
 
@@ -81,7 +91,7 @@ static bool on_fact(void *arg, const struct fact *f)
 						    memcmp(u->fact->fields[k].name, f->fields[i].name, f->fields[i].name_len) != 0)) {
 			k++;
 		}
-		if (k == FACT_FIELDS || f->kind == FACT_GATE || f->kind == FACT_ASK) {
+		if (k == FACT_FIELDS) {
 			continue;
 		}
 		/* out of the store's pages: the writes that follow would move them */
@@ -96,8 +106,11 @@ static bool on_fact(void *arg, const struct fact *f)
 void known_reuse(struct engine *e, struct item *i, const struct known_item *k)
 {
 	struct fact f = {.kind = FACT_REUSED, .stage = STAGE_INTAKE, .turn = e->turn, .wall_us = e->now.wall_us};
-	struct reusing u = {.e = e, .fact = &f};
+	struct reusing u = {.e = e, .of = run_get(e, k->run), .fact = &f};
 
+	if (u.of == NULL) {
+		return;
+	}
 	fact_walk(e->txn, k->run, k->number, on_fact, &u);
 	if (f.n_fields > 0) {
 		(void)snprintf(f.reason, sizeof(f.reason), "of lead %u/%u", k->run, k->number);
@@ -121,7 +134,7 @@ bool known_covers(struct engine *e, struct run *r, const struct item *i, const s
 	const char *const *names = st->n_steps > 0 && st->steps[0].call != NULL ? answer_names(st->steps[0].call) : NULL;
 	bool any = false;
 
-	if (!i->reused || st->kind != STAGE_CALL || e->blind) {
+	if (!i->reused || !is_of_the_lead(st) || e->blind) {
 		return false;
 	}
 	view_open(e, e->txn, r, i->number, view);

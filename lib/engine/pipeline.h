@@ -103,6 +103,7 @@ struct stage {
 	uint32_t at_once;                /* of a run in flight there; 0: as the service allows */
 	uint32_t at_once_parent;         /* of one parent */
 	bool reads_run;                  /* it waits until the run's own item has set everything up */
+	bool reads_campaign;             /* with reads_run: what it finds out is of this campaign, and of no use to another */
 	struct step *steps;
 	size_t n_steps;
 	const char **needs;              /* fields that must not be blank before it may run (P6) */

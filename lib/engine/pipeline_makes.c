@@ -197,21 +197,30 @@ void stage_read_items(struct pipeline_reading *r, const struct yaml_node *node, 
 
 /* --- the whole --- */
 
+struct reads {
+	bool run, campaign;
+};
+
 static void on_reads(void *arg, const char *name, size_t len)
 {
-	static const char *const run[] = {"run", NULL};
-	bool *reads = arg;
+	static const char *const run[] = {"run", NULL}, *const campaign[] = {"campaign", NULL};
+	struct reads *reads = arg;
 
-	*reads = *reads || text_in(run, name, len);
+	reads->run = reads->run || text_in(run, name, len);
+	reads->campaign = reads->campaign || text_in(campaign, name, len);
 }
 
-static bool stage_reads_run(const struct pipeline *pl, const struct stage *st)
+/* What it sends and keeps: of the run's own item, and of the campaign. */
+static struct reads stage_reads(const struct stage *st)
 {
-	bool reads = false;
+	struct reads reads = {false, false};
 
 	for (size_t k = 0; k < st->n_steps; k++) {
 		for (size_t i = 0; i < st->steps[k].n_params; i++) {
 			template_reads(st->steps[k].params[i].value, on_reads, &reads);
+		}
+		if (st->steps[k].fallback != NULL) {
+			template_reads(st->steps[k].fallback, on_reads, &reads);
 		}
 	}
 	for (size_t i = 0; i < st->n_expect; i++) {
@@ -220,7 +229,7 @@ static bool stage_reads_run(const struct pipeline *pl, const struct stage *st)
 	for (size_t i = 0; i < st->n_gives; i++) {
 		template_reads(st->gives[i].value, on_reads, &reads);
 	}
-	return reads && pl != NULL;
+	return reads;
 }
 
 void pipeline_check_levels(struct pipeline_reading *r, const struct yaml_node *stages)
@@ -230,13 +239,15 @@ void pipeline_check_levels(struct pipeline_reading *r, const struct yaml_node *s
 
 	for (size_t p = 0; p < r->pl->n_stages && node != NULL; p++, node = node->next) {
 		struct stage *st = &r->pl->stages[p];
+		struct reads reads = stage_reads(st);
 
 		if (st->of > before) {
 			problems_add(r->problems, r->pl->yaml, node, "stage '%s' is of: %s, but stands behind one of: %s", st->name,
 			    level_words[st->of], level_words[before]);
 		}
 		before = st->of;
-		st->reads_run = st->of != LEVEL_RUN && stage_reads_run(r->pl, st);
+		st->reads_run = st->of != LEVEL_RUN && reads.run;
+		st->reads_campaign = reads.campaign;
 	}
 }
 

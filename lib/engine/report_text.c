@@ -104,15 +104,15 @@ static void write_outcomes(struct buf *out, const struct run_row *row, const str
 
 static void write_stages(struct buf *out, const struct run *r, const struct phase phases[RUN_STAGES])
 {
-	buf_printf(out, "\n%-16s %8s %8s %8s %8s %8s %9s %8s %10s\n", "stage", "calls", "ok", "empty", "rejected", "failed", "unchanged", "held", "took");
+	buf_printf(out, "\n%-16s %8s %8s %8s %8s %8s %8s %9s %8s %10s\n", "stage", "calls", "saved", "ok", "empty", "rejected", "failed", "unchanged", "held", "took");
 	for (size_t s = 0; s < r->row.n_stages; s++) {
 		const struct stage_count *c = &r->row.stages[s].count;
 		char took[32];
 
-		if (c->calls > 0 || c->waiting > 0 || c->unchanged > 0) {
+		if (c->calls + c->cached + c->shared + c->waiting + c->rejected + c->failed + c->unchanged + c->passed > 0) {
 			duration_write(phases[s].ended_us - phases[s].began_us, took);
-			buf_printf(out, "%-16s %8llu %8llu %8llu %8llu %8llu %9llu %8llu %10s\n", r->row.stages[s].name, (unsigned long long)c->calls,
-			    (unsigned long long)c->ok, (unsigned long long)c->empty, (unsigned long long)c->rejected, (unsigned long long)c->failed, (unsigned long long)c->unchanged,
+			buf_printf(out, "%-16s %8llu %8llu %8llu %8llu %8llu %8llu %9llu %8llu %10s\n", r->row.stages[s].name, (unsigned long long)c->calls,
+			    (unsigned long long)(c->cached + c->shared), (unsigned long long)c->ok, (unsigned long long)c->empty, (unsigned long long)c->rejected, (unsigned long long)c->failed, (unsigned long long)c->unchanged,
 			    (unsigned long long)c->held, took);
 		}
 	}

@@ -65,6 +65,8 @@ def test_three_at_once():
         proof.bill(ledger, report)
         proof.windows(it, report)
         assert report["repeats_p3"] == 0, report["repeats"]
+        told = [line.split() for run in runs for line in it.results(run)["summary.txt"].splitlines() if line.startswith("verify ")]
+        assert len(told) == 3 and sum(int(line[2]) for line in told) == 2 * through[0], told  # calls, saved
         shared = [len(c["parts"]) for c in verify]
         print(f"3 x 10 people: {took:.1f} s, {len(ledger)} calls, {through} confirmed, parts of a verification {sorted(shared)}, "
               f"cost of each {[round(e['settled_micro'] / 1e6, 4) for e in ends]}")

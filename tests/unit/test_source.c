@@ -435,6 +435,36 @@ static void test_known_facts_are_reused(void **state)
 	rig_end(&rig);
 }
 
+/* What was written for the first campaign's offer is written anew for the second's, and its push is none of ours. */
+static void test_a_campaigns_own_words_are_not_reused(void **state)
+{
+	(void)state;
+	rig_begin(&rig);
+	rig_write(&rig, "services/one.yaml", ONE);
+	rig_write(&rig, "pipelines/p.yaml", "pipeline: p\nstages:\n" VERIFY
+		  "  - {stage: write, call: one.verify, with: {email: '${.email}', of: '${.campaign.offer}'}, give: {words: '${.good}'}}\n"
+		  "  - {stage: push, push: one.verify, with: {email: '${.email}', of: push}, give: {pushed: '${.good}'}}\n");
+	rig_write(&rig, "leadd.yaml", "campaigns: {a: {pipeline: p, vars: {offer: dinner}}, b: {pipeline: p, known: reuse, vars: {offer: lunch}}}\n");
+	rig_open(&rig);
+	assert_int_equal(rig_run(&rig, "a", "email,first name\nann@x.org,Ann\n"), 1);
+	answer(0, "{\"good\":\"true\"}");
+	assert_true(asked(1, "of=dinner"));
+	answer(1, "{\"good\":\"come to dinner\"}");
+	answer(2, "{\"good\":\"pushed-1\"}");
+	assert_string_equal(rig_state(&rig, 1, 1), "delivered");
+	assert_int_equal(rig_run(&rig, "b", "email,first name\nann@x.org,Ann\n"), 2);
+	assert_int_equal(rig.n_calls, 4); /* whether she is there is known */
+	assert_true(asked(3, "of=lunch"));
+	assert_string_equal(rig_field(&rig, 2, 1, "good"), "true");
+	assert_string_equal(rig_field(&rig, 2, 1, "pushed"), "");
+	answer(3, "{\"good\":\"come to lunch\"}");
+	assert_string_equal(rig_field(&rig, 2, 1, "words"), "come to lunch");
+	answer(4, "{\"good\":\"pushed-2\"}");
+	assert_string_equal(rig_state(&rig, 2, 1), "delivered");
+	rig_check(&rig);
+	rig_end(&rig);
+}
+
 static void refused(const char *pipeline, const char *why)
 {
 	rig_begin(&rig);
@@ -473,6 +503,7 @@ int main(void)
 	    cmocka_unit_test(test_cancelled_in_the_middle),
 	    cmocka_unit_test(test_known_leads_are_skipped),
 	    cmocka_unit_test(test_known_facts_are_reused),
+	    cmocka_unit_test(test_a_campaigns_own_words_are_not_reused),
 	    cmocka_unit_test(test_mistakes_are_named),
 	};
 
