@@ -152,8 +152,22 @@ static void on_configured(void *arg, struct config *fresh, const struct problems
 	command_send(l, c, NULL, on_reloaded);
 }
 
+/* One signal is enough for all that come before its turn to read. */
+static bool waits_already(const struct leadd *l)
+{
+	for (const struct reading *r = l->readings != NULL ? l->readings->next : NULL; r != NULL; r = r->next) {
+		if (r->done == on_configured) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void reload_start(struct leadd *l)
 {
+	if (waits_already(l)) {
+		return;
+	}
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_read(CLOCK_MONOTONIC));
 	reload_read(l, on_configured, l);
 }

@@ -36,7 +36,11 @@ static void read_pipeline(struct pipeline_reading *r)
 	const struct yaml_node *stages;
 	const char *about = NULL;
 
-	if (y->root == NULL || !yaml_only_keys(y, y->root, keys, "pipeline file", r->problems)) {
+	if (y->root == NULL) {
+		problems_add(r->problems, y, NULL, "a pipeline file is a map that begins with 'pipeline: NAME'");
+		return;
+	}
+	if (!yaml_only_keys(y, y->root, keys, "pipeline file", r->problems)) {
 		return;
 	}
 	if (!yaml_read_string(y, y->root, "pipeline", &r->pl->name, r->problems)) {

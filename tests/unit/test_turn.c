@@ -4,6 +4,8 @@
  */
 #include "engine_rig.h"
 
+#include <unistd.h>
+
 #define ONE                                                                                        \
 	"service: one\n"                                                                           \
 	"base: https://one.example\n"                                                              \
@@ -256,6 +258,23 @@ static void test_map_full(void **state)
 	end();
 }
 
+/* A file that somebody is just writing is empty for a moment: a reload in that moment ended leadd. */
+static void test_empty_files(void **state)
+{
+	static const char *const files[] = {"pipelines/new.yaml", "services/new.yaml"};
+
+	begin("");
+	for (size_t i = 0; i < 2; i++) {
+		char path[160];
+
+		rig_write(&rig, files[i], i == 0 ? "" : "# nothing yet\n");
+		rig_refused(&rig, files[i]);
+		(void)snprintf(path, sizeof(path), "%s/%s", rig.dir, files[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	end();
+}
+
 /* A full store is no reason to refuse the configuration that enlarges it. */
 static void test_reload_when_full(void **state)
 {
@@ -417,6 +436,7 @@ int main(void)
 	    cmocka_unit_test(test_failed_reload),
 	    cmocka_unit_test(test_failed_park),
 	    cmocka_unit_test(test_map_full),
+	    cmocka_unit_test(test_empty_files),
 	    cmocka_unit_test(test_reload_when_full),
 	    cmocka_unit_test(test_ends_within_start),
 	    cmocka_unit_test(test_all_services_together),
