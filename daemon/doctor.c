@@ -1,8 +1,8 @@
 /* Pre-flight: is everything there that a night needs? Configuration, disk, and for the services that a campaign uses, credentials and
  * somebody behind every address. */
 #include "daemon/leadd.h"
-#include "lib/engine/payment.h"
-#include "lib/engine/show.h"
+#include "lib/engine/run/payment.h"
+#include "lib/engine/show/show.h"
 
 #include <json-c/json.h>
 #include <stdio.h>

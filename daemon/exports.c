@@ -1,6 +1,6 @@
 /* GET /v1/runs/{run}/export and /rejects: the rows as they are now, in slices, sent as fast as the client takes them. See leadd.h. */
 #include "daemon/leadd.h"
-#include "lib/engine/export.h"
+#include "lib/engine/show/export.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* GET /v1/metrics: the process's own part, then the engine's. See routes.h. */
 #include "daemon/routes.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 #include "lib/table/prometheus.h"
 
 #define MERGED 4 /* buckets of struct times that make one of the histogram */

@@ -7,7 +7,7 @@
  *   no or a bad signature, no JSON -> 400, and nothing of it is kept
  */
 #include "daemon/routes.h"
-#include "lib/engine/payment.h"
+#include "lib/engine/run/payment.h"
 
 #include <stdio.h>
 #include <stdlib.h>

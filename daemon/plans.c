@@ -1,5 +1,5 @@
 /*
- * POST /v1/plans: a plan is reckoned by a child process, one at a time; see lib/engine/plan.h.
+ * POST /v1/plans: a plan is reckoned by a child process, one at a time; see lib/engine/plan/plan.h.
  *
  *   the body, checked -> leadd --plan CONFIG STATE_DIR BODY (nice, bounded, no credential) -> its one line of JSON -> 200
  *
@@ -10,8 +10,8 @@
 #include "daemon/routes.h"
 #include "daemon/workbook.h"
 #include "lib/base/json.h"
-#include "lib/engine/approve.h"
-#include "lib/engine/plan.h"
+#include "lib/engine/plan/plan.h"
+#include "lib/engine/run/approve.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * POST /v1/previews: what would be asked for one lead; see lib/engine/preview.h.
+ * POST /v1/previews: what would be asked for one lead; see lib/engine/show/preview.h.
  *
  *   the body, checked -> a workbook becomes text -> leadd --preview CONFIG STATE_DIR BODY (nice, bounded, no credential) -> 200
  *
@@ -10,8 +10,8 @@
 #include "daemon/routes.h"
 #include "daemon/workbook.h"
 #include "lib/base/json.h"
-#include "lib/engine/preview.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/preview.h"
+#include "lib/engine/show/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Receipt, waste and the audit of the limits over the API: slices of some hundred rows, each an event of its own. */
 #include "daemon/leadd.h"
-#include "lib/engine/audit.h"
-#include "lib/engine/reckon.h"
+#include "lib/engine/show/audit.h"
+#include "lib/engine/show/reckon.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>

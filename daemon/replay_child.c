@@ -6,7 +6,7 @@
 #include "daemon/leadd.h"
 #include "daemon/replay.h"
 #include "lib/base/json.h"
-#include "lib/engine/replay.h"
+#include "lib/engine/plan/replay.h"
 
 #include <errno.h>
 #include <fcntl.h>

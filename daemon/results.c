@@ -5,8 +5,8 @@
  * means it is done again.
  */
 #include "daemon/workbook.h"
-#include "lib/engine/export.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/export.h"
+#include "lib/engine/show/show.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * are what they share, and the status.
  */
 #include "daemon/routes.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* What can be started, and what starts by itself. See routes.h. */
 #include "daemon/routes.h"
 #include "lib/base/text.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 #include <stdlib.h>
 

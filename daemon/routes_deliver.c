@@ -1,7 +1,7 @@
 /* What a run brought to its destination: taken out again, read back as a whole. See routes.h. */
 #include "daemon/routes.h"
 #include "lib/base/json.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 void get_recall(void *app, struct http_request *r)
 {

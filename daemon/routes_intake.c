@@ -6,8 +6,8 @@
 
 #include "lib/base/ids.h"
 #include "lib/base/text.h"
-#include "lib/engine/show.h"
-#include "lib/engine/show_task.h"
+#include "lib/engine/show/show.h"
+#include "lib/engine/show/show_task.h"
 
 #include <stdio.h>
 #include <stdlib.h>

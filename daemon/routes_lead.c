@@ -1,6 +1,6 @@
 /* Leads of a run over the API. See routes.h. */
 #include "daemon/routes.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 #include <string.h>
 

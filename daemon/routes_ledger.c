@@ -1,7 +1,7 @@
 /* Calls and their sums over the API. See routes.h. */
 #include "daemon/routes.h"
 #include "lib/base/ids.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 #include "lib/store/ledger.h"
 
 void get_ledger(void *app, struct http_request *r)

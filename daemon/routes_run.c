@@ -2,8 +2,8 @@
 #include "daemon/routes.h"
 #include "daemon/workbook.h"
 #include "lib/base/json.h"
-#include "lib/engine/export.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/export.h"
+#include "lib/engine/show/show.h"
 #include "lib/table/csv.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "daemon/routes.h"
 #include "lib/base/json.h"
 #include "lib/base/text.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "daemon/workbook.h"
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
-#include "lib/engine/params.h"
+#include "lib/engine/item/params.h"
 #include "lib/table/csv.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Suppression lists over the API. See routes.h. Entries come in bodies only: a path may be logged by whoever stands in between. */
 #include "daemon/routes.h"
 #include "lib/base/json.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>

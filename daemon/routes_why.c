@@ -1,6 +1,6 @@
 /* Why a lead, a run or a service waits, over the API. See routes.h. */
 #include "daemon/routes.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 void get_why_lead(void *app, struct http_request *r)
 {

@@ -6,7 +6,7 @@
  *   runs/ -> uploads/ -> again in a day
  */
 #include "daemon/leadd.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 #include <dirent.h>
 #include <errno.h>

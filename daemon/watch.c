@@ -1,6 +1,6 @@
 /* Live streams of runs: at most four events a second each, while something changes; `end` when the run has ended. */
 #include "daemon/leadd.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *   rows in slices -> a file without a name -> leadd --csv-to-xlsx (child) -> the descriptor that was given
  */
 #include "daemon/workbook.h"
-#include "lib/engine/export.h"
+#include "lib/engine/show/export.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,12 +4,12 @@
  */
 #include "lib/engine/command.h"
 
-#include "lib/engine/inbox.h"
-#include "lib/engine/job.h"
-#include "lib/engine/outbox.h"
-#include "lib/engine/payment.h"
+#include "lib/engine/call/job.h"
+#include "lib/engine/item/inbox.h"
+#include "lib/engine/item/suppress.h"
+#include "lib/engine/run/payment.h"
 #include "lib/engine/state.h"
-#include "lib/engine/suppress.h"
+#include "lib/engine/tell/outbox.h"
 
 void command_answer(struct engine *e, struct command *c)
 {

@@ -2,16 +2,16 @@
 #include "lib/engine/command.h"
 
 #include "lib/base/ids.h"
-#include "lib/engine/approve.h"
 #include "lib/engine/clocks.h"
-#include "lib/engine/intake.h"
-#include "lib/engine/notify.h"
-#include "lib/engine/recall.h"
-#include "lib/engine/run.h"
-#include "lib/engine/source.h"
+#include "lib/engine/item/intake.h"
+#include "lib/engine/item/source.h"
+#include "lib/engine/run/approve.h"
+#include "lib/engine/run/run.h"
+#include "lib/engine/stage/recall.h"
+#include "lib/engine/stage/verify.h"
 #include "lib/engine/state.h"
 #include "lib/engine/task.h"
-#include "lib/engine/verify.h"
+#include "lib/engine/tell/notify.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* What people ask for of a service: it is paused, resumed, reset, another limit holds for it. See command.c. */
 #include "lib/engine/command.h"
 
-#include "lib/engine/lane.h"
-#include "lib/engine/override.h"
+#include "lib/engine/call/lane.h"
+#include "lib/engine/call/override.h"
 #include "lib/engine/state.h"
 
 static void service_reset(struct engine *e, struct lane *l)

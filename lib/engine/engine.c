@@ -1,14 +1,14 @@
 /* The engine's birth and end, and what it tells of itself. What it does is in turn.c. */
 #include "lib/engine/engine.h"
 
-#include "lib/engine/call.h"
-#include "lib/engine/inbox.h"
-#include "lib/engine/job.h"
-#include "lib/engine/lane.h"
+#include "lib/engine/call/call.h"
+#include "lib/engine/call/job.h"
+#include "lib/engine/call/lane.h"
+#include "lib/engine/item/inbox.h"
 #include "lib/engine/load.h"
-#include "lib/engine/notify.h"
+#include "lib/engine/plan/tallies.h"
 #include "lib/engine/state.h"
-#include "lib/engine/tallies.h"
+#include "lib/engine/tell/notify.h"
 #include "lib/engine/turn.h"
 #include "lib/store/names.h"
 

@@ -9,20 +9,23 @@
  * Nothing is visible outside before it is on disk. Time, random numbers and the outside come in as
  * arguments; what should happen goes out through struct effects. One engine has one store.
  *
- * Where to read on, in the order in which a lead meets it:
- *   the turn     gather.c -> turn.c -> release.c, as above; load.c: start and restart
- *   items        intake.c (rows), inbox.c, route.c (webhooks), source.c, makes.c (a run that finds its own) -> birth.c
- *   the call     schedule.c (which next, and why not) -> grant.c (one is made) -> call.c (where it counts from then on);
- *                batch.c (for several items), share.c, cache.c (several who ask the same), suppress.c (whom nobody may write to)
- *   the answer   feed.c (at once: limits, breakers) -> settle.c (ledger, money, item) -> stage.c (where the item goes next);
- *                job.c (an answer that only comes later), recall.c, verify.c (what the destination says)
- *   people       command.c, approve.c (what they ask for), notify.c, outbox.c (what they are told), show.h, why.c (what they see)
- *   other shells plan.h (a night before it is paid for), replay.h (a run again)
- *   settings     config.h, pipeline.h
+ * Where to read on, in the order in which a lead meets it; what stands alone is here:
+ *   the turn     gather.c -> turn.c -> release.c, as above; load.c: start and restart; command.c, task.c: what people ask for
+ *   config/      config.h, pipeline.h: what was written down
+ *   run/         run.h: a run and its queue; approve.h, payment.h, agenda.h: who lets it go, and when
+ *   item/        intake.c (rows), inbox.c, route.c (webhooks), source.c, makes.c (a run that finds its own) -> birth.c; suppress.c:
+ *                whom nobody may write to
+ *   call/        schedule.c (which next, and why not) -> grant.c (one is made) -> call.c (where it counts from then on);
+ *                batch.c (for several items), share.c, cache.c (several who ask the same);
+ *                feed.c (what an answer says at once to limits and breakers) -> settle.c (ledger, money, item); job.c (an answer
+ *                that only comes later)
+ *   stage/       stage.c: where an item goes next; view.c: what is known of it; recall.c, verify.c: what the destination has
+ *   show/ tell/  show.h, why.c, export.h: what people see; notify.h, outbox.h: what they are told
+ *   plan/        plan.h: a night before it is paid for; replay.h: a run again
  */
 #pragma once
 
-#include "lib/engine/config.h"
+#include "lib/engine/config/config.h"
 #include "lib/store/runs.h"
 #include "lib/store/store.h"
 

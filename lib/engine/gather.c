@@ -4,14 +4,14 @@
  */
 #include "lib/engine/engine.h"
 
-#include "lib/engine/answers.h"
-#include "lib/engine/call.h"
-#include "lib/engine/feed.h"
-#include "lib/engine/foretell.h"
-#include "lib/engine/intake.h"
-#include "lib/engine/job.h"
-#include "lib/engine/lane.h"
-#include "lib/engine/share.h"
+#include "lib/engine/call/answers.h"
+#include "lib/engine/call/call.h"
+#include "lib/engine/call/feed.h"
+#include "lib/engine/call/job.h"
+#include "lib/engine/call/lane.h"
+#include "lib/engine/call/share.h"
+#include "lib/engine/item/intake.h"
+#include "lib/engine/plan/foretell.h"
 #include "lib/engine/state.h"
 #include "lib/engine/turn.h"
 

@@ -4,12 +4,12 @@
  */
 #include "lib/engine/load_parts.h"
 
-#include "lib/engine/answers.h"
-#include "lib/engine/busy.h"
-#include "lib/engine/call.h"
-#include "lib/engine/job.h"
-#include "lib/engine/lane.h"
-#include "lib/engine/run.h"
+#include "lib/engine/call/answers.h"
+#include "lib/engine/call/busy.h"
+#include "lib/engine/call/call.h"
+#include "lib/engine/call/job.h"
+#include "lib/engine/call/lane.h"
+#include "lib/engine/run/run.h"
 #include "lib/engine/state.h"
 #include "lib/store/names.h"
 

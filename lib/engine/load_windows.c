@@ -1,8 +1,8 @@
 /* The windows of a service that has none yet, at a start or a reload: counted from the ledger's tail. See load.c. */
 #include "lib/engine/load_parts.h"
 
+#include "lib/engine/call/lane.h"
 #include "lib/engine/clocks.h"
-#include "lib/engine/lane.h"
 #include "lib/engine/state.h"
 
 #define TAIL_SLACK_US (3600 * US_PER_S)

@@ -1,14 +1,14 @@
 /* Release: what the turn decided is on disk. Now it may be seen: calls start, commands are answered, timers are armed. */
 #include "lib/engine/turn.h"
 
-#include "lib/engine/call.h"
+#include "lib/engine/call/call.h"
+#include "lib/engine/call/job.h"
+#include "lib/engine/call/lane.h"
 #include "lib/engine/engine.h"
-#include "lib/engine/intake.h"
-#include "lib/engine/job.h"
-#include "lib/engine/lane.h"
-#include "lib/engine/outbox.h"
-#include "lib/engine/run.h"
+#include "lib/engine/item/intake.h"
+#include "lib/engine/run/run.h"
 #include "lib/engine/state.h"
+#include "lib/engine/tell/outbox.h"
 
 #define IMPORTS_AT_ONCE 32 /* files with a slice under way: the others wait for theirs to end */
 

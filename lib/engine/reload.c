@@ -4,12 +4,12 @@
  */
 #include "lib/engine/command.h"
 
-#include "lib/engine/accounts.h"
-#include "lib/engine/inbox.h"
-#include "lib/engine/lane.h"
+#include "lib/engine/call/accounts.h"
+#include "lib/engine/call/lane.h"
+#include "lib/engine/call/override.h"
+#include "lib/engine/item/inbox.h"
 #include "lib/engine/load.h"
-#include "lib/engine/override.h"
-#include "lib/engine/run.h"
+#include "lib/engine/run/run.h"
 #include "lib/engine/state.h"
 
 /* What the configuration has no more. True: a service, a key, a limit is there (again) that has no windows yet. */

@@ -11,7 +11,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/ids.h"
 #include "lib/engine/engine.h"
-#include "lib/engine/inbox.h"
+#include "lib/engine/item/inbox.h"
 
 struct account;
 struct call;

@@ -4,14 +4,14 @@
  */
 #include "lib/engine/task.h"
 
+#include "lib/engine/call/finish.h"
 #include "lib/engine/command.h"
-#include "lib/engine/finish.h"
-#include "lib/engine/recall.h"
-#include "lib/engine/reopen.h"
-#include "lib/engine/run.h"
-#include "lib/engine/stage.h"
+#include "lib/engine/run/reopen.h"
+#include "lib/engine/run/run.h"
+#include "lib/engine/stage/recall.h"
+#include "lib/engine/stage/stage.h"
+#include "lib/engine/stage/verify.h"
 #include "lib/engine/state.h"
-#include "lib/engine/verify.h"
 
 #include <stdio.h>
 

@@ -14,7 +14,7 @@ enum outbox_state { OUTBOX_WAITING, OUTBOX_GIVEN_UP, OUTBOX_STATES };
 struct outbox_row {
 	uint64_t id;                  /* the receiver tells repeats by it; lib/base/ids.h */
 	uint8_t way, state;
-	uint8_t event;                /* enum notice of lib/engine/config.h */
+	uint8_t event;                /* enum notice of lib/engine/config/config.h */
 	uint32_t run;                 /* 0: of none */
 	uint32_t attempts;
 	uint32_t things;              /* told of in it: more than one is a digest */

@@ -86,7 +86,7 @@ def same(name, *sources):
     check(name, problems)
 
 
-code, _ = keys_of_files('lib/engine/config*.c')
+code, _ = keys_of_files('lib/engine/config/config*.c')
 page = keys_of_page('daemon/leadd.yaml.5.scd')
 sample = keys_of_sample('etc/leadd.yaml')
 
@@ -121,7 +121,7 @@ for function, section, places in [
          ('the sample', set().union(*[at(*p) for p in places]) - ({'close_lead'} if section == 'INTAKES' else set())))
 check('no other maps are read in config*.c', [f'{function}() reads keys that this test does not know' for function in sorted(code)])
 
-code, words = keys_of_files('lib/engine/pipeline*.c')
+code, words = keys_of_files('lib/engine/config/pipeline*.c')
 for function, section in [('read_pipeline', 'The file'), ('pipeline_read_stage', 'Stages'), ('stage_read_steps', 'Chain steps'),
                           ('read_gate', 'Gates'), ('stage_read_missing', 'Missing'), ('stage_read_recall', 'Recall'), ('stage_read_list', 'List'), ('read_makes', 'Makes'),
                           ('read_approval', 'Approval'), ('read_policies', 'Refused')]:

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/engine/payment.h"
+#include "lib/engine/run/payment.h"
 
 static struct expr *compiled(const char *text)
 {

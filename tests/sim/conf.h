@@ -1,7 +1,7 @@
 /* tests/sim/conf.h: the scratch folder of all nights, and the configurations in it. */
 #pragma once
 
-#include "lib/engine/config.h"
+#include "lib/engine/config/config.h"
 #include "tests/sim/night.h"
 
 /* Changes of a configuration, as bits. */

@@ -2,7 +2,7 @@
  */
 #include "tests/sim/shell.h"
 
-#include "lib/engine/export.h"
+#include "lib/engine/show/export.h"
 
 #include <stdlib.h>
 

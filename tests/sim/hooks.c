@@ -5,10 +5,10 @@
  */
 #include "tests/sim/hooks.h"
 
-#include "lib/engine/accounts.h"
-#include "lib/engine/approve.h"
-#include "lib/engine/run.h"
-#include "lib/engine/stage.h"
+#include "lib/engine/call/accounts.h"
+#include "lib/engine/run/approve.h"
+#include "lib/engine/run/run.h"
+#include "lib/engine/stage/stage.h"
 #include "lib/engine/state.h"
 #include "lib/flow/share.h"
 #include "lib/store/ledger.h"

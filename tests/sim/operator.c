@@ -3,7 +3,7 @@
  */
 #include "tests/sim/shell.h"
 
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 #include "lib/store/verify.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
  * cost, and in nine of ten lists of 20 leads the real night must lie within the plan's own band.
  */
 #include "lib/base/ids.h"
-#include "lib/engine/plan.h"
+#include "lib/engine/plan/plan.h"
 #include "tests/sim/plans_night.h"
 
 #include <ftw.h>

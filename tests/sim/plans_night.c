@@ -8,7 +8,7 @@
 
 #include "lib/base/heap.h"
 #include "lib/engine/engine.h"
-#include "lib/engine/show.h"
+#include "lib/engine/show/show.h"
 #include "lib/sim/scenario.h"
 #include "lib/store/account.h"
 #include "tests/sim/parcel.h"

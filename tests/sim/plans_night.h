@@ -1,7 +1,7 @@
 /* tests/sim/plans_night.h: one real night, for plans.c. */
 #pragma once
 
-#include "lib/engine/config.h"
+#include "lib/engine/config/config.h"
 #include "lib/store/store.h"
 
 struct came {

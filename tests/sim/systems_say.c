@@ -4,8 +4,8 @@
  */
 #include "tests/sim/systems_night.h"
 
-#include "lib/engine/show.h"
-#include "lib/engine/show_task.h"
+#include "lib/engine/show/show.h"
+#include "lib/engine/show/show_task.h"
 #include "lib/store/jobs.h"
 #include "tests/sim/hooks.h"
 

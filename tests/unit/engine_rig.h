@@ -23,10 +23,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/engine/call.h"
-#include "lib/engine/lane.h"
-#include "lib/engine/run.h"
-#include "lib/engine/show.h"
+#include "lib/engine/call/call.h"
+#include "lib/engine/call/lane.h"
+#include "lib/engine/run/run.h"
+#include "lib/engine/show/show.h"
 #include "lib/engine/state.h"
 
 #define SEC US_PER_S

@@ -1,5 +1,5 @@
 /*
- * lib/engine/agenda.c: runs that begin by themselves: each moment once, over restarts, reloads and a machine that was off.
+ * lib/engine/run/agenda.c: runs that begin by themselves: each moment once, over restarts, reloads and a machine that was off.
  */
 #include "engine_rig.h"
 

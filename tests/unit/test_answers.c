@@ -1,5 +1,5 @@
 /*
- * lib/engine/answers.c: what services said is kept with the call's end, as long as it should be and
+ * lib/engine/call/answers.c: what services said is kept with the call's end, as long as it should be and
  * no longer, and never with a key in it.
  */
 #include "engine_rig.h"

@@ -1,12 +1,12 @@
 /*
- * lib/engine/audit.c: whatever the slices, the largest count of each window is that of a count by hand over the ledger, for
+ * lib/engine/show/audit.c: whatever the slices, the largest count of each window is that of a count by hand over the ledger, for
  * all keys together, for each allowance, for some calls of a service only.
  */
 #include "engine_rig.h"
 
 #include <json-c/json.h>
 
-#include "lib/engine/audit.h"
+#include "lib/engine/show/audit.h"
 
 #define CALLS 1500
 

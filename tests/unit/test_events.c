@@ -1,11 +1,11 @@
 /*
- * lib/engine/inbox.c, route.c: webhooks become leads: once each, in the right run, whatever is killed in between; what makes
+ * lib/engine/item/inbox.c, route.c: webhooks become leads: once each, in the right run, whatever is killed in between; what makes
  * none says why; runs stay open while leads come.
  */
 #include "engine_rig.h"
 
 #include "lib/base/ids.h"
-#include "lib/engine/show_task.h"
+#include "lib/engine/show/show_task.h"
 
 #include <json-c/json.h>
 

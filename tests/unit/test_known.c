@@ -1,5 +1,5 @@
 /*
- * lib/engine/known.c: a lead that several runs of an organisation take in: where campaigns say `skip`, exactly one of them goes on with
+ * lib/engine/item/known.c: a lead that several runs of an organisation take in: where campaigns say `skip`, exactly one of them goes on with
  * it, also when both come at the same moment, when it is held at its birth, and when a person puts it back.
  */
 #include "engine_rig.h"

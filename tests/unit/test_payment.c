@@ -4,7 +4,7 @@
  */
 #include "engine_rig.h"
 
-#include "lib/engine/payment.h"
+#include "lib/engine/run/payment.h"
 #include "lib/store/notes.h"
 
 #include <json-c/json.h>

@@ -1,9 +1,9 @@
 /* What plan stands on: tallies, snapshots, odds, an engine that calls nobody, and --what-if. */
 #include "engine_rig.h"
 
-#include "lib/engine/odds.h"
-#include "lib/engine/plan_night.h"
-#include "lib/engine/tallies.h"
+#include "lib/engine/plan/odds.h"
+#include "lib/engine/plan/plan_night.h"
+#include "lib/engine/plan/tallies.h"
 #include "lib/store/snapshot.h"
 #include "lib/store/tally.h"
 

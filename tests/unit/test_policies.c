@@ -4,7 +4,7 @@
  */
 #include "engine_rig.h"
 
-#include "lib/engine/export.h"
+#include "lib/engine/show/export.h"
 
 #include <json-c/json.h>
 

@@ -1,5 +1,5 @@
 /*
- * lib/engine/prompt.c, credit.c: prompt files, their versions, and which version wrote what: over reloads, repeats, look-ups,
+ * lib/engine/config/prompt.c, credit.c: prompt files, their versions, and which version wrote what: over reloads, repeats, look-ups,
  * restarts.
  */
 #include "engine_rig.h"

@@ -1,11 +1,11 @@
 /*
- * lib/engine/recall.c: what a run pushed is taken out again: all of it, nothing else, and only once.
+ * lib/engine/stage/recall.c: what a run pushed is taken out again: all of it, nothing else, and only once.
  */
 #include "engine_rig.h"
 
 #include <json-c/json.h>
 
-#include "lib/engine/recall.h"
+#include "lib/engine/stage/recall.h"
 
 #define LEADD "campaigns: {c: {pipeline: p}}\n"
 #define TOOL                                                                                       \

@@ -1,5 +1,5 @@
 /*
- * lib/engine/reopen.c: a lead that a person puts back goes on where it stopped: what was answered in the middle of a chain, or of a
+ * lib/engine/run/reopen.c: a lead that a person puts back goes on where it stopped: what was answered in the middle of a chain, or of a
  * source's rounds, is not bought again, whatever stopped it there, and also when the chain is another one by then.
  */
 #include "engine_rig.h"

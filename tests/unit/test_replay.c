@@ -1,10 +1,10 @@
 /*
- * lib/engine/replay.c: a run again. Each call is told what was said then: the same question the
+ * lib/engine/plan/replay.c: a run again. Each call is told what was said then: the same question the
  * second time over gets the second answer, a question that was never asked gets none.
  */
 #include "engine_rig.h"
 
-#include "lib/engine/replay.h"
+#include "lib/engine/plan/replay.h"
 #include "lib/store/body.h"
 
 #include <json-c/json.h>

@@ -1,5 +1,5 @@
 /*
- * lib/engine/rounds.c: how often a source is asked, and for how much.
+ * lib/engine/item/rounds.c: how often a source is asked, and for how much.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "lib/engine/rounds.h"
+#include "lib/engine/item/rounds.h"
 
 static const struct rounds_spec spec = {.most = 8, .buffer = 1.5, .ask_most = 500, .idle = 1, .good = true};
 

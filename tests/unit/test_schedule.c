@@ -1,5 +1,5 @@
 /*
- * lib/engine/schedule.c: which call next, and why not. Windows are exact and nearly used up, runs
+ * lib/engine/call/schedule.c: which call next, and why not. Windows are exact and nearly used up, runs
  * get their shares, and what `why` says is what the next turn does.
  */
 #include "engine_rig.h"

@@ -1,5 +1,5 @@
 /*
- * lib/engine/setup.c: runs that make the same thing at the tool, each for itself, at the same moment: it is made once, and all have it,
+ * lib/engine/item/setup.c: runs that make the same thing at the tool, each for itself, at the same moment: it is made once, and all have it,
  * whatever becomes of the call that makes it.
  */
 #include "engine_rig.h"

@@ -2,7 +2,7 @@
  * tests/unit/test_shipped.c: what stands in etc/: it loads, the sample tells the true defaults, and
  * the pipeline does things in the order its comments promise.
  */
-#include "lib/engine/config.h"
+#include "lib/engine/config/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

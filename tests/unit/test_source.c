@@ -1,5 +1,5 @@
 /*
- * lib/engine/source.c, makes.c, birth.c: a run that finds companies and leads itself: set-up, pages, rounds, companies and what
+ * lib/engine/item/source.c, makes.c, birth.c: a run that finds companies and leads itself: set-up, pages, rounds, companies and what
  * comes out of them, and all of it again after a restart.
  */
 #include "engine_rig.h"

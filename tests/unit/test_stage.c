@@ -1,5 +1,5 @@
 /*
- * lib/engine/stage.c: what each class of answer does to the item: keep, repeat, next step of the
+ * lib/engine/stage/stage.c: what each class of answer does to the item: keep, repeat, next step of the
  * chain, fail, pass, hold; gates and their repeats; looking calls in doubt up; reading back.
  */
 #include "engine_rig.h"

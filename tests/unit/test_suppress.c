@@ -1,5 +1,5 @@
 /*
- * lib/engine/suppress.c: nobody on an organisation's list is asked about or written to: not when the row comes in, not when
+ * lib/engine/item/suppress.c: nobody on an organisation's list is asked about or written to: not when the row comes in, not when
  * the entry came later, not after a restart.
  */
 #include "engine_rig.h"

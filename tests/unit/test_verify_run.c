@@ -1,12 +1,12 @@
 /*
- * lib/engine/verify.c, verify_page.c: a destination read back as a whole: what is missing, doubled, changed or foreign is found,
+ * lib/engine/stage/verify.c, verify_page.c: a destination read back as a whole: what is missing, doubled, changed or foreign is found,
  * nothing else is, and neither a crash nor an end of the run changes that.
  */
 #include "engine_rig.h"
 
 #include <json-c/json.h>
 
-#include "lib/engine/verify.h"
+#include "lib/engine/stage/verify.h"
 
 #define LEADD                                                                                      \
 	"campaigns:\n"                                                                             \

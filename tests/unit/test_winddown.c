@@ -3,7 +3,7 @@
  * begun reaches its end, nothing goes above the budget, and the rest is parked, not started.
  */
 #include "engine_rig.h"
-#include "lib/engine/forecast.h"
+#include "lib/engine/plan/forecast.h"
 
 #include <json-c/json.h>
 
