@@ -27,7 +27,7 @@ def intake(**more):
     return {"verify": {"scheme": "close", "secret": "close-webhook"}, "id": ".event.id",
             "when": '.event.object_type == "task.lead" and .event.action == "created" and (.event.data.text | startswith("Instantly: "))',
             "campaign": {"from": ".event.data.text", "after": "Instantly: "}, "run": "instantly",
-            "fields": {"crm_lead": "${.event.lead_id}", "company": "${.event.data.lead_name}"}, **more}
+            "fields": {"crm_lead": "${.event.lead_id}", "crm_contact": "${.event.data.contact_id}", "company": "${.event.data.lead_name}"}, **more}
 
 
 class Crm(FlowNight):
@@ -252,6 +252,21 @@ def test_missed():
         assert pushed(it.report()) == there
         calls = [call["endpoint"] for call in it.items("/v1/ledger?") if call["service"] == "close"]
         assert calls.count("tasks") == 6, calls
+        # a task that names a person is for that person, not for the first of its lead
+        def tell(number, contact):
+            message = hooks.event(number, "Instantly: Spring", lead="lead_42")
+            message["event"]["data"]["contact_id"] = contact
+            data = hooks.bytes_of(message)
+            task = hooks.post(it.port, data, hooks.signed(data))[1]["task"]
+            it.wait_tasks([task], ended)
+            return it.task(task, plain=True)
+        people = {contact: tell(f"of-{contact}", contact) for contact in ("cont_0042", "cont_0142", "cont_0242", "cont_0342")}
+        emails = {task["lead"]["fields"].get("email") for task in people.values()}
+        assert len(emails) > 2, people
+        for task in people.values():
+            fields = task["lead"]["fields"]
+            assert task["detail"] in ("confirmed", "rejected") and fields["company"] == "Ex Ltd", task
+            assert task["detail"] == "rejected" or fields["full_name"].startswith(fields["first_name"]), fields
         # a key that was copied wrong is told before the first event is refused
         (it.folder / "secrets" / "close-webhook").write_text("whsec_no hex\n")
         assert it.leadctl("reload")[1] == 0
