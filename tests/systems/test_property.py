@@ -90,6 +90,18 @@ def test_whole(quantity):
         assert code == 0 and f"wanted           {quantity}".split() == [w for w in text.split("\n") if "wanted" in w][0].split(), text
 
 
+def test_the_same_again():
+    """The same parameters are another run; what the first one was told is not asked for again."""
+    with night() as it:
+        first = it.wait_end(search(it, 5))  # both begin with the same ones of the table
+        second = it.wait_end(search(it, 5))
+        assert second["run"] == first["run"] + 1 and second["companies"]["outcomes"]["ready"] >= 5
+        company = {s["stage"]: s for s in second["stages"]}["company"]
+        assert company["cached"] >= 4 and company["calls"] + company["cached"] == company["ok"], company
+        asked_again = {r["endpoint"] for r in it.report()["repeats"]}
+        assert asked_again.isdisjoint({"company-enrichment", "verify-email"}), asked_again
+
+
 def test_killed_and_started_again():
     with night(world(n8n={"latency": {"min": "20ms", "median": "60ms", "p95": "120ms"}})) as it:
         run = search(it, 10)
