@@ -211,3 +211,24 @@ def test_down_for_long():
         facts = [f["kind"] for lead in night.items(f"/v1/runs/{run}/leads")
                  for f in night.get(f"/v1/leads/{run}/{lead['lead']}")["timeline"]]
         assert "warning" in facts and facts.count("unchanged") == 30
+
+
+def test_verified_by_the_second():
+    """The shipped verifier of the second provider, within its own windows: what it cannot say yet is asked again and paid once, who asked not
+    to be looked up costs nothing, and a mail server's trouble passes."""
+    n = 30
+    scenario = {"doubt": "250ms", "services": {"hunter": {"latency": LATENCY, "in_work": "40%", "mail_server": "10%", "opted_out": "10%"}}}
+    verify = {"pipeline": "check", "stages": [{"stage": "verify", "call": "hunter.verify", "with": {"email": "${.email}"}}]}
+    edit = {"hunter": [("timeout: {total: 60s}", "retry: {transient: {base: 100ms, cap: 200ms}, pending: {attempts: 5, base: 100ms, cap: 200ms}}")]}
+    with FlowNight(scenario=scenario, factor=1, edit=edit, pipelines={"check": verify}, campaigns={"check": {"pipeline": "check"}},
+                   secrets={"hunter": "key-of-hunter"}) as night:
+        end = night.wait_end(night.run(n, campaign="check"))
+        run, exported, report = end["run"], night.export(end["run"]), night.report()
+        failed = [lead for lead in exported if lead["outcome"] == "failed"]
+        assert {lead["reason"] for lead in failed} == {"opted-out"} and end["outcomes"]["ready"] == n - len(failed)
+        assert all(lead["spent_micro"] == (0 if lead in failed else 25_000) for lead in exported)
+        assert all(lead["fields"]["verify_status"] for lead in exported if lead not in failed)
+        ledger = night.ledger(run)
+        assert {"pending", "transient"} <= {call["outcome"] for call in ledger} and "throttle" not in {call["outcome"] for call in ledger}
+        proof.bill(ledger, report)
+        proof.windows(night, report)
