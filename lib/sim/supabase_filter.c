@@ -1,5 +1,5 @@
 /*
- * lib/sim/supabase_filter.c: which rows PostgREST shows, in which order, and what of them.
+ * lib/sim/supabase_filter.c: which rows PostgREST shows.
  *
  * Nulls are as in SQL: a comparison with one is neither true nor false, and `not` does not change
  * that; only `is` sees them.
@@ -7,13 +7,9 @@
 #include "lib/sim/supabase.h"
 
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 8
-
-const char *const column_words[COLUMN_N + 1] = {"name", "domain", "city", "state", "pms", "id", NULL};
 
 enum op { OP_EQ, OP_NEQ, OP_GT, OP_GTE, OP_LT, OP_LTE, OP_LIKE, OP_ILIKE, OP_IN, OP_IS, OP_AND, OP_OR, OP_N };
 static const char *const op_words[OP_N] = {"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is", "and", "or"};
@@ -31,69 +27,6 @@ struct filter {
 
 /* --- reading --- */
 
-static bool bad(struct ask *q, const char *what, const char *text)
-{
-	if (q->bad == NULL) {
-		ask_bad(q, 400, "PGRST100", "failed to parse %s (%.60s)", what, text);
-	}
-	return false;
-}
-
-static bool column_of(struct ask *q, const char *name, enum column *ret)
-{
-	for (int c = 0; c < COLUMN_N; c++) {
-		if (strcmp(column_words[c], name) == 0) {
-			*ret = (enum column)c;
-			return true;
-		}
-	}
-	ask_bad(q, 400, "42703", "column companies.%.60s does not exist", name);
-	return false;
-}
-
-/* Where the part that begins here ends: at a comma or a bracket outside of quotes and brackets. */
-static size_t part_length(const char *text)
-{
-	int depth = 0;
-	bool quoted = false;
-	size_t n = 0;
-
-	for (; text[n] != '\0'; n++) {
-		if (text[n] == '\\' && quoted && text[n + 1] != '\0') {
-			n++;
-		} else if (text[n] == '"') {
-			quoted = !quoted;
-		} else if (!quoted && text[n] == '(') {
-			depth++;
-		} else if (!quoted && ((text[n] == ')' && depth-- == 0) || (text[n] == ',' && depth == 0))) {
-			break;
-		}
-	}
-	return n;
-}
-
-/* Without the quotes around it. */
-static const char *plain(struct ask *q, const char *text, size_t len)
-{
-	char *copy = arena_alloc(q->a, len + 1);
-	size_t n = 0;
-
-	if (copy == NULL) {
-		return "";
-	}
-	if (len < 2 || text[0] != '"' || text[len - 1] != '"') {
-		memcpy(copy, text, len);
-		copy[len] = '\0';
-		return copy;
-	}
-	for (size_t i = 1; i + 1 < len; i++) {
-		i += text[i] == '\\' && i + 2 < len;
-		copy[n++] = text[i];
-	}
-	copy[n] = '\0';
-	return copy;
-}
-
 /* `(a,"b,c")`, which must be all of it. */
 static bool read_list(struct ask *q, const char *text, struct filter *f)
 {
@@ -102,12 +35,12 @@ static bool read_list(struct ask *q, const char *text, struct filter *f)
 
 	f->values = arena_alloc(q->a, (len + 1) * sizeof(*f->values));
 	if (f->values == NULL || text[0] != '(' || text[len - 1] != ')') {
-		return bad(q, "filter", text);
+		return query_bad(q, "filter", text);
 	}
 	while (p < text + len - 1) {
-		size_t n = part_length(p);
+		size_t n = query_part(p);
 
-		f->values[f->n_values++] = plain(q, p, n);
+		f->values[f->n_values++] = query_plain(q, p, n);
 		p += n + 1;
 	}
 	return true;
@@ -143,18 +76,18 @@ static bool read_comparison(struct ask *q, const char *text, bool listed, struct
 		}
 	}
 	if (f->op == OP_AND) {
-		return bad(q, "filter", all);
+		return query_bad(q, "filter", all);
 	}
 	if (f->op == OP_IN) {
 		return read_list(q, text, f);
 	}
 	f->values = arena_alloc(q->a, sizeof(*f->values));
 	if (f->values == NULL) {
-		return bad(q, "filter", all);
+		return query_bad(q, "filter", all);
 	}
-	f->values[0] = listed ? plain(q, text, strlen(text)) : text;
+	f->values[0] = listed ? query_plain(q, text, strlen(text)) : text;
 	f->n_values = 1;
-	return f->op != OP_IS || is_word_of_is(f->values[0]) || bad(q, "filter", all);
+	return f->op != OP_IS || is_word_of_is(f->values[0]) || query_bad(q, "filter", all);
 }
 
 static bool read_tree(struct ask *q, const char *text, unsigned depth, struct filter *of);
@@ -183,8 +116,8 @@ static bool read_member(struct ask *q, const char *text, unsigned depth, struct 
 	if (group != NULL) {
 		return read_tree(q, group, depth + 1, f);
 	}
-	return dot != NULL ? column_of(q, plain(q, text, (size_t)(dot - text)), &f->column) && read_comparison(q, dot + 1, true, f)
-			   : bad(q, "logic tree", text);
+	return dot != NULL ? column_find(q, query_plain(q, text, (size_t)(dot - text)), &f->column) && read_comparison(q, dot + 1, true, f)
+			   : query_bad(q, "logic tree", text);
 }
 
 static struct filter *add_to(struct ask *q, struct filter *of)
@@ -205,15 +138,15 @@ static bool read_tree(struct ask *q, const char *text, unsigned depth, struct fi
 	const char *p = text + 1;
 
 	if (len < 3 || text[0] != '(' || text[len - 1] != ')' || depth > DEPTH_MAX) {
-		return bad(q, "logic tree", text);
+		return query_bad(q, "logic tree", text);
 	}
 	while (p < text + len - 1) {
-		size_t n = part_length(p);
+		size_t n = query_part(p);
 		struct filter *f = add_to(q, of);
 		const char *part = arena_dup(q->a, p, n);
 
 		if (f == NULL || part == NULL || !read_member(q, part, depth, f)) {
-			return bad(q, "logic tree", text);
+			return query_bad(q, "logic tree", text);
 		}
 		p += n + 1;
 	}
@@ -239,14 +172,14 @@ static bool read_one(struct ask *q, const char *name, const char *value, struct 
 	const char *group = negated ? name + 4 : name;
 
 	if (f == NULL) {
-		return bad(q, "filter", value);
+		return query_bad(q, "filter", value);
 	}
 	if (strcmp(group, "or") == 0 || strcmp(group, "and") == 0) {
 		f->op = group[0] == 'o' ? OP_OR : OP_AND;
 		f->negated = negated;
 		return read_tree(q, value, 1, f);
 	}
-	return column_of(q, name, &f->column) && read_comparison(q, value, false, f);
+	return column_find(q, name, &f->column) && read_comparison(q, value, false, f);
 }
 
 bool filter_read(struct ask *q, struct filter **ret)
@@ -255,7 +188,7 @@ bool filter_read(struct ask *q, struct filter **ret)
 	const char *name, *value;
 
 	if (all == NULL) {
-		return bad(q, "filter", "");
+		return query_bad(q, "filter", "");
 	}
 	all->op = OP_AND;
 	for (const char *at = NULL; ask_query_next(q, &at, &name, &value);) {
@@ -268,27 +201,6 @@ bool filter_read(struct ask *q, struct filter **ret)
 }
 
 /* --- comparing --- */
-
-static const char *text_of(const struct seen_row *r, enum column c, char number[24])
-{
-	const char *const texts[] = {r->row.name, r->row.domain, r->row.city, r->row.state, r->row.pms};
-
-	if (c != COLUMN_ID) {
-		return texts[c];
-	}
-	(void)snprintf(number, 24, "%llu", (unsigned long long)r->id);
-	return number;
-}
-
-static int compare(enum column c, const char *a, const char *b)
-{
-	if (c == COLUMN_ID) {
-		long long x = atoll(a), y = atoll(b);
-
-		return (x > y) - (x < y);
-	}
-	return strcmp(a, b);
-}
 
 static bool is_any(char c)
 {
@@ -328,7 +240,7 @@ static bool is_like(const char *text, const char *pattern, bool any_case)
 static enum truth compared(const struct filter *f, const struct seen_row *r)
 {
 	char number[24];
-	const char *have = text_of(r, f->column, number), *want = f->n_values > 0 ? f->values[0] : "";
+	const char *have = column_text(r, f->column, number), *want = f->n_values > 0 ? f->values[0] : "";
 	bool is = false;
 
 	if (f->op == OP_IS) {
@@ -338,21 +250,21 @@ static enum truth compared(const struct filter *f, const struct seen_row *r)
 		return UNKNOWN;
 	}
 	for (size_t i = 0; f->op == OP_IN && i < f->n_values; i++) {
-		is = is || compare(f->column, have, f->values[i]) == 0;
+		is = is || column_compare(f->column, have, f->values[i]) == 0;
 	}
 	switch (f->op) {
 	case OP_EQ:
-		return compare(f->column, have, want) == 0 ? YES : NO;
+		return column_compare(f->column, have, want) == 0 ? YES : NO;
 	case OP_NEQ:
-		return compare(f->column, have, want) != 0 ? YES : NO;
+		return column_compare(f->column, have, want) != 0 ? YES : NO;
 	case OP_GT:
-		return compare(f->column, have, want) > 0 ? YES : NO;
+		return column_compare(f->column, have, want) > 0 ? YES : NO;
 	case OP_GTE:
-		return compare(f->column, have, want) >= 0 ? YES : NO;
+		return column_compare(f->column, have, want) >= 0 ? YES : NO;
 	case OP_LT:
-		return compare(f->column, have, want) < 0 ? YES : NO;
+		return column_compare(f->column, have, want) < 0 ? YES : NO;
 	case OP_LTE:
-		return compare(f->column, have, want) <= 0 ? YES : NO;
+		return column_compare(f->column, have, want) <= 0 ? YES : NO;
 	case OP_LIKE:
 	case OP_ILIKE:
 		return is_like(have, want, f->op == OP_ILIKE) ? YES : NO;
@@ -393,149 +305,4 @@ size_t filter_values(const struct filter *f, enum column c, const char *ret[], s
 		}
 	}
 	return n;
-}
-
-/* --- order --- */
-
-struct ordering {
-	enum column column;
-	bool falls, nulls_first;
-};
-
-static bool read_ordering(struct ask *q, const char *text, struct ordering *ret)
-{
-	char *copy = (char *)(uintptr_t)arena_dup(q->a, text, strlen(text)), *rest;
-	bool told = false;
-
-	if (copy == NULL) {
-		return bad(q, "order", text);
-	}
-	rest = strchr(copy, '.');
-	if (rest != NULL) {
-		*rest++ = '\0';
-	}
-	*ret = (struct ordering){0};
-	for (char *word; (word = strsep(&rest, ".")) != NULL;) {
-		if (strcmp(word, "desc") == 0) {
-			ret->falls = true;
-		} else if (strncmp(word, "nulls", 5) == 0) {
-			told = true;
-			ret->nulls_first = strcmp(word, "nullsfirst") == 0;
-		} else if (strcmp(word, "asc") != 0) {
-			return bad(q, "order", text);
-		}
-	}
-	ret->nulls_first = told ? ret->nulls_first : ret->falls;
-	return column_of(q, copy, &ret->column);
-}
-
-static bool is_behind(const struct ordering *by, size_t n, const struct seen_row *a, const struct seen_row *b)
-{
-	for (size_t i = 0; i < n; i++) {
-		char x[24], y[24];
-		const char *left = text_of(a, by[i].column, x), *right = text_of(b, by[i].column, y);
-		int c;
-
-		if (left == NULL || right == NULL) {
-			if ((left == NULL) != (right == NULL)) {
-				return (left == NULL) != by[i].nulls_first;
-			}
-			continue;
-		}
-		c = compare(by[i].column, left, right);
-		if (c != 0) {
-			return (c > 0) != by[i].falls;
-		}
-	}
-	return false;
-}
-
-/* Halves, merged: rows that are alike keep their places. */
-static void sort(const struct ordering *by, size_t n_by, struct seen_row *rows, struct seen_row *room, size_t n)
-{
-	size_t half = n / 2, a = 0, b = half;
-
-	if (n < 2) {
-		return;
-	}
-	sort(by, n_by, rows, room, half);
-	sort(by, n_by, rows + half, room, n - half);
-	memcpy(room, rows, n * sizeof(*rows));
-	for (size_t i = 0; i < n; i++) {
-		bool right = a == half || (b < n && is_behind(by, n_by, &room[a], &room[b]));
-
-		rows[i] = right ? room[b++] : room[a++];
-	}
-}
-
-bool rows_order(struct ask *q, struct seen_row *rows, size_t n)
-{
-	const char *text = ask_query_text(q, "order");
-	struct seen_row *room = arena_alloc(q->a, (n + 1) * sizeof(*room));
-	struct ordering by[COLUMN_N];
-	size_t n_by = 0;
-
-	while (text != NULL && *text != '\0' && n_by < COLUMN_N) {
-		size_t len = part_length(text);
-
-		if (!read_ordering(q, plain(q, text, len), &by[n_by++])) {
-			return false;
-		}
-		text += len + (text[len] == ',');
-	}
-	if (room == NULL) {
-		return bad(q, "order", "");
-	}
-	if (n_by > 0) {
-		sort(by, n_by, rows, room, n);
-	}
-	return true;
-}
-
-/* --- select --- */
-
-static bool select_one(struct ask *q, const char *text, struct selection *s)
-{
-	const char *colon = strchr(text, ':'), *name = colon != NULL && colon[1] != ':' ? colon + 1 : text;
-	const char *cast = strstr(name, "::");
-	enum column c = COLUMN_N;
-
-	if (strcmp(text, "*") == 0) {
-		for (int k = 0; k < COLUMN_N && s->n < 2 * COLUMN_N; k++) { /* id first */
-			c = k == 0 ? COLUMN_ID : (enum column)(k - 1);
-			s->list[s->n].column = c;
-			s->list[s->n++].as = column_words[c];
-		}
-		return true;
-	}
-	if (strchr(name, '(') != NULL) {
-		ask_bad(q, 400, "PGRST200", "Could not find a relationship between 'companies' and '%.60s' in the schema cache", name);
-		return false;
-	}
-	name = plain(q, name, cast != NULL ? (size_t)(cast - name) : strlen(name));
-	if (!column_of(q, name, &c)) {
-		return false;
-	}
-	if (s->n < 2 * COLUMN_N) {
-		s->list[s->n].column = c;
-		s->list[s->n++].as = colon != NULL && colon[1] != ':' ? plain(q, text, (size_t)(colon - text)) : name;
-	}
-	return true;
-}
-
-bool selection_read(struct ask *q, struct selection *ret)
-{
-	const char *text = ask_query_text(q, "select");
-
-	ret->n = 0;
-	text = text != NULL && *text != '\0' ? text : "*";
-	while (*text != '\0') {
-		size_t len = part_length(text);
-
-		if (!select_one(q, plain(q, text, len), ret)) {
-			return false;
-		}
-		text += len + (text[len] != '\0');
-	}
-	return true;
 }

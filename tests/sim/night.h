@@ -2,7 +2,7 @@
  * tests/sim/night.h: one simulated night: what is planned, what is seen from outside, what came of
  * it.
  *
- *   plan (plan.c) --> shell (shell.c, life.c): the engine on a virtual clock --> check (check.c)
+ *   plan (plan.c) --> shell (shell.c, wire.c): the engine on a virtual clock --> check (check.c)
  *                        '-- faults and the operator (operator.c), budgets and shares as they
  * happen (watch.c)
  *
