@@ -194,7 +194,7 @@ static void probe(struct leadd *l, struct doctor *d, const char *subject, const 
 	}
 	p->d = d;
 	(void)snprintf(p->service, sizeof(p->service), "%s", subject);
-	if (!split_base(base, host, port) || child_start(l, args, on_probed, p, &err) != 0) {
+	if (l->draining || !split_base(base, host, port) || child_start(l, args, on_probed, p, &err) != 0) {
 		add(d->items, "reachable", p->service, false, "cannot be probed");
 		free(p);
 		return;
