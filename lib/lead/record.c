@@ -171,6 +171,30 @@ struct value record_field(const struct record *r, enum lead_field f)
 	return v;
 }
 
+size_t record_word(const char *header, char *word, size_t max)
+{
+	size_t n = 0;
+	bool gap = false;
+
+	for (const char *p = header; *p != '\0'; p++) {
+		char c = *p >= 'A' && *p <= 'Z' ? (char)(*p + ('a' - 'A')) : *p;
+
+		if (!((unsigned char)c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))) {
+			gap = n > 0; /* none at the start, and none at the end */
+			continue;
+		}
+		if (n + gap >= max) {
+			return 0;
+		}
+		if (gap) {
+			word[n++] = '_';
+			gap = false;
+		}
+		word[n++] = c;
+	}
+	return n;
+}
+
 /* Whether the header, made a word, is name. Letters beyond ASCII stay as they are. */
 static bool header_is(const char *header, const char *name, size_t len)
 {

@@ -37,6 +37,10 @@ struct columns {
 	size_t n;
 };
 
+/* The header as expressions name it: in lower case, one _ for each run of other characters than letters and digits; letters beyond
+ * ASCII stay. Returns its length; 0: nothing is left, or it is longer than max. */
+size_t record_word(const char *header, char *word, size_t max);
+
 /*
  * Maps a header row. overrides: `field=Header` pairs from --map (NULL-terminated list, may be
  * NULL). Known spellings in several languages (E-mail, Email Address, Vorname, Nom, Organisation,

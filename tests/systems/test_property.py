@@ -102,6 +102,19 @@ def test_the_same_again():
         assert asked_again.isdisjoint({"company-enrichment", "verify-email"}), asked_again
 
 
+def test_companies_of_a_file():
+    """Nobody is looked for; the people know their company as those of found companies do."""
+    with night() as it:
+        rows = "Name,Domain,City\n" + "".join(f"Firm {n},firm{n}-homes.com,Fresno\n" for n in "abcdefgh")
+        run = it.start_run(rows.encode(), campaign="pm", params={"state": "CA", "pms": "AppFolio"})
+        it.wait_end(run)
+        files = it.results(run)
+        companies = {c["company_id"]: c for c in files["companies.csv"]}
+        assert len(companies) == 8 and files["contacts.csv"]
+        for person in files["contacts.csv"]:
+            assert (person["company"], person["website"]) == (companies[person["company_id"]]["Name"], companies[person["company_id"]]["Domain"]), person
+
+
 def test_killed_and_started_again():
     with night(world(n8n={"latency": {"min": "20ms", "median": "60ms", "p95": "120ms"}})) as it:
         run = search(it, 10)

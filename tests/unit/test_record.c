@@ -391,9 +391,24 @@ static void test_real_rows(void **state)
 	table_free(&t);
 }
 
+/* As expressions name a column, in jq as in plain paths. */
+static void test_the_word_of_a_header(void **state)
+{
+	static const char *const pairs[][2] = {{"Phone No.", "phone_no"}, {"  City ", "city"}, {"a--b", "a_b"}, {"Größe", "größe"}, {"%", ""}, {"_x", "x"}};
+	char word[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		assert_int_equal(record_word(pairs[i][0], word, sizeof(word)), strlen(pairs[i][1]));
+		assert_memory_equal(word, pairs[i][1], strlen(pairs[i][1]));
+	}
+	assert_int_equal(record_word("abcd", word, 3), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_the_word_of_a_header),
 	    cmocka_unit_test(test_spellings),
 	    cmocka_unit_test(test_overrides),
 	    cmocka_unit_test(test_headers),

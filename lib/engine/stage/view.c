@@ -149,10 +149,16 @@ static void view_write(const void *ctx, struct buf *out)
 		write_pair(out, &first, lead_field_names[f], strlen(lead_field_names[f]), &value);
 	}
 	for (size_t i = 0; v->has_row && i < v->row.columns->n; i++) {
+		const char *header = v->row.columns->list[i].header;
+		int field = v->row.columns->list[i].field;
 		struct value value = record_cell(&v->row, i);
+		char word[256];
+		size_t len = record_word(header, word, sizeof(word));
+		bool is_field = field >= 0 && strlen(lead_field_names[field]) == len && memcmp(lead_field_names[field], word, len) == 0;
 
-		if (v->row.columns->list[i].field < 0) {
-			write_pair(out, &first, v->row.columns->list[i].header, strlen(v->row.columns->list[i].header), &value);
+		/* a company of a file has `name` and `domain`, which are a person's name and a website elsewhere */
+		if (field < 0 || (v->level == LEVEL_COMPANY && !is_field)) {
+			write_pair(out, &first, len > 0 ? word : header, len > 0 ? len : strlen(header), &value);
 		}
 	}
 	for (size_t i = 0; i < v->n; i++) {
