@@ -13,6 +13,15 @@ struct seen_row {
 	struct row row;
 };
 
+/* --- supabase.c --- */
+
+/* `{code, details, hint, message}`. */
+void supabase_error(struct ask *q, struct world_plan *p, int status, const char *code, const char *message);
+
+/* --- supabase_select.c --- */
+
+int supabase_select(struct ask *q, struct world_plan *p); /* LEAD_ENOMEM */
+
 /* --- supabase_text.c --- */
 
 /* 400 in PostgREST's words, unless one was said before; false. */
