@@ -126,14 +126,7 @@ struct json_object *show_leads(struct engine *e, struct txn *t, uint32_t run, co
 	o = json_object_new_object();
 	a.items = json_object_new_array();
 	txn_walk(t, TABLE_STATE, item_key(run, f->after + 1), run_prefix(run), on_lead, &a);
-	json_object_object_add(o, "items", a.items);
-	json_object_object_add(o, "next", NULL);
-	if (a.more) {
-		char cursor[16];
-
-		(void)snprintf(cursor, sizeof(cursor), "%u", a.last);
-		put_word(o, "next", cursor);
-	}
+	put_page(o, a.items, a.more, a.last);
 	return o;
 }
 

@@ -4,6 +4,7 @@
 #include "lib/base/ids.h"
 #include "lib/base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void put_text(struct json_object *o, const char *key, const char *text)
@@ -88,4 +89,13 @@ void put_call_id(struct json_object *o, const char *key, uint64_t id)
 	}
 	ids_write(id, text);
 	put_word(o, key, text);
+}
+
+void put_page(struct json_object *o, struct json_object *items, bool more, uint32_t cursor)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%u", cursor);
+	json_object_object_add(o, "items", items);
+	put_text(o, "next", more ? text : NULL);
 }

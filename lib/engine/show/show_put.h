@@ -14,4 +14,6 @@ void put_wall(struct json_object *o, const char *key, int64_t wall_us);  /* 0 an
 /* A boot time as wall time. */
 void put_boot(struct json_object *o, const char *key, int64_t boot_us, struct now now);
 void put_value(struct json_object *o, const char *key, size_t key_len, const struct value *v);
+/* The end of a list: its items (taken), and the cursor behind which it goes on. */
+void put_page(struct json_object *o, struct json_object *items, bool more, uint32_t cursor);
 void put_call_id(struct json_object *o, const char *key, uint64_t id);   /* 0 gives null */

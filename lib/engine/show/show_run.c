@@ -325,14 +325,7 @@ struct json_object *show_runs(struct engine *e, struct txn *t, uint32_t before, 
 			n++;
 		}
 	}
-	json_object_object_add(o, "items", items);
-	json_object_object_add(o, "next", NULL);
-	if (id > 0) {
-		char cursor[16];
-
-		(void)snprintf(cursor, sizeof(cursor), "%u", id + 1);
-		put_word(o, "next", cursor);
-	}
+	put_page(o, items, id > 0, id + 1);
 	return o;
 }
 

@@ -60,7 +60,6 @@ struct json_object *show_verify(struct engine *e, struct txn *t, uint32_t run, u
 	struct list_arg a = {.e = e, .t = t, .r = run_get(e, run), .limit = limit};
 	struct verify_row v;
 	struct json_object *o;
-	char cursor[16];
 
 	if (a.r == NULL) {
 		return NULL;
@@ -75,11 +74,6 @@ struct json_object *show_verify(struct engine *e, struct txn *t, uint32_t run, u
 	put_wall(o, "ended", v.ended_us);
 	put_counts(o, &v);
 	verify_walk(t, run, at, on_finding, &a);
-	json_object_object_add(o, "items", a.items);
-	json_object_object_add(o, "next", NULL);
-	if (a.more) {
-		(void)snprintf(cursor, sizeof(cursor), "%u", a.next);
-		put_word(o, "next", cursor);
-	}
+	put_page(o, a.items, a.more, a.next);
 	return o;
 }
