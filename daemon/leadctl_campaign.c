@@ -74,6 +74,12 @@ static void print_campaign(struct ctl *c, struct json_object *one)
 	print_field(c, "pipeline", "%s%s", get_text(one, "pipeline"), get_bool(one, "finds") ? " (finds its leads)" : "");
 	print_field(c, "organisation", "%s", get_text(one, "organisation"));
 	print_field(c, "runs", "%" PRId64 ", %" PRId64 " at work", get_int(one, "runs"), get_int(one, "at_work"));
+	for (size_t i = 0; i < list_length(get_list(one, "params")); i++) {
+		struct json_object *p = list_at(get_list(one, "params"), i);
+
+		print_field(c, i == 0 ? "params" : "", "%s%s%s%s%s%s", get_text(p, "param"), get_bool(p, "required") ? " (required)" : "",
+		    get_has(p, "default") ? ", else " : "", get_text(p, "default"), get_has(p, "about") ? ": " : "", get_text(p, "about"));
+	}
 	if (get_has(one, "schedule")) {
 		print_schedule(c, get_object(one, "schedule"));
 	}

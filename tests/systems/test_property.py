@@ -211,6 +211,8 @@ def test_verifier_down():
 def test_mistakes():
     told = ["--param", "state=CA", "--param", "pms=AppFolio"]
     with night() as it:
+        text, code = it.leadctl("campaign", "show", "pm")
+        assert code == 0 and "state (required): two letters, such as CA" in text and "city: given up" in text, text
         for args, said in ((["--param", "stat=CA"], "did you mean 'state'"), (["--param", "pms=AppFolio"], "needs param 'state'"),
                            (["--param", "state"], "NAME=VALUE"), (["--param", "state= ", "--param", "pms=AppFolio"], "needs param 'state'"),
                            ([*told, "--quantity", "501"], "finds at most 500 companies a run"), ([*told, "--quantity", "0"], "nearest: 1"),

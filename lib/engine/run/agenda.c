@@ -184,6 +184,23 @@ static struct json_object *agenda_object(struct engine *e, struct txn *t, const 
 	return o;
 }
 
+/* What `run start --param` may say. */
+static struct json_object *params_object(const struct pipeline *p)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < p->n_params; i++) {
+		struct json_object *o = json_object_new_object();
+
+		put_word(o, "param", p->params[i].name);
+		put_text(o, "about", p->params[i].about);
+		put_bool(o, "required", p->params[i].required && p->params[i].preset == NULL);
+		put_text(o, "default", p->params[i].preset);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
 static struct json_object *campaign_object(struct engine *e, struct txn *t, const struct campaign *m, struct now now)
 {
 	struct json_object *o = json_object_new_object();
@@ -200,6 +217,7 @@ static struct json_object *campaign_object(struct engine *e, struct txn *t, cons
 	put_word(o, "pipeline", m->pipeline->name);
 	put_word(o, "organisation", m->organisation);
 	put_bool(o, "finds", pipeline_finds(m->pipeline));
+	json_object_object_add(o, "params", params_object(m->pipeline));
 	put_int(o, "runs", runs);
 	put_int(o, "at_work", at_work);
 	json_object_object_add(o, "schedule", m->agenda != NULL ? agenda_object(e, t, m, now) : NULL);
