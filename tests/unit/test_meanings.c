@@ -132,7 +132,7 @@ static void hubspot(void **state)
 	    {"create_list", 200, NULL, NULL, "{\"list\":{\"listId\":\"4\"}}", OUTCOME_OK, NULL, 0},
 	    {"create_list", 400, NULL, NULL,
 		"{\"status\":\"error\",\"message\":\"A list named x already exists.\"}",
-		OUTCOME_DUPLICATE, "name-taken", 0},
+		OUTCOME_IN_DOUBT, "name-taken", 0},
 	    {"create_list", 400, NULL, NULL, "{\"category\":\"VALIDATION_ERROR\"}",
 		OUTCOME_PERMANENT, NULL, 0},
 	    {"find_list", 404, NULL, NULL, "{\"category\":\"OBJECT_NOT_FOUND\"}", OUTCOME_EMPTY,

@@ -11,7 +11,7 @@
 	"base: https://one.example\n"                                                              \
 	"breaker: off\n"                                                                           \
 	"concurrency: 20\n"                                                                        \
-	"outcomes: [{status: 404, is: empty}]\n"                                                   \
+	"outcomes: [{status: 404, is: empty}, {status: 409, is: in_doubt, reason: name-taken}]\n"   \
 	"calls:\n"                                                                                 \
 	"  find: {get: /find, query: {name: '${.name}'}, retry: {transient: {attempts: 2, base: 1s, cap: 1s}}, map: {id: .id}}\n"                           \
 	"  make:\n"                                                                                \
@@ -249,6 +249,19 @@ static void test_never_seen(void **state)
 	rig_end(&rig);
 }
 
+/* Somebody else made it between the look and the call: the tool says so, and whose it is is looked up. */
+static void test_made_meanwhile(void **state)
+{
+	(void)state;
+	begin();
+	start("spring", 1);
+	nobody_has_it(1);
+	rig_answer(&rig, open_call("/make", 1), 409, "{}");
+	rig_answer(&rig, open_call("/find", 1), 200, "{\"id\":\"7\"}");
+	assert_int_equal(count("/make"), 1);
+	all_have(1, "7");
+}
+
 /* The first is refused, or its run cancelled, while it makes it: the second makes it. */
 static void test_the_first_fails(void **state)
 {
@@ -283,6 +296,7 @@ int main(void)
 	    cmocka_unit_test(test_never_known),
 	    cmocka_unit_test(test_seen_late),
 	    cmocka_unit_test(test_never_seen),
+	    cmocka_unit_test(test_made_meanwhile),
 	    cmocka_unit_test(test_the_first_fails),
 	};
 
