@@ -219,3 +219,6 @@ def test_mistakes():
                            ([*told, "--param", "state=TX"], "more than once")):
             text, code = it.leadctl("run", "start", "--campaign", "pm", *args)
             assert code != 0 and said in text, text
+        it.change("leadd.yaml", '"pipeline": "property-management"', '"pipeline": "property-managment", "knwn": "skip"')
+        text, code = it.leadctl("reload", "--check")
+        assert code != 0 and "did you mean 'known'" in text and "property-managment" in text, text  # one hides no other

@@ -92,8 +92,8 @@ void config_read_campaigns(struct config_reading *r, const struct yaml_node *roo
 		const char *pipeline = NULL;
 		int mask = 0, known = KNOWN_ALLOW;
 
-		if (n->key == NULL || !yaml_only_keys(c->yaml, n, keys, "campaign", r->p)) {
-			continue;
+		if (n->key == NULL || (!yaml_only_keys(c->yaml, n, keys, "campaign", r->p) && n->kind != YAML_MAP)) {
+			continue; /* of a map one mistake hides no other */
 		}
 		*m = (struct campaign){.name = n->key, .organisation = "default", .run_budget_micro = -1, .approve_above_micro = -1};
 		(void)yaml_read_string(c->yaml, n, "organisation", &m->organisation, r->p);
