@@ -11,8 +11,6 @@
 #define MAX_ENTRIES 10000
 #define SMALL_XML ((uint64_t)16 << 20)
 #define SHEET_XML ((uint64_t)2 << 30)
-#define MOST_RATIO 200 /* sheets of programs stay below 100 */
-#define RATIO_FROM ((uint64_t)64 << 20)
 #define MAX_SHEETS 1000
 
 /* `<html`, `<!DOCTYPE`, `<?xml`: a tag where the text begins. */
@@ -357,7 +355,7 @@ static int open_zip(const void *bytes, size_t len, zip_t **ret, struct lead_erro
 int xlsx_to_csv(const void *bytes, size_t len, const struct xlsx_options *o, xlsx_write_fn write,
     void *arg, struct lead_error *err)
 {
-	struct book b = {.err = err};
+	struct book b = {.err = err, .len = len};
 	int rc;
 
 	if (len > XLSX_BYTES) {

@@ -50,7 +50,12 @@ struct strings {
 	size_t n;
 };
 
+/* So many times its size a part may unpack to, and a sheet of the file may hold; those of programs stay below 100. */
+#define MOST_RATIO 200
+#define RATIO_FROM ((uint64_t)64 << 20) /* bytes; less does no harm */
+
 struct book {
+	size_t len; /* of the file */
 	zip_t *zip;
 	struct lead_error *err;
 	bool from_1904;

@@ -81,6 +81,9 @@ static int flush(struct sheet *s, size_t least)
 		return lead_fail(s->b->err, LEAD_EINPUT,
 		    "the sheet holds more than %" PRIu64 " MiB of text", s->max_output >> 20);
 	}
+	if (s->output > RATIO_FROM && s->output / MOST_RATIO > s->b->len) {
+		return lead_fail(s->b->err, LEAD_EINPUT, "the sheet holds more than %d times the text of its file", MOST_RATIO);
+	}
 	if (!s->write(s->arg, s->out.data, s->out.len)) {
 		return lead_fail(s->b->err, LEAD_EIO, "the sheet's text cannot be written");
 	}

@@ -399,7 +399,7 @@ def test_a_bomb_ends_in_time(night):
             "</Relationships>", '<Relationship Id="rId99" Type="http://schemas.openxmlformats.org/officeDocument/2006/'
             'relationships/sharedStrings" Target="sharedStrings.xml"/></Relationships>')
     status, problem = refused(night, zip_of(files))
-    assert status == 422 and "512 MiB" in problem["detail"]
+    assert status == 422 and "more than 200 times the text of its file" in problem["detail"]
 
 
 def test_the_child_is_locked_in(night):
