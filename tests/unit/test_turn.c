@@ -366,6 +366,38 @@ static void test_small_files(void **state)
 	end();
 }
 
+/* What kind of file it is, and which rows were taken before a restart, costs few turns: killed over and over, an import goes on. */
+static void test_large_file(void **state)
+{
+	struct run_row row = {.budget_micro = -1, .share = 1, .encoding = 255, .campaign = "c", .upload = "upload", .state = RUN_PAUSED};
+	const char *csv = leads(8000);
+	unsigned slices = (unsigned)(strlen(csv) / (32 * 1024)), large = slices / 8;
+	struct command *c;
+	unsigned turns = 0;
+
+	(void)state;
+	begin("");
+	rig_run(&rig, "c", csv); /* it is the upload of the second run, too */
+	send(COMMAND_START, 0, &c);
+	c->start = row;
+	engine_command(rig.engine, c);
+	while (turns < 2 || rig_run_row(&rig, 2)->rows < 6000) {
+		assert_true(turns < 200);
+		rig_turn(&rig);
+		turns++;
+	}
+	assert_in_range(turns, slices * 3 / 4, slices * 3 / 4 + large + 6);
+	rig_close(&rig);
+	rig_open(&rig);
+	for (turns = 0; rig_run_row(&rig, 2)->importing; turns++) {
+		assert_true(turns < 200);
+		rig_turn(&rig);
+	}
+	assert_int_equal(rig_run_row(&rig, 2)->rows, 8000);
+	assert_in_range(turns, slices / 4, slices / 4 + large + 6);
+	end();
+}
+
 /* Freed with something of everything still to do: nothing leaks, every client is told. */
 static void test_freed_in_the_middle(void **state)
 {
@@ -442,6 +474,7 @@ int main(void)
 	    cmocka_unit_test(test_all_services_together),
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_small_files),
+	    cmocka_unit_test(test_large_file),
 	    cmocka_unit_test(test_freed_in_the_middle),
 	    cmocka_unit_test(test_same_seed_same_state),
 	};

@@ -234,7 +234,7 @@ static void rows_slice(struct engine *e, struct run *r, const struct import_part
 		rc = p->len > 0 ? csv_reader_feed(i->reader, p->bytes, p->len, &local.err) : csv_reader_finish(i->reader, &local.err);
 	}
 	i->offset += p->len;
-	r->row.bytes = i->offset;
+	r->row.bytes = i->offset > i->known ? i->offset : i->known;
 	run_touch(r);
 	if (rc < 0) {
 		import_fail(e, r, local.err.text);
@@ -289,6 +289,7 @@ static bool begin_import(struct run *r)
 		r->import->skip = r->row.rows;
 		r->import->sniff = csv_sniff_new();
 		r->import->phase = r->row.encoding != 255 && r->row.delimiter != 0 && r->row.bytes_total != 0 ? IMPORT_ROWS : IMPORT_SNIFF;
+		r->import->known = r->row.bytes;
 	}
 	return true;
 }
@@ -308,6 +309,13 @@ bool intake_resume(struct engine *e, struct run *r)
 	return true;
 }
 
+static size_t slice_bytes(const struct import *i)
+{
+	uint64_t known = i->phase == IMPORT_SNIFF ? INTAKE_KNOWN_BYTES : i->known > i->offset ? i->known - i->offset : 0;
+
+	return known > INTAKE_KNOWN_BYTES ? INTAKE_KNOWN_BYTES : known > INTAKE_BYTES ? (size_t)known : INTAKE_BYTES;
+}
+
 bool intake_ask(struct engine *e, struct run *r)
 {
 	if (!r->row.importing || e->full || e->draining) {
@@ -318,7 +326,7 @@ bool intake_ask(struct engine *e, struct run *r)
 	}
 	if (!r->import->asked && r->import->sniff != NULL) {
 		r->import->asked = true;
-		e->effects.read_upload(e->effects.ctx, r->id, r->row.upload, r->import->offset, INTAKE_BYTES);
+		e->effects.read_upload(e->effects.ctx, r->id, r->row.upload, r->import->offset, slice_bytes(r->import));
 	}
 	return true;
 }

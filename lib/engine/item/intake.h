@@ -20,6 +20,7 @@ struct import {
 	struct csv_reader *reader;
 	uint64_t offset;        /* next byte to ask for */
 	uint64_t skip;          /* rows already taken before a restart */
+	uint64_t known;         /* bytes that held them */
 	uint64_t loose_rows, first_loose; /* rows with something under no header */
 	bool asked, failed, resumed; /* resumed: of a run that was cancelled in the middle */
 	char error[200];
@@ -34,6 +35,7 @@ struct import_part {
 };
 
 #define INTAKE_BYTES ((size_t)32 * 1024) /* of a slice: some hundred rows, about 5 ms with their checks */
+#define INTAKE_KNOWN_BYTES ((size_t)256 * 1024) /* of one that is only looked at, or holds rows that are there: nothing of it is written */
 
 void intake_apply(struct engine *e, struct import_part *p);
 /* The run was cancelled while its file was read, and is put back: the rest is read, too. False: there is no rest. */
