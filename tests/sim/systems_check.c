@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CEILING_MICRO 150000 /* spend_at_most of the shipped pipeline */
 
@@ -266,6 +267,47 @@ static bool is_shared(struct txn *t, const char *first, const char *second, stru
 	return false;
 }
 
+/* Calls of an item to look at. */
+struct readings {
+	struct call_part part;
+	uint64_t to;
+	unsigned n;
+};
+
+static bool on_reading(void *arg, struct slice key, struct slice value)
+{
+	struct readings *b = arg;
+	struct call_part part;
+	struct call_row c;
+
+	if (!call_decode(key, value, &c) || c.id >= b->to) {
+		return false;
+	}
+	if (c.state == CALL_SETTLED && call_has(&c, b->part.run, b->part.number, &part) && part.stage == b->part.stage + 1) {
+		b->n++;
+	}
+	return true;
+}
+
+/* Pushed again because it was read back in between and was not there, or not as it was pushed. */
+static bool is_repair(struct txn *t, const struct call_part *part, const char *first, const char *second)
+{
+	struct readings b = {.part = *part};
+	struct run_row run = {0};
+	uint64_t from;
+	bool push;
+
+	if (!ids_parse(first, &from) || !ids_parse(second, &b.to) || !run_read(t, part->run, &run)) {
+		return false;
+	}
+	push = part->stage < run.n_stages && strcmp(run.stages[part->stage].name, "push") == 0;
+	run_row_fini(&run);
+	if (push) {
+		txn_walk(t, TABLE_CALL, key_u64(key_of(), from), key_of(), on_reading, &b);
+	}
+	return b.n > 0;
+}
+
 static void check_repeats(const struct system_input *in, struct txn *t, struct result *r)
 {
 	const struct account *a = in->world->account;
@@ -274,7 +316,7 @@ static void check_repeats(const struct system_input *in, struct txn *t, struct r
 	for (size_t i = 0; i < a->n_listed; i++) {
 		const struct account_line *first = &a->lines[a->listed[i].first], *second = &a->lines[a->listed[i].second];
 
-		if (is_shared(t, first->call, second->call, &part)) {
+		if (is_shared(t, first->call, second->call, &part) && !is_repair(t, &part, first->call, second->call)) {
 			violate(r, "%s: item %u/%u asked again after its final answer: calls %s and %s", world_service_word((enum world_service)second->service),
 			    part.run, part.number, first->call, second->call);
 		}
