@@ -16,6 +16,7 @@ static void service_reset(struct engine *e, struct lane *l)
 		quota_release(&l->keys[k].auth, e->now);
 	}
 	quota_release(&l->pause, e->now);
+	l->reset_call = e->last_call;
 }
 
 void command_service(struct engine *e, struct command *c)

@@ -252,6 +252,31 @@ static void test_operator_pause(void **state)
 	end();
 }
 
+/* A person has paid the bill: what calls of before still say of it parks nothing. */
+static void test_reset_of_a_quota(void **state)
+{
+	struct command reset = {.kind = COMMAND_SERVICE_RESET, .service = "one"};
+
+	(void)state;
+	begin("");
+	run(3, 0, 1);
+	assert_int_equal(rig.n_calls, 3);
+	rig_answer(&rig, 0, 402, "{}");
+	rig_pass(&rig, 10 * SEC);
+	assert_int_equal(rig.n_calls, 3);
+	assert_int_equal(rig_command(&rig, &reset).rc, 0);
+	assert_int_equal(rig.n_calls, 4);
+	rig_answer(&rig, 1, 402, "{}");
+	assert_int_equal(rig.n_calls, 5);
+	rig_answer(&rig, 2, 401, "{}");
+	assert_int_equal(rig.n_calls, 6);
+	rig_answer(&rig, 4, 402, "{}"); /* this one was sent since */
+	rig_answer(&rig, 3, 200, "{}");
+	rig_pass(&rig, 10 * SEC);
+	assert_int_equal(rig.n_calls, 6);
+	end();
+}
+
 /* A key that is refused, or whose file is missing, leaves its work to the others and rejects
  * nobody. */
 static void test_keys(void **state)
@@ -636,6 +661,7 @@ int main(void)
 	    cmocka_unit_test(test_concurrency),
 	    cmocka_unit_test(test_breaker),
 	    cmocka_unit_test(test_operator_pause),
+	    cmocka_unit_test(test_reset_of_a_quota),
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_shares),
 	    cmocka_unit_test(test_priority),

@@ -74,8 +74,9 @@ static void feed_quota(struct call *c, const struct answer *a, struct now now)
 {
 	struct quota *q = &c->lane->groups[c->group].quota, *auth = &c->lane->keys[c->key].auth;
 	enum park_cause before = q->cause, auth_before = auth->cause;
+	bool old = c->id <= c->lane->reset_call;
 
-	switch (a->outcome) {
+	switch (old && (a->outcome == OUTCOME_QUOTA || a->outcome == OUTCOME_AUTH) ? OUTCOME_UNSENT : a->outcome) {
 	case OUTCOME_QUOTA:
 		quota_park(q, PARK_QUOTA, a->detail != NULL ? a->detail : a->reason, a->reset_wall_us, now);
 		quota_dropped(auth, c->id, now);
@@ -96,7 +97,7 @@ static void feed_quota(struct call *c, const struct answer *a, struct now now)
 		quota_answered(auth, c->id, now);
 		break;
 	}
-	c->lane->park_dirty = c->lane->park_dirty || before != q->cause || auth_before != auth->cause || a->outcome == OUTCOME_QUOTA;
+	c->lane->park_dirty = c->lane->park_dirty || before != q->cause || auth_before != auth->cause || (a->outcome == OUTCOME_QUOTA && !old);
 }
 
 static void feed_hold(struct engine *e, struct call *c, const struct answer *a, struct now now)

@@ -38,6 +38,7 @@ struct lane {
 	struct share share;     /* runs with work here */
 	unsigned in_flight;
 	struct quota pause;     /* the operator's */
+	uint64_t reset_call;    /* the last one granted when a person reset it: what those up to it say of quota and keys is old */
 	struct stat_row stat;
 	bool stat_dirty, park_dirty;
 	bool known;             /* it was called before this start */
