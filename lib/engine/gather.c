@@ -90,6 +90,7 @@ void engine_answered(struct engine *e, uint64_t id, const struct http_answer *h,
 		return;
 	}
 	o->body = body;
+	o->body_len = body != NULL ? h->body_len : 0;
 	o->by = o->call->row.polls != 0 ? JOB_BY_POLL : NULL;
 	answers_gather(e, o, h, body);
 	read.body = body != NULL ? body : h->body;

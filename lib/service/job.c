@@ -77,6 +77,10 @@ static void callback_read(struct reading *r, const struct yaml_node *node,
 	}
 	yaml_read_duration(r->y, node, "wait", US_PER_S, JOB_LONGEST_US, &j->wait_us, r->p);
 	for (size_t i = 0; i < READING; i++) {
+		if (yaml_get(node, reading_keys[i]) != NULL && c->batch != NULL) {
+			problems_add(r->p, r->y, node, "the callback of a batch is read as its call says: by 'answers', 'join' and 'map'");
+			return;
+		}
 		if (yaml_get(node, reading_keys[i]) != NULL) {
 			j->called = called_read(r, node, call, c);
 			return;
@@ -109,9 +113,6 @@ void job_spec_read(struct reading *r, const struct yaml_node *call, struct servi
 	late_read(r, node, j);
 	j->has_id = yaml_get(node, "id") != NULL;
 	callback_read(r, yaml_get(node, "callback"), call, c);
-	if (c->batch != NULL) {
-		problems_add(r->p, r->y, node, "a call with a batch cannot have a job");
-	}
 	if (yaml_get(node, "poll") == NULL && !j->callback) {
 		problems_add(r->p, r->y, node,
 		    "a job needs 'poll', 'callback' or both: else its result never comes");
@@ -168,6 +169,10 @@ static void poll_bind(struct reading *r, const struct yaml_node *job, struct ser
 	if (c->job->poll->answer == NULL) { /* broken, which was said at its own line */
 		c->job->poll = NULL;
 		return;
+	}
+	if (c->batch != NULL && c->job->poll->price_micro > 0) {
+		problems_add(r->p, r->y, node, "call '%s' has a price: what a batch costs its call says itself",
+		    name);
 	}
 	if (c->job->poll->job != NULL) {
 		problems_add(r->p, r->y, node, "call '%s' has a job of its own", name);

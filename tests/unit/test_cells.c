@@ -255,6 +255,7 @@ static const struct cell {
     {"auth: twice", "supabase-jwt", "auth:", "insert", NULL, "apikey: the-key", 0},
     {"auth: … and as a token", "supabase-jwt", "auth:", "insert", NULL, "Authorization: Bearer the-key", 0},
     {"auth: user and password", "stripe", "basic", "charge", "{\"amount\":5,\"ways\":[\"card\"]}", "Authorization: Basic dGhlLWtleTo=", 0},
+    {"batch: a list as a job", "neverbounce", "job: {id: .job_id", "check_list", NULL, NULL, 1000},
     {"batch: 100 addresses", "zerobounce-batch", "size: 100", "validate_many", NULL, NULL, 100},
     {"batch: many rows, one statement", "supabase-jwt", "size: 500", "insert", NULL, NULL, 500},
     {"batch: a bare list", "hubspot", "${.items}", "add_to_list", NULL, "[\"1\"]", 0},

@@ -66,7 +66,6 @@ void answers_gather(struct engine *e, struct outcome *o, const struct http_answe
 	}
 	if (body != NULL) {
 		hide_secrets(o->call->lane, body, h->body_len);
-		o->body_len = h->body_len;
 	}
 	fill_row(h, &row);
 	if (o->by != NULL && row.n_headers < BODY_HEADERS) {

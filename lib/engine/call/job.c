@@ -212,6 +212,7 @@ bool job_called(struct engine *e, struct call *c, char *body, size_t len, bool *
 	*ret_pending = o.answer.outcome == OUTCOME_PENDING;
 	ends = o.answer.readable && !*ret_pending;
 	if (ends) {
+		o.parts = job_parts(e, c, &o.answer, body, len);
 		o.answer.price_micro = answer_job_price(c->call, o.answer.outcome, &o.answer, false, c->job->row.price_micro);
 		feed_told(e, c, &o.answer);
 		job_result(e, c, &o);

@@ -51,7 +51,7 @@ bool job_adopt(struct engine *e, struct call *c)
 {
 	struct job_row row;
 
-	if (e->blind || c->call == NULL || c->call->job == NULL) {
+	if (e->blind || c->call == NULL || c->call->job == NULL || (c->row.kind == CALL_BATCH && c->call->batch == NULL)) {
 		return false;
 	}
 	c->job = calloc(1, sizeof(*c->job));

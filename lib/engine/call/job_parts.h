@@ -3,6 +3,7 @@
 
 #include "lib/base/heap.h"
 
+struct answer;
 struct call;
 struct engine;
 struct outcome;
@@ -20,6 +21,8 @@ void job_take_place(struct call *c);
 void job_open(struct engine *e, struct call *c);
 /* Sets its alarm: it is asked for, or given up. */
 void job_alarm(struct engine *e, struct call *c);
+/* The job of a batch: what its result, read as a whole before, says to each item. NULL: the same to all. In the turn's arena. */
+struct answer *job_parts(struct engine *e, struct call *job, const struct answer *whole, const char *body, size_t len);
 /* The result is there: o settles the call of the job. */
 void job_result(struct engine *e, struct call *c, struct outcome *o);
 /* Neither answer nor callback came: what the file says of late jobs, or the doubt that was there before. */

@@ -91,6 +91,7 @@ void job_polled(struct engine *e, struct outcome *o)
 	} else {
 		struct outcome result = {.answer = o->answer, .body = o->body, .body_len = o->body_len, .head = o->head, .head_len = o->head_len};
 
+		result.parts = job_parts(e, job, &o->answer, o->body, o->body_len);
 		result.answer.price_micro =
 		    answer_job_price(job->call, o->answer.outcome, &o->answer, true, job->job->row.price_micro);
 		job_result(e, job, &result);
