@@ -59,11 +59,12 @@ enum item_phase {
 	PHASE_RECALL, /* it is to be taken out of the destination */
 	PHASE_RECALL_LOOK, /* the same, when it was seen that nothing was sent to it */
 	PHASE_VERIFY, /* of no lead: a page of the destination is read */
+	PHASE_RECALL_SEEK, /* PHASE_RECALL, when it is known under which name it is there: its last push was in doubt */
 	ITEM_PHASES
 };
 static inline bool phase_recalls(enum item_phase p)
 {
-	return p == PHASE_RECALL || p == PHASE_RECALL_LOOK;
+	return p == PHASE_RECALL || p == PHASE_RECALL_LOOK || p == PHASE_RECALL_SEEK;
 }
 
 struct item {
@@ -88,7 +89,7 @@ struct item {
 	uint64_t done_turn;  /* turn of its outcome: an export begun before shows it as open */
 	char reason[ITEM_REASON];
 	uint16_t prompt;     /* while a call in doubt is looked up: its call_row.prompt */
-	enum item_outcome was; /* PHASE_RECALL and PHASE_RECALL_LOOK: what it was, and is again when it stays */
+	enum item_outcome was; /* phase_recalls: what it was, and is again when it stays */
 	uint8_t was_stage;
 	uint8_t pushings;      /* times it was not there any more, taken out or missing: pushed again it is another push, with another key */
 	enum item_level level;

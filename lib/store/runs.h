@@ -73,7 +73,7 @@ struct run_row {
 	struct prompt_count prompts[RUN_PROMPTS];
 	size_t n_prompts;
 
-	uint64_t recalling;        /* open items in PHASE_RECALL and PHASE_RECALL_LOOK */
+	uint64_t recalling;        /* open items that are (phase_recalls) */
 	enum run_state ends_as;    /* reopened for a recall: the state it goes back to; else RUN_RUNNING */
 
 	struct buf params;         /* --param: one JSON object of single values; empty: none; owned */

@@ -180,6 +180,39 @@ static void test_whose_after_doubt(void **state)
 	}
 }
 
+/* Missing, pushed again, and nobody knows whether that arrived: the name of the first push is not the one that is there. */
+static void test_last_push_in_doubt(void **state)
+{
+	struct command cancel = {.kind = COMMAND_CANCEL, .run = 1};
+
+	(void)state;
+	for (int there = 0; there < 2; there++) {
+		begin("pipeline: p\nstages:\n  - {stage: push, push: tool.push, needs: [email], with: {email: '${.email}'}, "
+		      "recall: {call: tool.remove, with: {id: '${.pushed_id}'}}}\n"
+		      "  - {stage: confirm, confirm: tool.find, with: {email: '${.email}'}, missing: {wait: 5s, looks: 1, repair: push}}\n",
+		    "email\nann@x.example\n");
+		rig_answer(&rig, 0, 200, "{\"id\":\"a1\"}");
+		rig_answer(&rig, 1, 404, "");
+		assert_string_equal(rig.calls[2].url, "https://tool.example/leads");
+		assert_int_equal(rig_command(&rig, &cancel).rc, 0);
+		rig_broken(&rig, 2);
+		assert_int_equal(recall(false).count, 1);
+		if (there) {
+			rig_answer(&rig, rig_last(&rig), 200, "{\"id\":\"a2\"}");
+			rig_answer(&rig, removing("a2"), 200, "{}");
+		} else {
+			for (int look = 0; look < 3; look++) {
+				assert_non_null(strstr(rig.calls[rig_last(&rig)].url, "email=ann"));
+				rig_answer(&rig, rig_last(&rig), 404, "");
+				rig_pass(&rig, 2 * SEC);
+			}
+			rig_answer(&rig, removing("a1"), 404, "");
+		}
+		assert_string_equal(rig_state(&rig, 1, 1), "recalled");
+		end();
+	}
+}
+
 /* A push in doubt, made again and answered `duplicate`, which says no time: reading it back does. */
 static void test_whose_when_read_back(void **state)
 {
@@ -452,6 +485,7 @@ int main(void)
 	    cmocka_unit_test(test_pushed_again),
 	    cmocka_unit_test(test_was_there),
 	    cmocka_unit_test(test_whose_after_doubt),
+	    cmocka_unit_test(test_last_push_in_doubt),
 	    cmocka_unit_test(test_whose_when_read_back),
 	    cmocka_unit_test(test_whose_by_time),
 	    cmocka_unit_test(test_whose_by_their_clock),

@@ -125,7 +125,7 @@ static void add_own_slots(struct engine *e, struct run *r, uint8_t s, const stru
 		return;
 	}
 	add_slot(e, r, (struct slot){.rank = RANK_RECALL, .stage = s, .phase = PHASE_RECALL, .call = st->recall.call}, st->recall.service);
-	if (st->unsent != NULL) {
+	if (st->unsent != NULL || st->steps[0].call->doubt_lookup != NULL) {
 		add_slot(e, r,
 		    (struct slot){.rank = RANK_RECALL_LOOK, .stage = s, .phase = PHASE_RECALL_LOOK, .call = st->steps[0].call->doubt_lookup},
 		    st->steps[0].service);

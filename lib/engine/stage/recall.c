@@ -14,6 +14,7 @@
 #include "lib/engine/run/reopen.h"
 #include "lib/engine/run/run.h"
 #include "lib/engine/stage/stage.h"
+#include "lib/engine/stage/stage_parts.h"
 #include "lib/engine/stage/view.h"
 #include "lib/engine/state.h"
 #include "lib/engine/task.h"
@@ -160,6 +161,36 @@ void run_recall(struct engine *e, struct command *c, struct run *r)
 
 /* --- one lead --- */
 
+struct last_push {
+	uint8_t stage;
+	bool doubt;
+};
+
+/* Whatever tells of it afterwards, tells under which name it is there. */
+static bool on_last(void *arg, const struct fact *f)
+{
+	struct last_push *p = arg;
+
+	if (f->kind == FACT_CALL && f->stage == p->stage) {
+		p->doubt = f->outcome == OUTCOME_IN_DOUBT;
+	} else if (f->kind == FACT_CALL && f->outcome == OUTCOME_OK) {
+		p->doubt = false;
+	}
+	return true;
+}
+
+/* How its recall begins. */
+static enum item_phase first_phase(struct engine *e, const struct run *r, const struct item *i, uint8_t stage, bool unsent_only)
+{
+	struct last_push p = {.stage = stage};
+
+	if (unsent_only) {
+		return PHASE_RECALL_LOOK;
+	}
+	fact_walk(e->txn, i->run, i->number, on_last, &p);
+	return p.doubt && run_stage(r, stage)->steps[0].call->doubt_lookup != NULL ? PHASE_RECALL_SEEK : PHASE_RECALL;
+}
+
 static void reset(struct item *i)
 {
 	i->failures = i->doubts = i->gate_tries = 0;
@@ -190,7 +221,7 @@ bool recall_item(struct engine *e, struct run *r, struct item *i, bool unsent_on
 	i->outcome = ITEM_OPEN;
 	i->stage = f.stage = stage;
 	i->step = 0;
-	i->phase = unsent_only ? PHASE_RECALL_LOOK : PHASE_RECALL;
+	i->phase = first_phase(e, r, i, stage, unsent_only);
 	i->reason[0] = 0;
 	reset(i);
 	fact_add(e->txn, i, &f);
@@ -274,6 +305,23 @@ static void on_later(struct engine *e, struct run *r, struct item *i, const stru
 	}
 }
 
+/* Not to be seen: what is known of it goes, as it would have. */
+static void sought(struct engine *e, struct run *r, struct item *i, const struct answer *a)
+{
+	bool seen = a->outcome != OUTCOME_EMPTY;
+
+	if (!seen) {
+		count_failure(i, OUTCOME_EMPTY);
+	}
+	if (!seen && i->failures < LOOKS) {
+		again(e, r, i, LOOK_WAIT_US);
+		return;
+	}
+	i->phase = PHASE_RECALL;
+	reset(i);
+	again(e, r, i, 0);
+}
+
 static void looked(struct engine *e, struct run *r, struct item *i, const struct answer *a, bool unsent)
 {
 	if (a->outcome == OUTCOME_EMPTY) { /* an index may be slow; what cannot be seen may have been written to */
@@ -292,6 +340,19 @@ static void looked(struct engine *e, struct run *r, struct item *i, const struct
 	}
 }
 
+/* Under which name it is there now: what was known of it may be of a push that is gone. */
+static void keep_seen(struct engine *e, struct run *r, const struct item *i, const struct stage *st, const struct answer *a, struct fact *f)
+{
+	struct kept kept = {.answer = a};
+	struct view view;
+
+	if (st != NULL) {
+		view_open(e, e->txn, r, i->number, &view);
+		kept.view = &view;
+		keep_fields(e, st, &kept, f);
+	}
+}
+
 void recall_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a)
 {
 	const struct stage *st = run_stage(r, i->stage);
@@ -299,6 +360,9 @@ void recall_outcome(struct engine *e, struct run *r, struct item *i, const struc
 	bool unsent = look && is_unsent(e, r, i, st, a);
 	struct fact f = call_fact(e, i, c, a);
 
+	if (i->phase != PHASE_RECALL && a->outcome == OUTCOME_OK) {
+		keep_seen(e, r, i, st, a, &f);
+	}
 	fact_add(e->txn, i, &f);
 	if (c->call == NULL && a->outcome == OUTCOME_IN_DOUBT) {
 		stays(e, r, i, "in-doubt");
@@ -310,6 +374,8 @@ void recall_outcome(struct engine *e, struct run *r, struct item *i, const struc
 	case OUTCOME_EMPTY:
 		if (look) {
 			looked(e, r, i, a, unsent);
+		} else if (i->phase == PHASE_RECALL_SEEK) {
+			sought(e, r, i, a);
 		} else {
 			removed(e, r, i);
 		}

@@ -30,7 +30,7 @@ bool recall_item(struct engine *e, struct run *r, struct item *i, bool unsent_on
 /* A push was answered, found by its look-up, or read back: is it there because of this run? seen: the answer laid over the record. */
 void recall_own(struct engine *e, const struct run *r, struct item *i, const struct stage *st, const struct call *c, const struct answer *a,
     const struct expr_source *seen);
-/* The answer to a call of an item in PHASE_RECALL or PHASE_RECALL_LOOK. */
+/* The answer to a call of an item that is being recalled (phase_recalls). */
 void recall_outcome(struct engine *e, struct run *r, struct item *i, const struct call *c, const struct answer *a);
 /* It stays there and is again what it was; no counter of the queue holds it any more. */
 void recall_give_up(struct engine *e, struct run *r, struct item *i, const char *reason);
