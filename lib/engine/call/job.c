@@ -202,7 +202,7 @@ void job_late(struct engine *e, struct call *c)
 bool job_called(struct engine *e, struct call *c, char *body, size_t len, bool *ret_pending)
 {
 	struct http_answer h = {.transport = TRANSPORT_ANSWERED, .status = 200, .body = body, .body_len = len};
-	struct outcome o = {.call = c, .by = JOB_BY_CALLBACK, .body = body};
+	struct outcome o = {.call = c, .by = JOB_BY_CALLBACK, .body = body, .body_len = len};
 	bool ends;
 
 	answers_gather(e, &o, &h, body);
