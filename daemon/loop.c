@@ -341,6 +341,7 @@ int loop_start(struct leadd *l, struct lead_error *err)
 void loop_stop(struct leadd *l)
 {
 	fetch_free(l->fetch);
+	l->fetch = NULL;
 	notify_stop(l);
 	for (size_t i = 0; i < l->n_wake; i++) {
 		event_free(l->wake[i]);

@@ -119,7 +119,9 @@ void reload_done(struct leadd *l)
 	if (store_grow(l->store, engine_config(l->engine)->map_bytes, &err) != 0) {
 		log_line(LOG_ERR_, "%s", err.text);
 	}
-	fetch_forget(l->fetch);
+	if (l->fetch != NULL) { /* else leadd is at its end: a reload that did not commit is answered after loop_stop */
+		fetch_forget(l->fetch);
+	}
 	tidy_look(l);
 }
 
@@ -128,8 +130,8 @@ static void on_reloaded(struct leadd *l, struct http_request *r, struct command 
 	unsigned long long generation = engine_config(l->engine)->generation;
 
 	(void)r;
-	reload_done(l);
 	if (c->rc == 0) {
+		reload_done(l);
 		log_line(LOG_NOTE_, "reloaded: generation %llu", generation);
 	}
 	sd_notifyf(0, "READY=1\nSTATUS=generation %llu", generation);
