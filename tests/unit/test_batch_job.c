@@ -6,7 +6,8 @@
 
 #define SEC US_PER_S
 #define JOB "    job: {id: .job_id, poll: results, every: 10s, within: 1h}\n"
-#define SERVICE(job)                                                                               \
+#define SERVICE(job) SERVICE_ON("ok", job)
+#define SERVICE_ON(on, job)                                                                        \
 	"service: one\n"                                                                           \
 	"base: https://one.example\n"                                                              \
 	"keys: [a]\n"                                                                              \
@@ -16,7 +17,7 @@
 	"  create:\n"                                                                              \
 	"    post: /jobs\n"                                                                        \
 	"    json: {input: '${.items}'}\n"                                                         \
-	"    price: {per_item: 0.01, on: [ok]}\n"                                                  \
+	"    price: {per_item: 0.01, on: [" on "]}\n"                                              \
 	"    in_doubt: hold\n"                                                                     \
 	"    batch: {size: 10, each: {email: '${.email}'}, answers: .results, join: {item: '${.email}', answer: .data.email}, "    \
 	"outcomes: [{body: {.verification.result: unknown}, is: empty, reason: unknown}]}\n"       \
@@ -122,6 +123,18 @@ static void test_called(void **state)
 	}
 }
 
+static void still_running(int times, int64_t wait_us)
+{
+	for (int i = 0; i < times; i++) {
+		rig_pass(&rig, wait_us);
+		for (size_t k = 1; k < rig.n_calls; k++) {
+			if (rig.calls[k].open) {
+				rig_answer(&rig, k, 200, "{\"status\":\"running\"}");
+			}
+		}
+	}
+}
+
 static void test_whole(void **state)
 {
 	(void)state;
@@ -138,16 +151,18 @@ static void test_whole(void **state)
 	begin(SERVICE(JOB)); /* never: all that was reserved is in doubt */
 	rig_run(&rig, "c", FOUR);
 	rig_answer(&rig, 0, 200, "{\"job_id\": 70}");
-	for (int i = 0; i < 62; i++) {
-		rig_pass(&rig, US_PER_S * 60);
-		for (size_t k = 1; k < rig.n_calls; k++) {
-			if (rig.calls[k].open) {
-				rig_answer(&rig, k, 200, "{\"status\":\"running\"}");
-			}
-		}
-	}
+	still_running(62, 60 * SEC);
 	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).in_doubt_micro, 40000);
 	assert_string_equal(rig_state(&rig, 1, 1), "parked in-doubt");
+	end();
+
+	begin(SERVICE_ON("ok, permanent", "    job: {id: .job_id, poll: results, every: 10s, within: 1min, late: permanent}\n")); /* never, and each pays for it */
+	rig_run(&rig, "c", FOUR);
+	rig_answer(&rig, 0, 200, "{\"job_id\": 70}");
+	still_running(12, 10 * SEC);
+	assert_string_equal(rig_state(&rig, 1, 1), "failed job-late");
+	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).settled_micro, 40000);
+	assert_int_equal(rig_balance(&rig, ACCOUNT_RUN, 1).reserved_micro, 0);
 	end();
 
 	begin(SERVICE(JOB)); /* refused at once: there is no job */

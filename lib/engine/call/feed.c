@@ -74,9 +74,13 @@ static void feed_quota(struct call *c, const struct answer *a, struct now now)
 {
 	struct quota *q = &c->lane->groups[c->group].quota, *auth = &c->lane->keys[c->key].auth;
 	enum park_cause before = q->cause, auth_before = auth->cause;
-	bool old = c->id <= c->lane->reset_call;
 
-	switch (old && (a->outcome == OUTCOME_QUOTA || a->outcome == OUTCOME_AUTH) ? OUTCOME_UNSENT : a->outcome) {
+	if ((a->outcome == OUTCOME_QUOTA || a->outcome == OUTCOME_AUTH) && c->id <= c->lane->reset_call) {
+		quota_dropped(q, c->id, now); /* a person has seen to it since */
+		quota_dropped(auth, c->id, now);
+		return;
+	}
+	switch (a->outcome) {
 	case OUTCOME_QUOTA:
 		quota_park(q, PARK_QUOTA, a->detail != NULL ? a->detail : a->reason, a->reset_wall_us, now);
 		quota_dropped(auth, c->id, now);
@@ -97,7 +101,7 @@ static void feed_quota(struct call *c, const struct answer *a, struct now now)
 		quota_answered(auth, c->id, now);
 		break;
 	}
-	c->lane->park_dirty = c->lane->park_dirty || before != q->cause || auth_before != auth->cause || (a->outcome == OUTCOME_QUOTA && !old);
+	c->lane->park_dirty = c->lane->park_dirty || before != q->cause || auth_before != auth->cause || a->outcome == OUTCOME_QUOTA;
 }
 
 static void feed_hold(struct engine *e, struct call *c, const struct answer *a, struct now now)

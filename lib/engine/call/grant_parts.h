@@ -1,15 +1,17 @@
-/* lib/engine/call/grant_parts.h: what the files that make calls share: grant.c, grant_inputs.c, grant_poll.c, batch.c, share.c, cache.c. */
+/* lib/engine/call/grant_parts.h: what the files that make calls share: grant.c, grant_inputs.c, grant_poll.c, batch.c, job_batch.c, share.c, cache.c. */
 #pragma once
 
 #include "lib/engine/call/call_params.h"
 #include "lib/store/items.h"
 
 struct call;
+struct call_part;
 struct day_tally;
 struct engine;
 struct run;
 struct slot;
 struct verdict;
+struct view;
 
 /* Why an item goes elsewhere without a call. */
 struct refusal {
@@ -20,6 +22,8 @@ struct refusal {
 
 /* Is everything there for the item's call? False: why not. Nothing is written; what params hold lives as long as the turn. A blind engine gives none. */
 bool grant_inputs(struct engine *e, struct run *r, struct slot *s, struct item *i, struct params *ret, struct refusal *why);
+/* What the call of that part was made of, as far as its step still is; view: its record, the caller's. False: it is not. Lives as long as the turn. */
+bool grant_part_params(struct engine *e, const struct call_part *p, struct view *view, struct params *ret);
 /* It has cost all that it may cost at this stage: it went elsewhere. */
 bool grant_too_dear(struct engine *e, struct run *r, struct slot *s, struct item *i);
 /* Out of the queue, with an outcome. */

@@ -10,20 +10,24 @@
 #include "lib/engine/stage/view.h"
 #include "lib/engine/state.h"
 
-/* What a poll is rendered from: the parameters of the step that began the job, as far as they still are, and the job's name. */
-static void poll_params(struct engine *e, const struct call *job, struct view *view, struct params *ret)
+bool grant_part_params(struct engine *e, const struct call_part *p, struct view *view, struct params *ret)
 {
-	const struct call_part *p = &job->row.parts[0];
 	struct run *r = run_get(e, p->run);
 	const struct stage *st = r != NULL ? run_stage(r, p->stage) : NULL;
 	struct lead_error err;
 
-	ret->n = 0;
-	if (st != NULL && p->step < st->n_steps) {
-		view_open(e, e->txn, r, p->number, view);
-		if (params_eval(&st->steps[p->step], &view->source, &e->arena, ret, &err) != 0) {
-			ret->n = 0;
-		}
+	if (st == NULL || p->step >= st->n_steps) {
+		return false;
+	}
+	view_open(e, e->txn, r, p->number, view);
+	return params_eval(&st->steps[p->step], &view->source, &e->arena, ret, &err) == 0;
+}
+
+/* What a poll is rendered from: the parameters of the step that began the job, as far as they still are, and the job's name. */
+static void poll_params(struct engine *e, const struct call *job, struct view *view, struct params *ret)
+{
+	if (!grant_part_params(e, &job->row.parts[0], view, ret)) {
+		ret->n = 0;
 	}
 	ret->n = ret->n < 31 ? ret->n : 31;
 	for (size_t i = 0; i < ret->n; i++) {

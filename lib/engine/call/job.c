@@ -193,6 +193,7 @@ void job_late(struct engine *e, struct call *c)
 	if (doubt) {
 		h = (struct http_answer){.transport = TRANSPORT_BROKEN, .why = o.answer.reason};
 	}
+	o.parts = job_parts(e, c, &o.answer, NULL, 0);
 	answers_gather(e, &o, &h, NULL);
 	job_result(e, c, &o);
 	arena_free(&o.arena);

@@ -6,8 +6,7 @@
 #include "lib/engine/call/job_parts.h"
 
 #include "lib/engine/call/call.h"
-#include "lib/engine/call/call_params.h"
-#include "lib/engine/run/run.h"
+#include "lib/engine/call/grant_parts.h"
 #include "lib/engine/stage/view.h"
 #include "lib/engine/state.h"
 #include "lib/service/service.h"
@@ -17,24 +16,19 @@
 /* Without a key, when the run's stages are others now, an item is not found in the answer. */
 static void make_key(struct engine *e, const struct call *c, const struct call_part *p, struct batch_key *ret)
 {
-	struct run *r = run_get(e, p->run);
-	const struct stage *st = r != NULL ? run_stage(r, p->stage) : NULL;
 	struct params params;
 	struct expr_source source;
 	struct lead_error err;
 	struct view view;
 	struct buf json = {0};
+	bool made = grant_part_params(e, p, &view, &params);
 
-	*ret = (struct batch_key){{NULL}};
-	if (st == NULL || p->step >= st->n_steps) {
-		return;
-	}
-	view_open(e, e->txn, r, p->number, &view);
-	if (params_eval(&st->steps[p->step], &view.source, &e->arena, &params, &err) == 0) {
+	if (made) {
 		source = params_source(&params);
-		if (batch_item(c->def, c->call, &source, &e->arena, &json, ret, &err) != 0) {
-			*ret = (struct batch_key){{NULL}};
-		}
+		made = batch_item(c->def, c->call, &source, &e->arena, &json, ret, &err) == 0;
+	}
+	if (!made) {
+		*ret = (struct batch_key){{NULL}};
 	}
 	buf_free(&json);
 }
